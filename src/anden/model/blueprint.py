@@ -1,0 +1,115 @@
+"""A topology with everything placed: zones, subnets, addresses, versions. Immutable, named by its digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+from anden.model import codec
+from anden.model.ids import Digest, ServiceName, ZoneName
+from anden.model.image import Image
+from anden.model.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One zone and its subnets, one for each layer. Instances live in `private`."""
+
+    name: ZoneName
+    public: IPv4Network
+    private: IPv4Network
+    data: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The network of an environment.
+
+    network: everything of it. resolver: the network's second address (AWS's convention too).
+    names: the block from which each internal name has an address of the balancer's own.
+    balancer: the address that the balancer uses as a source towards instances.
+    """
+
+    network: IPv4Network
+    resolver: IPv4Address
+    names: IPv4Network
+    balancer: IPv4Address
+    zones: tuple[Zone, ...]
+
+    def zone(self, name: str) -> Zone:
+        """The zone of that name. Raises KeyError when there is none."""
+        for zone in self.zones:
+            if zone.name == name:
+                return zone
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one instance: ordinal from 1, its zone and its address. A level uses a prefix of the slots."""
+
+    ordinal: int
+    zone: ZoneName
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a service lives.
+
+    number: a small integer that names the service in packet marks; 1 or more, kept from blueprint to blueprint.
+    address: the balancer's address for the internal name; None for a service without a port.
+    slots: ordered, up to `instances.max + surge`; any prefix is spread over the zones with a difference of at most one.
+    """
+
+    service: ServiceName
+    number: int
+    address: IPv4Address | None
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What only the engine knows. Left out of the digest.
+
+    egress: zone to the fixed address that instances of that zone leave from; one key `*` when egress is `one`.
+    A missing zone is not known yet ("known after apply").
+    """
+
+    egress: Mapping[str, IPv4Address] = field(default_factory=dict)
+
+    def leaves_from(self, zone: str) -> IPv4Address | None:
+        """The address that the internet sees for an instance of `zone`; None: not known, or it does not leave."""
+        return self.egress.get(zone, self.egress.get("*"))
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What should be. The digest covers everything but `parent` and `facts`."""
+
+    topology: Topology
+    layout: Layout
+    placements: tuple[Placement, ...]
+    """One for each service, sorted by name."""
+    images: Mapping[str, Image]
+    """Service name to its resolved image."""
+    parent: Digest | None = None
+    facts: Facts = Facts()
+
+    @property
+    def digest(self) -> Digest:
+        """The name of this blueprint."""
+        return codec.digest(
+            {
+                "topology": codec.to_data(self.topology),
+                "layout": codec.to_data(self.layout),
+                "placements": [codec.to_data(placement) for placement in self.placements],
+                "images": {name: codec.to_data(image) for name, image in self.images.items()},
+            }
+        )
+
+    def placement(self, service: str) -> Placement:
+        """Where `service` lives. Raises KeyError when the blueprint has no such service."""
+        for placement in self.placements:
+            if placement.service == service:
+                return placement
+        raise KeyError(service)

@@ -1,0 +1,106 @@
+"""Everything of a running environment that is not an instance: network, names, firewall, routes, egress.
+
+Planning computes it (from the target, and during a change also from what the target replaces); an engine applies it
+as a whole and reports the digest of what is applied. It chooses nothing.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+from anden.model import codec
+from anden.model.blueprint import Layout
+from anden.model.ids import DestinationName, Digest, ServiceName, ZoneName
+from anden.model.topology import Protocol
+
+
+class Transport(StrEnum):
+    """What the firewall matches."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An address that a service may use now or soon: one of its slots."""
+
+    address: IPv4Address
+    zone: ZoneName
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A service as the network sees it.
+
+    number: the service's packet mark. address: the balancer's address for its internal name (None without a port).
+    members: every slot's address, whether an instance is there or not.
+    """
+
+    service: ServiceName
+    number: int
+    members: tuple[Member, ...]
+    port: int | None = None
+    protocol: Protocol = Protocol.HTTP
+    address: IPv4Address | None = None
+    health_path: str | None = None
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AllowService:
+    """`caller` may open `callee`'s port: at its internal name's address, and at its instances' addresses directly."""
+
+    caller: ServiceName
+    callee: ServiceName
+    port: int
+    transport: Transport = Transport.TCP
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AllowDestination:
+    """`caller` may open `port` at `network`, outside, leaving from its zone's fixed address."""
+
+    caller: ServiceName
+    destination: DestinationName
+    network: IPv4Network
+    port: int
+    transport: Transport = Transport.TCP
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GatewayRoute:
+    """Requests for `path` (a prefix, on a segment's edge) on `host` go to `service`; the longest path wins.
+
+    refused: when not empty, answer 503 with this text instead (a route whose `auth` nothing enforces yet).
+    """
+
+    path: str
+    service: ServiceName
+    host: str | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The fixed address from which instances of `zone` leave to the internet."""
+
+    zone: ZoneName
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The whole of it. All tuples are sorted, so that equal meanings have equal digests."""
+
+    layout: Layout
+    backends: tuple[Backend, ...]
+    allows: tuple[AllowService, ...] = ()
+    allows_out: tuple[AllowDestination, ...] = ()
+    routes: tuple[GatewayRoute, ...] = ()
+    leaves: tuple[Leave, ...] = ()
+
+    @property
+    def digest(self) -> Digest:
+        """What an observation compares."""
+        return codec.digest(self)

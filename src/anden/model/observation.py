@@ -1,0 +1,104 @@
+"""What an engine saw, with its time. Facts only: what they mean is for `assess`."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from anden.model.blueprint import Facts
+from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
+
+
+class InstanceState(StrEnum):
+    """Where an instance is in its life, as its supervisor knows it."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    """It exited and waits for its next start; never "missing"."""
+    DRAINING = "draining"
+    STOPPING = "stopping"
+
+
+class Health(StrEnum):
+    """The balancer's judgement; healthy only when all its processes agree."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an instance last ended. `code`: exit status, or minus the signal. `at`: Unix seconds."""
+
+    code: int
+    at: float
+    out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSeen:
+    """One instance.
+
+    since: when its present specification was first started, Unix seconds. restarts: how often since then.
+    ever_healthy: it was healthy at least once since then.
+    answer: the last health answer, in the balancer's words: `HTTP 500`, `connection refused`, `timeout`.
+    tail: its last log lines, oldest first, at most TAIL_LINES; filled for an instance that is not healthy.
+    """
+
+    id: InstanceId
+    service: ServiceName
+    ordinal: int
+    zone: ZoneName
+    address: IPv4Address
+    revision: Digest
+    image_name: str
+    state: InstanceState
+    health: Health
+    since: float
+    ever_healthy: bool = False
+    restarts: int = 0
+    exit: Exit | None = None
+    answer: str = ""
+    tail: tuple[str, ...] = ()
+    memory_bytes: int | None = None
+    cpu_seconds: float | None = None
+
+    @property
+    def serving(self) -> bool:
+        """It takes new requests."""
+        return self.health is Health.HEALTHY and self.state in (InstanceState.RUNNING, InstanceState.STARTING)
+
+
+TAIL_LINES = 8
+"""How many log lines an observation carries for an instance in trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An environment on an engine at `at` (Unix seconds).
+
+    present: the environment exists and answers. configuration: the digest of what is applied.
+    gateway: where the gateway listens, `127.0.0.1:8080`. boot: names the machine's boot, so that a reboot shows.
+    version: grows with every change that the engine saw; `Engine.wait` compares it.
+    absent_reason: when not present, what the engine knows: `not running since boot`, `its keeper died`.
+    """
+
+    key: EnvironmentKey
+    at: float
+    present: bool
+    configuration: Digest | None = None
+    gateway: str | None = None
+    instances: tuple[InstanceSeen, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+    boot: str = ""
+    version: int = 0
+    absent_reason: str = ""
+
+    def of(self, service: str) -> tuple[InstanceSeen, ...]:
+        """The instances of a service, by ordinal."""
+        return tuple(seen for seen in self.instances if seen.service == service)
+
+    def instance(self, id: str) -> InstanceSeen | None:
+        """The instance of that id, if it was seen."""
+        return next((seen for seen in self.instances if seen.id == id), None)

@@ -1,0 +1,173 @@
+"""What control needs from the outside world. `control` meets engines and store only through these."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from anden.model.blueprint import Blueprint, Facts
+from anden.model.change import Change, ChangeState
+from anden.model.command import Command, Outcome
+from anden.model.event import Event
+from anden.model.ids import Digest, EngineName, EnvironmentKey
+from anden.model.image import Image
+from anden.model.log import LogLine
+from anden.model.observation import Observation
+from anden.model.plan import Caveat, Receipt, Step
+from anden.model.reach import Probe, Probed
+from anden.model.topology import ImageSource, Topology
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start; never goes back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """What running a command in an instance gave. Output is bytes decoded with replacement, cut at a bound."""
+
+    code: int
+    stdout: str
+    stderr: str
+    cut: bool = False
+
+
+class Engine(Protocol):
+    """An engine does what steps say and reports what it sees. It decides nothing.
+
+    Operating errors come back as a Receipt's problem, or are raised as model.problem.Problems.
+    """
+
+    name: EngineName
+
+    def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
+        """What this engine cannot do the same way. Pure."""
+
+    def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
+        """What only the engine knows and planning needs before the first plan."""
+
+    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+        """Relative file name to text: everything that the engine would write or apply. Pure."""
+
+    def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
+        """Whatever may be slow and changes nothing that runs (unpacking images); tells its progress."""
+
+    def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:
+        """The gateway's listening address to use (`127.0.0.1:8080`): `wanted`, or the default, or the next free port
+        where another environment of anden has it (`taken`: address to whose). A stranger's port raises Problems."""
+
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
+        """Do the steps in order, at once where they may; a receipt as each ends. A failed step ends the sequence
+        of steps that come after it, except instances that were started at once with it."""
+
+    def observe(self, key: EnvironmentKey) -> Observation:
+        """What is, now. An environment that does not exist is an observation with `present` False."""
+
+    def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
+        """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
+
+    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+        """The last `lines` of a service or instance (None: of all), then, with `follow`, new ones as they come.
+        With `follow`, None is yielded at least once a second, so that the reader can stop."""
+
+    def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
+        """Run a command inside an instance, with its user, limits and network. No terminal."""
+
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+        """Really try connections from instances' networks, all at once."""
+
+
+class Images(Protocol):
+    """Turns names and builds into digests, before planning."""
+
+    def resolve(self, folder: Path, sources: Mapping[str, ImageSource]) -> Iterator[Event | tuple[str, Image]]:
+        """Progress, and `(service, image)` for each source. Raises Problems with all that could not be resolved."""
+
+    def presume(self, folder: Path, sources: Mapping[str, ImageSource]) -> Mapping[str, Image]:
+        """The same at once and without building or fetching, for a plan: what is not known yet gets a digest made from
+        its name (and, for a build, from its context). Never raises for an image that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an environment should be, beside its blueprint.
+
+    levels: service to the level asked for (absent: the base). generations: service to how often it was restarted.
+    deployed: service to the image deployed beside the manifest. folder: where its manifest lies.
+    gateway: the listening address, kept. blueprint None: the environment should not exist.
+    marks: where the manifest said what, for findings, as JSON text of model.mark.Marks.
+    """
+
+    key: EnvironmentKey
+    blueprint: Digest | None
+    folder: str
+    gateway: str
+    levels: Mapping[str, int]
+    generations: Mapping[str, int]
+    deployed: Mapping[str, str]
+    marks: str = "{}"
+    boot: str = ""
+
+
+class Store(Protocol):
+    """Durable records. Every method is one transaction; what returned was written."""
+
+    def put_blueprint(self, blueprint: Blueprint) -> None:
+        """Keep it under its digest; the same digest again is not an error."""
+
+    def blueprint(self, digest: Digest) -> Blueprint:
+        """Raises KeyError when there is none."""
+
+    def target(self, key: EnvironmentKey) -> Target | None:
+        """None: never heard of."""
+
+    def targets(self) -> tuple[Target, ...]:
+        """All of them, those with blueprint None too."""
+
+    def put_target(self, target: Target) -> None:
+        """Replace what was said for its key."""
+
+    def forget(self, key: EnvironmentKey) -> None:
+        """Remove the target and the latest observation of the key; commands and changes stay."""
+
+    def open_change(
+        self, key: EnvironmentKey, target: Digest, previous: Digest | None, command: int, at: float
+    ) -> Change:
+        """A new change in APPLYING; an open one of the same key becomes SUPERSEDED in the same transaction."""
+
+    def move_change(
+        self,
+        id: int,
+        state: ChangeState,
+        at: float,
+        reason: str = "",
+        evidence: Sequence[str] = (),
+    ) -> Change:
+        """Move it on. Raises ValueError from a state that is an end."""
+
+    def changes(self, key: EnvironmentKey, most: int = 20) -> tuple[Change, ...]:
+        """Newest first."""
+
+    def begin_command(self, key: EnvironmentKey, who: str, what: str, at: float) -> Command:
+        """Record it as RUNNING."""
+
+    def end_command(self, id: int, outcome: Outcome, detail: str, at: float) -> Command:
+        """Record how it ended; only once."""
+
+    def commands(self, key: EnvironmentKey | None, most: int = 50) -> tuple[Command, ...]:
+        """Newest first."""
+
+    def put_observation(self, observation: Observation) -> None:
+        """Keep it as the latest of its key; only the latest is kept."""
+
+    def observation(self, key: EnvironmentKey) -> Observation | None:
+        """The latest one."""

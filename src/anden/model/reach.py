@@ -1,0 +1,65 @@
+"""Who reaches whom, through which hops; and what a probe of it saw."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from anden.model.mark import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One thing on the way, and the rule that lets through or stops: kind `instance`, `firewall`, `name`, `balancer`,
+    `nat`, `link`, `destination`; what: `accounts (172.30.16.4)`; rule: `declared at anden.yaml:37`; passes."""
+
+    kind: str
+    what: str
+    rule: str
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The computed answer for one caller, one callee and one port. `fix` is empty when it is open."""
+
+    caller: str
+    callee: str
+    port: int
+    open: bool
+    hops: tuple[Hop, ...]
+    reason: str = ""
+    fix: str = ""
+    mark: Mark | None = None
+
+
+class Seen(StrEnum):
+    """What a live probe saw: connected, silence, an active refusal, or a name that does not resolve."""
+
+    OPEN = "open"
+    SILENT = "silent"
+    REFUSED = "refused"
+    UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Connect by TCP from the network of an instance to `host` (name or address) and `port`, within `timeout_s`.
+
+    listen: have the cell's internet side answer at the address first, and say which source it saw.
+    """
+
+    caller: str
+    host: str
+    port: int
+    timeout_s: float = 1.0
+    listen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a probe saw. `source`: the caller's address as the other side saw it, when a listener of ours was there."""
+
+    probe: Probe
+    seen: Seen
+    source: IPv4Address | None = None
+    took_s: float = 0.0

@@ -1,0 +1,122 @@
+"""What the read-only views answer, over the API and as `--json`. Shapes are public: add to them, do not change them."""
+
+from dataclasses import dataclass
+
+from anden.model.change import Change
+from anden.model.finding import Finding
+from anden.model.plan import Caveat, Difference, Step
+from anden.model.problem import Problem
+from anden.model.reach import Path, Probed
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """One instance. `state` and `health` in the words of model.observation. `since` in Unix seconds."""
+
+    id: str
+    zone: str
+    address: str
+    image: str
+    state: str
+    health: str
+    restarts: int
+    since: float
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """`healthy` of `level` instances serve; the range is `base`..`max`. `url`: where its route answers, if any."""
+
+    name: str
+    healthy: int
+    level: int
+    base: int
+    max: int
+    image: str
+    health: str
+    """`healthy` (all of the level serve), `degraded` (some), `down` (none)."""
+    instances: tuple[InstanceStatus, ...]
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """An environment now. `matches_manifest` None: there was no manifest to compare with. `seen_at` Unix seconds."""
+
+    client: str
+    environment: str
+    engine: str
+    running: bool
+    reason: str
+    blueprint: str | None
+    matches_manifest: bool | None
+    seen_at: float | None
+    zones: int
+    gateway: str | None
+    services: tuple[ServiceStatus, ...]
+    findings: tuple[Finding, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    deployed: tuple[Difference, ...] = ()
+    """What runs beside the manifest: images deployed since, levels moved."""
+    change: Change | None = None
+    """The latest change."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What `up` would do. `steps` is the whole rollout as rehearsed; `problems` block it."""
+
+    client: str
+    environment: str
+    engine: str
+    current: str | None
+    target: str | None
+    differences: tuple[Difference, ...]
+    steps: tuple[Step, ...]
+    caveats: tuple[Caveat, ...]
+    warnings: tuple[Problem, ...]
+    """Lint that does not block."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def changes(self) -> bool:
+        """Whether `up` would do anything."""
+        return bool(self.differences or self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class ReachReport:
+    """One path or a whole matrix, and what the probes saw when it was asked for live."""
+
+    client: str
+    environment: str
+    engine: str
+    paths: tuple[Path, ...]
+    probed: tuple[Probed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EgressProof:
+    """One declared destination of one service in one zone: the address declared, and the one that was seen.
+
+    verdict: `proved`, `differs`, `silent`, `blocked` (with why in `reason`)."""
+
+    service: str
+    zone: str
+    destination: str
+    declared: str | None
+    observed: str | None
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressReport:
+    """`anden prove egress`. `at` in Unix seconds."""
+
+    client: str
+    environment: str
+    engine: str
+    at: float
+    proofs: tuple[EgressProof, ...]

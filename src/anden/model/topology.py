@@ -1,0 +1,227 @@
+"""What a manifest means for one environment, engine-neutral: no addresses placed, no versions resolved, no lines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+from anden.model.ids import DestinationName, ServiceName
+
+
+class Egress(StrEnum):
+    """How an environment leaves to the internet: not at all, from one fixed address, or from one for each zone."""
+
+    NONE = "none"
+    ONE = "one"
+    PER_ZONE = "per-zone"
+
+
+class Protocol(StrEnum):
+    """What a service speaks on its port."""
+
+    HTTP = "http"
+    HTTP2 = "http2"
+    TCP = "tcp"
+
+
+class Strategy(StrEnum):
+    """How a new version takes over."""
+
+    ROLLING = "rolling"
+    BLUE_GREEN = "blue-green"
+    CANARY = "canary"
+
+
+class ScaleMetric(StrEnum):
+    """What elasticity follows: requests in flight for each instance, or percent of the CPU size."""
+
+    REQUESTS = "requests"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The contracted base and the end of the elastic range, both inclusive; 0 <= base <= max, max >= 1."""
+
+    base: int
+    max: int
+
+    def __contains__(self, level: object) -> bool:
+        return isinstance(level, int) and self.base <= level <= self.max
+
+    def __str__(self) -> str:
+        return f"{self.base}..{self.max}"
+
+    def clamp(self, level: int) -> int:
+        """The level nearest to `level` that the range allows."""
+        return min(max(level, self.base), self.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What one instance gets; only sizes that Fargate offers. `cpu_milli`: thousandths of a vCPU; memory in MiB."""
+
+    cpu_milli: int = 250
+    memory_mib: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Elasticity's target: `value` requests in flight for each instance, or `value` percent of CPU."""
+
+    metric: ScaleMetric
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the gateway sends to a service: paths that start with `path`, on `host` when given; never stripped.
+
+    `auth` names an issuer of `Topology.auth`; a route with one answers 503 until an engine enforces it.
+    """
+
+    path: str
+    host: str | None = None
+    auth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the balancer judges an instance: GET `path` answers 2xx-3xx, or, with no path, TCP connects."""
+
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """`percent` of requests answer in less than `under_ms` milliseconds."""
+
+    percent: float
+    under_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """Objectives of a service. `availability` in percent of requests."""
+
+    availability: float | None = None
+    latency: Latency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """Where a service's image comes from: `image`, a name with tag or digest, or `build`, a folder with a
+    Containerfile relative to the manifest's. Exactly one of the two is set."""
+
+    image: str | None = None
+    build: str | None = None
+
+    def __str__(self) -> str:
+        return self.image if self.image is not None else f"build: {self.build}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One microservice. Seconds are seconds; absent fields hold the manifest's defaults already."""
+
+    name: ServiceName
+    source: ImageSource
+    port: int | None = None
+    """None: a service that listens on nothing (a worker); it has no internal name and cannot be reached."""
+    protocol: Protocol = Protocol.HTTP
+    instances: Range = Range(1, 1)
+    size: Size = Size()
+    scale: Scale | None = None
+    route: Route | None = None
+    health: Health = Health()
+    reaches: tuple[str, ...] = ()
+    """Names of services and destinations, in the manifest's order."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Variable name to secret name; a value never stands here."""
+    strategy: Strategy = Strategy.ROLLING
+    slo: Slo | None = None
+    command: tuple[str, ...] | None = None
+    user: str | None = None
+    """`UID`, `UID:GID` or a name in the image; None: the image's own."""
+    timeout_s: float = 30.0
+    """The longest that the balancer waits for an answer."""
+    stop_s: float = 10.0
+    """From SIGTERM to SIGKILL."""
+    start_s: float = 10.0
+    """Grace before failed health counts against a new instance."""
+    writable: tuple[str, ...] = ("/tmp",)  # noqa: S108 - a path inside the instance, a tmpfs
+    """Paths that are a tmpfs of the instance's own; everything else is read-only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A named place outside. Exactly one of `host` and `network` is set; `link` names the link that it lies behind."""
+
+    name: DestinationName
+    port: int
+    host: str | None = None
+    network: IPv4Network | None = None
+    protocol: Protocol = Protocol.TCP
+    link: str | None = None
+
+    @property
+    def to(self) -> str:
+        """As people write it: `api.exchange.example:443`, `10.20.4.17:8443`, `192.0.2.0/24:443`."""
+        if self.network is None:
+            return f"{self.host}:{self.port}"
+        single = self.network.prefixlen == self.network.max_prefixlen
+        return f"{self.network.network_address if single else self.network}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A site-to-site IPsec link: parsed and validated; raised by no engine yet, so what lies behind it is blocked."""
+
+    name: str
+    peer: IPv4Address
+    networks: tuple[IPv4Network, ...]
+    secret: tuple[str, ...]
+    """A pre-shared key for each tunnel, by name."""
+    seen_as: IPv4Network | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """An OIDC issuer that routes may ask for."""
+
+    name: str
+    issuer: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything that a manifest says of one environment. Services, destinations and links are sorted by name."""
+
+    client: str
+    environment: str
+    services: tuple[Service, ...]
+    destinations: tuple[Destination, ...] = ()
+    links: tuple[Link, ...] = ()
+    auth: tuple[Issuer, ...] = ()
+    production: bool = False
+    zones: int = 1
+    """How many zones, 1 to 4."""
+    egress: Egress = Egress.NONE
+    network: IPv4Network | None = None
+    """None: allocated by planning."""
+    region: str | None = None
+    recovery: str | None = None
+    account: str | None = None
+    domain: str | None = None
+    agreed: float | None = None
+    """The availability level agreed with the client, in percent."""
+
+    def service(self, name: str) -> Service | None:
+        """The service of that name, if there is one."""
+        return next((service for service in self.services if service.name == name), None)
+
+    def destination(self, name: str) -> Destination | None:
+        """The destination of that name, if there is one."""
+        return next((place for place in self.destinations if place.name == name), None)
