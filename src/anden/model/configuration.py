@@ -45,6 +45,9 @@ class Backend:
     address: IPv4Address | None = None
     health_path: str | None = None
     timeout_s: float = 30.0
+    also: tuple[int, ...] = ()
+    """Ports beside `port` while a change moves it: its instances may listen there, so the balancer may open them, and
+    its internal name answers there as well."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
