@@ -1,0 +1,256 @@
+"""Everything around the instances: backends, firewall, routes, fixed addresses.
+
+While a change is in flight, instances of two blueprints serve side by side, and what surrounds them must suit both.
+`configure` with `keeping` therefore gives the union: everybody keeps what they have, and gets what they will need.
+So a change may turn round at any moment (a rollback): what served before it still finds all that it needs.
+
+    members       the slots of both; an address that the target gives to another service is the target's
+    port          both ports: old instances listen on the old one, new ones on the new (each is a server with a port
+                  of its own to the balancer), and the internal name answers on both, for callers are replaced one by
+                  one too. `port` is the old one until the new service is ready, then the new one; `also` is the other
+    protocol      tcp when one of them is tcp: bytes pass, whatever they mean; the gateway sends tcp nothing meanwhile
+    health path   none (TCP connects) when one of them has none: asking an old version at a path it lacks would stop it
+    paths         one that exists stays with its service until the service that takes over is ready. A new path that a
+                  shorter one of another service covers moves in the same way; other new ones join at once
+    refusals      a path is closed while either blueprint says so: it is never open to a version that expects a guard
+    layout        the target's, and so are the internal names' addresses: when the network itself changes, old instances
+                  serve on and lose their names (differences say `replaces everything`)
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+from anden.model.blueprint import Blueprint, Placement
+from anden.model.configuration import AllowService, Backend, Configuration, GatewayRoute, Leave, Member
+from anden.model.ids import ServiceName, ZoneName
+from anden.model.plan import Caveat
+from anden.model.topology import Egress, Protocol, Service
+from anden.planning import firewall
+
+_Place = tuple[str | None, str]
+"""Host and path of a route."""
+
+
+def configure(
+    target: Blueprint, keeping: Blueprint | None, caveats: Sequence[Caveat], ready: Collection[str] = ()
+) -> Configuration:
+    """The target's configuration; with `keeping`, the union that suits both (see above).
+
+    caveats: the engine's; what they withhold stays closed. ready: services of the target whose level serves.
+    """
+    before = keeping if keeping is not None else target
+    topologies = (target.topology, before.topology)
+    return Configuration(
+        layout=target.layout,
+        backends=_backends(target, before, ready),
+        allows=_allows(target, before),
+        allows_out=tuple(
+            sorted(
+                {allow for each in topologies for allow in firewall.allows_out(each, caveats, target.layout.network)}
+            )
+        ),
+        routes=_routes(target, before, caveats, ready),
+        leaves=_leaves(target, before),
+    )
+
+
+def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat]) -> Configuration:
+    """The target's configuration, and beside it the services that it drops, while their last instances finish.
+
+    They may still call whom they could call; no path, no name and no caller leads to them any more.
+    """
+    narrow = configure(target, None, caveats)
+    stays = {backend.service for backend in narrow.backends}
+    both = configure(target, keeping, caveats)
+    last = [replace(backend, address=None) for backend in both.backends if backend.service not in stays]
+    gone = {backend.service for backend in last}
+    return replace(
+        narrow,
+        backends=tuple(sorted((*narrow.backends, *last), key=lambda backend: backend.service)),
+        allows=tuple(sorted({*narrow.allows, *(a for a in both.allows if a.caller in gone and a.callee not in gone)})),
+        allows_out=tuple(sorted({*narrow.allows_out, *(a for a in both.allows_out if a.caller in gone)})),
+        leaves=both.leaves,
+    )
+
+
+def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
+    """The services whose being ready changes the union: those that take over a path, a port, or a health path."""
+    old = {service.name: service for service in keeping.topology.services}
+    taking = {
+        service.name
+        for service in target.topology.services
+        if service.name in old
+        and (service.port, service.protocol, service.health)
+        != (old[service.name].port, old[service.name].protocol, old[service.name].health)
+    }
+    standing = _standing(dict(_places(keeping)))
+    for (host, path), service in _places(target):
+        winner = _winner(standing, host, path)
+        if winner is not None and winner.name != service.name:
+            taking.add(service.name)
+    return frozenset(taking)
+
+
+# Backends: what balancer and firewall know of a service.
+
+
+def _backends(target: Blueprint, before: Blueprint, ready: Collection[str]) -> tuple[Backend, ...]:
+    new, old = _known(target), _known(before)
+    owners = {slot.address: placement.service for placement in target.placements for slot in placement.slots}
+    numbers = _numbers(target, before)
+    names = {placement.address for placement in target.placements}
+    found = []
+    for name in sorted(new.keys() | old.keys()):
+        sides = [side for side in (new.get(name), old.get(name)) if side is not None]
+        members = {
+            slot.address: slot.zone
+            for _, placement in reversed(sides)
+            for slot in placement.slots
+            if owners.get(slot.address, name) == name
+        }
+        own = new[name][1].address if name in new else None
+        if own is None and name in old and old[name][1].address not in names:
+            own = old[name][1].address
+        listening = [service for service, _ in sides if service.port is not None]
+        if name not in ready:
+            listening.reverse()
+        found.append(_backend(name, numbers[name], members, own, listening))
+    return tuple(found)
+
+
+def _backend(
+    name: ServiceName,
+    number: int,
+    members: Mapping[IPv4Address, ZoneName],
+    address: IPv4Address | None,
+    listening: Sequence[Service],
+) -> Backend:
+    """listening: the service in one or both blueprints, the one that gives its port first; none when it has no port."""
+    placed = tuple(Member(each, members[each]) for each in sorted(members))
+    if not listening:
+        return Backend(service=name, number=number, members=placed)
+    ports = dict.fromkeys(service.port for service in listening if service.port is not None)
+    protocols = [service.protocol for service in listening]
+    paths = [service.health.path for service in listening]
+    first, *rest = ports
+    return Backend(
+        service=name,
+        number=number,
+        members=placed,
+        port=first,
+        protocol=Protocol.TCP if Protocol.TCP in protocols else protocols[0],
+        address=address,
+        health_path=None if None in paths else paths[0],
+        timeout_s=max(service.timeout_s for service in listening),
+        also=tuple(sorted(rest)),
+    )
+
+
+def _known(blueprint: Blueprint) -> dict[ServiceName, tuple[Service, Placement]]:
+    placements = {placement.service: placement for placement in blueprint.placements}
+    return {service.name: (service, placements[service.name]) for service in blueprint.topology.services}
+
+
+def _numbers(target: Blueprint, before: Blueprint) -> dict[ServiceName, int]:
+    """The target's numbers. A service that it drops keeps its own unless somebody else has it now."""
+    numbers = {placement.service: placement.number for placement in target.placements}
+    taken = set(numbers.values())
+    for placement in before.placements:
+        if placement.service in numbers:
+            continue
+        number = placement.number
+        if number in taken:
+            number = next(n for n in range(1, len(taken) + 2) if n not in taken)
+        numbers[placement.service] = number
+        taken.add(number)
+    return numbers
+
+
+def _allows(target: Blueprint, before: Blueprint) -> tuple[AllowService, ...]:
+    """Every pair that either declares, on every port that either gives the callee."""
+    ports: dict[str, set[int]] = {}
+    for blueprint in (target, before):
+        for service in blueprint.topology.services:
+            if service.port is not None:
+                ports.setdefault(service.name, set()).add(service.port)
+    declared = {*firewall.allows(target.topology), *firewall.allows(before.topology)}
+    return tuple(sorted({replace(allow, port=port) for allow in declared for port in ports[allow.callee]}))
+
+
+def _leaves(target: Blueprint, before: Blueprint) -> tuple[Leave, ...]:
+    """The target's fixed addresses; the old ones only for zones that the target does not know."""
+    known = [each for each in (target, before) if each.topology.egress is not Egress.NONE]
+    found: dict[str, IPv4Address] = {}
+    for blueprint in known:
+        standing = dict(found)
+        for zone, address in blueprint.facts.egress.items():
+            if zone not in standing and "*" not in standing:
+                found[zone] = address
+    return tuple(Leave(ZoneName(zone), found[zone]) for zone in sorted(found))
+
+
+# Routes: what the gateway knows.
+
+
+def _routes(
+    target: Blueprint, before: Blueprint, caveats: Sequence[Caveat], ready: Collection[str]
+) -> tuple[GatewayRoute, ...]:
+    new, old = dict(_places(target)), dict(_places(before))
+    routes = []
+    for place, service in _held(new, old, ready):
+        sides = [side for side in (new.get(place), old.get(place)) if side is not None]
+        if service is new.get(place):
+            sides = [side for side in sides if side.name == service.name]
+        refused = next((text for side in sides if (text := _refusal(side, caveats))), "")
+        routes.append(GatewayRoute(path=place[1], service=service.name, host=place[0], refused=refused))
+    return tuple(sorted(routes, key=lambda route: (route.path, route.service, route.host or "", route.refused)))
+
+
+def _held(
+    new: Mapping[_Place, Service], old: Mapping[_Place, Service], ready: Collection[str]
+) -> Iterator[tuple[_Place, Service]]:
+    """Which service each place leads to in the middle of a change."""
+    standing = _standing(old)
+    for place in {**old, **new}:
+        service = new.get(place)
+        if service is None:
+            yield place, old[place]
+            continue
+        winner = _winner(standing, *place)
+        if winner is None or winner.name == service.name or service.name in ready:
+            yield place, service
+        elif place in old:
+            yield place, old[place]
+
+
+def _places(blueprint: Blueprint) -> Iterator[tuple[_Place, Service]]:
+    for service in blueprint.topology.services:
+        if service.route is not None:
+            yield (service.route.host, service.route.path), service
+
+
+def _standing(routes: Mapping[_Place, Service]) -> dict[_Place, Service]:
+    """The same, by the path as it is matched: on segments' edges, a last slash says nothing."""
+    return {(host, path.rstrip("/")): service for (host, path), service in routes.items()}
+
+
+def _winner(standing: Mapping[_Place, Service], host: str | None, path: str) -> Service | None:
+    """The service that answers for `path` on `host`: a route with the host before one without, then the longest."""
+    for on in dict.fromkeys((host, None)):
+        prefix = path.rstrip("/")
+        while (on, prefix) not in standing and prefix:
+            prefix = prefix.rpartition("/")[0]
+        if (on, prefix) in standing:
+            return standing[on, prefix]
+    return None
+
+
+def _refusal(service: Service, caveats: Sequence[Caveat]) -> str:
+    """Why the gateway answers 503 for the service's path; empty when it does not."""
+    text = firewall.withheld(caveats, service.name)
+    if text is not None:
+        return text
+    if service.route is not None and service.route.auth is not None:
+        return f"closed: nothing checks the tokens of {service.route.auth} yet"
+    return ""

@@ -1,0 +1,80 @@
+"""A whole rollout on paper: `plan` again and again on a model in which every step succeeds and all becomes healthy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from anden.model.blueprint import Blueprint
+from anden.model.ids import EnvironmentKey
+from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
+from anden.model.plan import Caveat, Configure, Remove, StartInstance, Step, StopInstance
+from anden.planning.instances import LEAVING
+from anden.planning.steps import Rollout
+
+TICKS = 16
+"""Plans that a rehearsal makes at most, and TICKS_AN_INSTANCE more for each instance that is there or has a slot."""
+TICKS_AN_INSTANCE = 2
+
+
+def rehearse(
+    key: EnvironmentKey,
+    target: Blueprint,
+    levels: Mapping[str, int],
+    generations: Mapping[str, int],
+    keeping: Blueprint | None,
+    caveats: Sequence[Caveat],
+    observation: Observation,
+) -> tuple[Step, ...]:
+    """Every step from `observation` to the target, in order, as if all of them succeeded. Ends for any start."""
+    rollout = Rollout(key, target, levels, generations, keeping, caveats)
+    places = len(observation.instances) + sum(len(placement.slots) for placement in target.placements)
+    steps: list[Step] = []
+    for _ in range(TICKS + TICKS_AN_INSTANCE * places):
+        plan = rollout.plan(observation)
+        steps += plan.steps
+        after = healed(applied(observation, plan.steps))
+        if plan.settled or after == observation:
+            break
+        observation = after
+    return tuple(steps)
+
+
+def applied(observation: Observation, steps: Sequence[Step]) -> Observation:
+    """What is seen after the steps, each with its perfect effect; what they start is not healthy yet."""
+    instances = {seen.id: seen for seen in observation.instances} if observation.present else {}
+    for step in steps:
+        match step.effect:
+            case Configure(configuration=configuration):
+                observation = replace(observation, present=True, configuration=configuration.digest, absent_reason="")
+            case StartInstance(instance=instance):
+                instances[instance.id] = InstanceSeen(
+                    id=instance.id,
+                    service=instance.service,
+                    ordinal=instance.ordinal,
+                    zone=instance.zone,
+                    address=instance.address,
+                    revision=instance.revision,
+                    image_name=instance.image_name,
+                    state=InstanceState.STARTING,
+                    health=Health.UNKNOWN,
+                    since=observation.at,
+                )
+            case StopInstance(id=id):
+                instances.pop(id, None)
+            case Remove():
+                instances.clear()
+                observation = replace(observation, present=False, configuration=None)
+    ordered = sorted(instances.values(), key=lambda seen: (seen.service, seen.ordinal, seen.id))
+    return replace(observation, instances=tuple(ordered))
+
+
+def healed(observation: Observation) -> Observation:
+    """The same with everything healthy that nobody has told to go."""
+    return replace(
+        observation,
+        instances=tuple(
+            seen
+            if seen.state in LEAVING
+            else replace(seen, state=InstanceState.RUNNING, health=Health.HEALTHY, ever_healthy=True)
+            for seen in observation.instances
+        ),
+    )
