@@ -1,0 +1,1 @@
+"""The engines: where an environment can run."""

@@ -1,0 +1,1 @@
+"""The local engine: a twin of the environment on one Linux machine, made of real parts."""

@@ -1,0 +1,1 @@
+"""What runs inside a cell, the private world of one environment."""

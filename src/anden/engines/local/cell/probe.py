@@ -1,0 +1,168 @@
+"""Really tries connections from instances' networks: by TCP, from a thread in the instance's namespace.
+
+A name is asked of the cell's resolver, as the instance would. With `listen`, a socket of ours answers first on the
+internet's side; the probe then says a word of its own over the connection, by which the listener tells whose source
+address it saw.
+"""
+
+import secrets
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from functools import partial
+from ipaddress import AddressValueError, IPv4Address
+
+from anden.engines.local.cell import dns, netns
+from anden.engines.local.render.stations import INTERNET
+from anden.model.configuration import Configuration
+from anden.model.problem import Problem, Problems
+from anden.model.reach import Probe, Probed, Seen
+
+AT_ONCE = 128
+"""Probes that run at the same time; the others wait for their turn."""
+LONGEST_S = 10.0
+"""No probe takes longer, whatever it asks for."""
+HEARD_S = 0.5
+"""How long to wait for what the internet's side heard of a connection that was made."""
+_WORD_BYTES = 8
+_FREEBIND = 15
+"""IP_FREEBIND: the internet's addresses are its own by a route, and not one by one."""
+
+
+def probe(probes: Sequence[Probe], configuration: Configuration) -> tuple[Probed, ...]:
+    """What each probe saw, in their order. Bounded: (number / AT_ONCE, rounded up) × their longest timeout.
+
+    Raises Problems when a caller is no attached instance, or a probe with `listen` has no address as its host.
+    """
+    _check(probes)
+    if not probes:
+        return ()
+    with ExitStack() as stack:
+        ears = _Ears({(each.host, each.port) for each in probes if each.listen})
+        stack.callback(ears.close)
+        pool = stack.enter_context(ThreadPoolExecutor(min(AT_ONCE, len(probes)), thread_name_prefix="probe"))
+        resolver = configuration.layout.resolver
+        return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears), probes))
+
+
+def _check(probes: Sequence[Probe]) -> None:
+    attached = netns.names()
+    problems = [
+        Problem(f"probe from {caller}", "no such instance runs", "", "`anden status` names those that do.")
+        for caller in sorted({each.caller for each in probes} - attached)
+    ]
+    for each in probes:
+        if each.listen and _address(each.host) is None:
+            what = f"{each.host} is not an address"
+            problems.append(Problem(f"probe from {each.caller}", what, "only an address can be listened on"))
+    if problems:
+        raise Problems(problems)
+
+
+def _address(host: str) -> IPv4Address | None:
+    try:
+        return IPv4Address(host)
+    except AddressValueError:
+        return None
+
+
+def _probed(wanted: Probe, resolver: IPv4Address, ears: "_Ears") -> Probed:
+    """In a thread of the pool, which moves from one instance's network to the next one's."""
+    netns.enter(netns.path(wanted.caller))
+    start = time.monotonic()
+    limit_s = min(wanted.timeout_s, LONGEST_S)
+    address = _address(wanted.host) or dns.resolve(wanted.host, resolver, limit_s)
+    if address is None:
+        return Probed(wanted, Seen.UNRESOLVED, took_s=time.monotonic() - start)
+    word = secrets.token_bytes(_WORD_BYTES)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trying:
+        trying.settimeout(max(limit_s - (time.monotonic() - start), 0.01))
+        try:
+            trying.connect((str(address), wanted.port))
+        except ConnectionRefusedError:
+            return Probed(wanted, Seen.REFUSED, took_s=time.monotonic() - start)
+        except OSError:
+            return Probed(wanted, Seen.SILENT, took_s=time.monotonic() - start)
+        took_s = time.monotonic() - start
+        source = None
+        if wanted.listen:
+            with suppress(OSError):
+                trying.sendall(word)
+            source = ears.heard(word)
+        return Probed(wanted, Seen.OPEN, source, took_s)
+
+
+class _Ears:
+    """Listening sockets in the internet, and whose word came from where."""
+
+    def __init__(self, places: Iterable[tuple[str, int]]) -> None:
+        self._heard: dict[bytes, IPv4Address] = {}
+        self._changed = threading.Condition()
+        self._selector = selectors.DefaultSelector()
+        self._ending, self._end = socket.socketpair()
+        self._selector.register(self._ending, selectors.EVENT_READ)
+        self._thread: threading.Thread | None = None
+        wanted = sorted(places)
+        if wanted:
+            for listening in netns.inside(INTERNET, lambda: [_listen(host, port) for host, port in wanted]):
+                self._selector.register(listening, selectors.EVENT_READ, "listening")
+            self._thread = threading.Thread(target=self._hear, name="probe-ears", daemon=True)
+            self._thread.start()
+
+    def heard(self, word: bytes) -> IPv4Address | None:
+        """Where that word came from, as soon as it has come; None: it did not within HEARD_S."""
+        with self._changed:
+            self._changed.wait_for(lambda: word in self._heard, HEARD_S)
+            return self._heard.get(word)
+
+    def close(self) -> None:
+        self._end.close()
+        if self._thread is not None:
+            self._thread.join()
+        for key in tuple(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
+
+    def _hear(self) -> None:
+        """Until `close`."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._ending:
+                    return
+                assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - only sockets are registered
+                if key.data == "listening":
+                    self._accept(key.fileobj)
+                else:
+                    self._read(key.fileobj, key.data)
+
+    def _accept(self, listening: socket.socket) -> None:
+        with suppress(OSError):
+            connection, (host, _) = listening.accept()
+            connection.setblocking(False)
+            self._selector.register(connection, selectors.EVENT_READ, IPv4Address(host))
+
+    def _read(self, connection: socket.socket, source: IPv4Address) -> None:
+        word = b""
+        with suppress(OSError):
+            word = connection.recv(_WORD_BYTES)
+        self._selector.unregister(connection)
+        connection.close()
+        if len(word) == _WORD_BYTES:
+            with self._changed:
+                self._heard[word] = source
+                self._changed.notify_all()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.IPPROTO_IP, _FREEBIND, 1)
+    listening.bind((host, port))
+    listening.listen(AT_ONCE)
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,1 @@
+"""Pure: what the local engine writes and applies, from the model's values."""

@@ -1,0 +1,266 @@
+"""The balancer of a cell as an HAProxy configuration (2.6): the gateway, a frontend for each internal name, and a
+backend for each service that has a port.
+
+Servers come and go through the runtime API; frontends and backends cannot. So `config` without servers is the
+*structure*: while its text stays the same, running processes stay. A process that starts while others serve gets the
+servers of that moment rendered in, for an empty balancer would answer 503 until somebody registered them.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from anden.model.configuration import Backend, Configuration, GatewayRoute
+from anden.model.ids import InstanceId, ServiceName
+from anden.model.instance import Instance
+from anden.model.topology import Protocol
+
+GATEWAY_FD = 10
+"""The descriptor at which a process finds the gateway's listening socket; internal names follow it."""
+CONNECTIONS = 4000
+"""At once, a process: two descriptors each, which fits a limit of 20,000 open files."""
+NAME_CONNECTIONS = 1000
+"""Of these, at most so many by one internal name: a caller that holds thousands of them open must not shut out the
+gateway or the other names."""
+CONNECT_S = 1.0
+REQUEST_S = 10.0
+"""A client has this long for its request's headers."""
+IDLE_S = 60.0
+"""An HTTP client may keep a silent connection for this long."""
+TCP_IDLE_S = 350.0
+"""The same for `protocol: tcp`: AWS's Network Load Balancer drops a flow after 350 s of silence."""
+STOP_MARGIN_S = 5.0
+RETRIES = 3
+CHECK_MS = 500
+CHECK_CHANGING_MS = 100
+"""Between checks while an instance's health is turning."""
+CHECK_DOWN_MS = 100
+"""Between checks of an instance that is down: how soon a new one is noticed."""
+CHECK_TIMEOUT_MS = 2000
+RISE = 1
+FALL = 3
+BACKLOG = 4096
+"""Connections that wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4,096."""
+IDEMPOTENT = "GET HEAD OPTIONS"
+"""Methods that may be sent a second time when an instance took the request and died."""
+CHECKING = (
+    f"check inter {CHECK_MS}ms fastinter {CHECK_CHANGING_MS}ms downinter {CHECK_DOWN_MS}ms rise {RISE} fall {FALL}"
+)
+POOL = "pool-max-conn -1 pool-purge-delay 5s"
+"""Keep idle connections to instances for a while, and any number of them. The first is a server's default in the file
+and not in `add server` (HAProxy 2.6: none are kept), where a new connection for each request costs two thirds."""
+
+LISTENER_PREFIX = "name-"
+NEVER = "anden: no health answer holds this"
+NOWHERE = "anden:nowhere"
+NO_ROUTE = json.dumps({"error": "no route"})
+NO_INSTANCE = json.dumps({"error": "no healthy instance"})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An instance as the balancer sees it. health_path None: the service's own, or a TCP connect."""
+
+    id: InstanceId
+    service: ServiceName
+    address: IPv4Address
+    port: int
+    health_path: str | None = None
+    protocol: Protocol = Protocol.HTTP
+
+
+def server(instance: Instance) -> Server | None:
+    """The server that an instance is; None for one without a port, which nothing can be sent to."""
+    if instance.port is None:
+        return None
+    return Server(
+        instance.id, instance.service, instance.address, instance.port, instance.health_path, instance.protocol
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that a process inherits: the internal name of `service`, at descriptor `fd`."""
+
+    service: ServiceName
+    address: IPv4Address
+    port: int
+    fd: int
+
+    @property
+    def name(self) -> str:
+        """Under which the socket is kept."""
+        return f"{LISTENER_PREFIX}{self.address}-{self.port}"
+
+
+def listeners(configuration: Configuration) -> tuple[Listener, ...]:
+    """The internal names' sockets, in the order of the services; while a port moves, a name has two."""
+    named = [
+        (backend.service, backend.address, port)
+        for backend in configuration.backends
+        if backend.address is not None and backend.port is not None
+        for port in (backend.port, *sorted(set(backend.also) - {backend.port}))
+    ]
+    return tuple(
+        Listener(service, address, port, GATEWAY_FD + place)
+        for place, (service, address, port) in enumerate(named, start=1)
+    )
+
+
+def config(
+    configuration: Configuration,
+    servers: Iterable[Server] = (),
+    *,
+    socket: str = "/run/anden/balancer.sock",
+    paths: str = "/run/anden/balancer.paths",
+) -> str:
+    """haproxy.cfg. socket: the runtime API's. paths: a map file, server to health path (`health_paths`), so that
+    versions of a service with different health paths are each asked at their own. Servers of unknown services are
+    left out."""
+    by_service: dict[ServiceName, list[Server]] = {}
+    for one in servers:
+        by_service.setdefault(one.service, []).append(one)
+    backends = [backend for backend in configuration.backends if backend.port is not None]
+    names = listeners(configuration)
+    blocks = [_global(configuration, socket), _defaults(), *_gateway(configuration.routes, backends)]
+    for backend in backends:
+        blocks += [_name(backend, listener) for listener in names if listener.service == backend.service]
+        blocks.append(_backend(backend, by_service.get(backend.service, ()), paths))
+    return "\n\n".join("\n    ".join(block) for block in blocks) + "\n"
+
+
+def health_paths(configuration: Configuration, servers: Iterable[Server]) -> str:
+    """The map file of health paths: a line for each server that is asked by HTTP."""
+    own = {backend.service: backend.health_path for backend in configuration.backends}
+    pairs = [(one.id, one.health_path or own.get(one.service)) for one in servers]
+    return "".join(f"{name} {path}\n" for name, path in sorted(pairs) if path is not None)
+
+
+def options(one: Server) -> str:
+    """What stands after a server's name and address, in the file and in `add server` alike."""
+    h2 = " proto h2 check-proto h2" if one.protocol is Protocol.HTTP2 else ""
+    return f"{CHECKING} {POOL}{h2}"
+
+
+def stops_after(configuration: Configuration) -> float:
+    """Seconds after which a process that was told to finish ends, whatever is still open in it."""
+    longest = max((_timeout(backend) for backend in configuration.backends if backend.port is not None), default=0.0)
+    return max(longest, IDLE_S) + STOP_MARGIN_S
+
+
+def _timeout(backend: Backend) -> float:
+    return max(backend.timeout_s, TCP_IDLE_S) if backend.protocol is Protocol.TCP else backend.timeout_s
+
+
+def _ms(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
+def quote(text: str) -> str:
+    """`text` as one word of HAProxy's file format. Raises ValueError for control characters, which it cannot hold."""
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise ValueError(f"{text!r} cannot stand in an HAProxy configuration")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _global(configuration: Configuration, socket: str) -> list[str]:
+    return [
+        "global",
+        f"maxconn {CONNECTIONS}",
+        "nbthread 1",
+        "uid 65534",
+        "gid 65534",
+        f"hard-stop-after {_ms(stops_after(configuration))}",
+        f"stats socket {socket} mode 600 level admin",
+        "stats timeout 1h",
+    ]
+
+
+def _defaults() -> list[str]:
+    return [
+        "defaults",
+        f"backlog {BACKLOG}",
+        f"timeout connect {_ms(CONNECT_S)}",
+        f"timeout client {_ms(IDLE_S)}",
+        f"timeout server {_ms(IDLE_S)}",
+        f"timeout check {CHECK_TIMEOUT_MS}ms",
+        f"timeout http-request {_ms(REQUEST_S)}",
+        f"timeout http-keep-alive {_ms(IDLE_S)}",
+        f"retries {RETRIES}",
+        "option redispatch 1",
+    ]
+
+
+def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend]) -> Iterator[list[str]]:
+    """The longest path wins; rules with a host come before those without. Refusals are backends too: an
+    `http-request` rule would be evaluated before every `use_backend`, whatever their order."""
+    http = {backend.service for backend in backends if backend.protocol is not Protocol.TCP}
+    reasons: dict[str, str] = {}
+    frontend = [
+        "frontend anden:gateway",
+        f"bind fd@{GATEWAY_FD}",
+        "mode http",
+        "option forwardfor",
+        "option idle-close-on-response",
+    ]
+    for route in sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path)):
+        refused = route.refused or ("" if route.service in http else f"{route.service} does not speak HTTP")
+        goal = reasons.setdefault(refused, f"anden:refused-{len(reasons) + 1}") if refused else str(route.service)
+        frontend += [f"use_backend {goal} if {condition}" for condition in _conditions(route)]
+    yield [*frontend, f"default_backend {NOWHERE}"]
+    yield [
+        f"backend {NOWHERE}",
+        "mode http",
+        f"http-request return status 404 content-type application/json string {quote(NO_ROUTE)}",
+    ]
+    for text, goal in reasons.items():
+        answer = f"http-request return status 503 content-type text/plain string {quote(text)}"
+        yield [f"backend {goal}", "mode http", answer]
+
+
+def _conditions(route: GatewayRoute) -> list[str]:
+    """A prefix that ends at a segment's edge: `/accounts` takes `/accounts` and `/accounts/x`, not `/accountsx`."""
+    prefix = route.path.rstrip("/")
+    paths = [f"{{ path -m str {quote(prefix)} }}"] if prefix else []
+    paths.append(f"{{ path -m beg {quote(prefix + '/')} }}")
+    if route.host is None:
+        return [" or ".join(paths)]
+    host = f"{{ req.hdr(host),host_only,lower -m str {quote(route.host.lower())} }}"
+    return [f"{host} {path}" for path in paths]
+
+
+def _name(backend: Backend, listener: Listener) -> list[str]:
+    lines = [
+        f"frontend name:{backend.service}:{listener.port}",
+        f"bind fd@{listener.fd}",
+        f"maxconn {NAME_CONNECTIONS}",
+    ]
+    if backend.protocol is Protocol.TCP:
+        lines += ["mode tcp", f"timeout client {_ms(_timeout(backend))}"]
+    else:
+        lines += ["mode http", "option forwardfor", "option idle-close-on-response"]
+    return [*lines, f"default_backend {backend.service}"]
+
+
+def _backend(backend: Backend, servers: Iterable[Server], paths: str) -> list[str]:
+    lines = [f"backend {backend.service}", "balance leastconn", f"timeout server {_ms(_timeout(backend))}"]
+    if backend.protocol is Protocol.TCP:
+        lines.append("mode tcp")
+    else:
+        lines += [
+            "mode http",
+            "retry-on conn-failure empty-response",
+            f"http-request disable-l7-retry unless {{ method {IDEMPOTENT} }}",
+            f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}",
+        ]
+    if backend.health_path is not None:
+        lines += [
+            "option httpchk",
+            f"http-check send meth GET uri-lf '%[srv_name,map_str({paths},/)]' ver HTTP/1.1 hdr Host {backend.service}",
+            # Read the whole answer first: hanging up on it makes many servers log a broken connection, at each check.
+            f"http-check expect ! string {quote(NEVER)}",
+            "http-check expect status 200-399",
+        ]
+    ordered = sorted(servers, key=lambda one: one.id)
+    return [*lines, *(f"server {one.id} {one.address}:{one.port} {options(one)}" for one in ordered)]
