@@ -1,0 +1,74 @@
+"""What the twin cannot do the same way, and therefore says. Pure."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from anden.model.blueprint import Facts
+from anden.model.ids import EngineName
+from anden.model.plan import Caveat
+from anden.model.topology import Egress, Strategy, Topology
+
+FIXED = IPv4Network("198.51.100.0/24")
+"""The twin's fixed addresses: documentation's own (RFC 5737, TEST-NET-2), which nobody on the internet has."""
+FIRST_FIXED = 10
+ZONES = "abcd"
+
+
+def caveats(topology: Topology) -> tuple[Caveat, ...]:
+    """Everything that this engine does otherwise, or not at all, for this topology."""
+    return tuple(Caveat(EngineName.LOCAL, *one) for one in _all(topology))
+
+
+def facts(topology: Topology, zones: int) -> Facts:
+    """The addresses that instances leave from: invented, and fixed."""
+    if topology.egress is Egress.NONE:
+        return Facts()
+    if topology.egress is Egress.ONE:
+        return Facts({"*": _fixed(0)})
+    return Facts({zone: _fixed(number) for number, zone in enumerate(ZONES[:zones], start=1)})
+
+
+def _fixed(number: int) -> IPv4Address:
+    return FIXED.network_address + FIRST_FIXED + number
+
+
+def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    behind = {
+        link.name: [one.name for one in topology.destinations if one.link == link.name] for link in topology.links
+    }
+    for place in topology.destinations:
+        if place.link is None and place.host is not None:
+            yield (
+                f"destination {place.name}",
+                f"{place.to} is blocked: names outside are not followed yet",
+                (place.name,),
+            )
+    for link, names in behind.items():
+        text = "not raised yet" + (f": {', '.join(names)} cannot be reached" if names else "")
+        yield f"link {link}", text, tuple(names)
+    for service in topology.services:
+        if service.route is not None and service.route.auth is not None:
+            text = f"{service.route.path} answers 503: its auth ({service.route.auth}) is not enforced yet"
+            yield f"route {service.name}", text, (service.name,)
+    for service in topology.services:
+        if service.strategy is not Strategy.ROLLING:
+            yield f"deploy {service.name}", f"{service.strategy} is refused at up: only rolling is there yet", ()
+        if service.secrets:
+            asked = ", ".join(sorted(set(service.secrets.values())))
+            yield f"secrets {service.name}", f"{asked}: not handed out yet, so it is not started", ()
+    yield from _whole(topology)
+
+
+def _whole(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    if topology.production:
+        yield "production", "approval, signatures and inspection of images are not asked for here", ()
+    if topology.domain is not None:
+        yield "domain", f"{topology.domain} is not served, and there is no TLS: the gateway listens on this machine", ()
+    if any(
+        service.scale is not None or service.instances.base != service.instances.max for service in topology.services
+    ):
+        yield "scale", "levels move by `anden scale` only; nothing follows the load yet", ()
+    if topology.recovery is not None:
+        yield "recovery", f"no copies are made to {topology.recovery}", ()
+    if topology.egress is not Egress.NONE:
+        yield "egress", f"the internet is the twin's own; fixed addresses are invented ({FIXED})", ()

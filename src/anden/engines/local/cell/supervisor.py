@@ -1,0 +1,297 @@
+"""The supervisor: applies what it is told over its socket, and looks after instances meanwhile.
+
+One event loop. It may be killed at any moment: init starts it again, and it takes up what runs without touching it.
+What it knows beyond the running processes lies on the cell's tmpfs, so that it ends with the cell.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from anden.engines.local.cell import cgroup, firewall, network, probe, protocol
+from anden.engines.local.cell.balancer import Balancer
+from anden.engines.local.cell.execution import Execution
+from anden.engines.local.cell.ground import Ends, Ground
+from anden.engines.local.cell.init_client import Ended, InitClient
+from anden.engines.local.cell.life import Life, Record, records
+from anden.engines.local.cell.resolver import Resolver
+from anden.engines.local.render import haproxy, seccomp
+from anden.model import codec
+from anden.model.blueprint import Facts
+from anden.model.configuration import Configuration
+from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.instance import Instance
+from anden.model.observation import Health, InstanceState, Observation
+from anden.model.problem import Problem, Problems
+from anden.model.reach import Probe
+
+GATEWAY = "gateway"
+"""The name under which init keeps the gateway's socket."""
+CONFIGURATION = protocol.RUN / "configuration.json"
+PROFILES = (Path("/etc/containers/seccomp.json"), Path("/usr/share/containers/seccomp.json"))
+HEALTH_S = 0.5
+"""Between two readings of everybody's health; HEALTH_CHANGING_S while somebody is not healthy."""
+HEALTH_CHANGING_S = 0.1
+TEND_S = 1.0
+LONGEST_WAIT_S = 60.0
+REQUEST_BYTES = 32 * 1024 * 1024
+"""A request's line at most; a command's input is the longest."""
+
+
+class Supervisor:
+    """Everything of a running cell."""
+
+    def __init__(self, facts: dict[str, str], init: InitClient) -> None:
+        self._facts = facts
+        self._key = EnvironmentKey(facts["client"], facts["environment"], EngineName.LOCAL)
+        self._ground = Ground(
+            init=init,
+            balancer=Balancer(init, protocol.RUN, GATEWAY),
+            ends=Ends(),
+            hierarchies=cgroup.here(),
+            group=facts["group"],
+            seccomp=_profile(),
+            changed=self._changed,
+        )
+        self._resolver = Resolver(init, protocol.RUN)
+        self._lives: dict[str, Life] = {}
+        self._execution = Execution(self._ground)
+        # Milliseconds, so that a supervisor that comes back goes on from a higher number than any it ever gave.
+        self._version = int(time.time() * 1000)
+        self._seen = asyncio.Event()
+        self._configuring = asyncio.Lock()
+        self._exits = init.exits()
+        self._tend = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take up what runs, then serve for good."""
+        self._listen_to_exits()
+        await self._take_up()
+        watching = asyncio.create_task(self._watch())
+        path = protocol.CELL / "supervisor.sock"
+        path.unlink(missing_ok=True)
+        before = os.umask(0o077)  # nobody but root, from the socket's first moment
+        server = await asyncio.start_unix_server(self._serve, path, limit=REQUEST_BYTES)
+        os.umask(before)
+        async with server:
+            await watching
+
+    async def _take_up(self) -> None:
+        with suppress(OSError, ValueError):
+            self._ground.configuration = codec.from_json(Configuration, CONFIGURATION.read_text())
+        found = records()
+        for record in found:
+            self._lives[record.instance.id] = life = Life(self._ground, record)
+            await life.resume()
+        if (configuration := self._ground.configuration) is not None:
+            servers = [one for record in found if (one := haproxy.server(record.instance)) is not None]
+            await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
+            await asyncio.to_thread(self._resolver.configure, configuration)
+        await self._judge()
+
+    # What happens by itself
+
+    def _listen_to_exits(self) -> None:
+        asyncio.get_running_loop().add_reader(self._exits.fileno(), self._hear)
+        self._tell(self._exits.past)
+
+    def _hear(self) -> None:
+        try:
+            self._tell(self._exits.read())
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self._exits.fileno())
+            self._exits.close()
+            try:
+                self._exits = self._ground.init.exits()
+                self._listen_to_exits()
+            except OSError:  # without the exits it would wait for ever: init starts another supervisor
+                traceback.print_exc()
+                os._exit(1)
+
+    def _tell(self, ended: list[Ended]) -> None:
+        for one in ended:
+            if self._ground.ends.tell(one):
+                asyncio.get_running_loop().run_in_executor(None, self._ground.init.tell, one)
+                if one.name.startswith(("balancer", "resolver")):
+                    self._tend.set()
+
+    async def _watch(self) -> None:
+        """Read health, and start what died of the cell's own processes. What goes wrong is said, and tried again."""
+        tended = time.monotonic()
+        while True:
+            try:
+                await self._judge()
+                if self._tend.is_set() or time.monotonic() - tended > TEND_S:
+                    self._tend.clear()
+                    tended = time.monotonic()
+                    await asyncio.to_thread(self._ground.balancer.tend)
+                    await asyncio.to_thread(self._resolver.tend)
+            except (OSError, Problems, ValueError) as error:
+                _say(f"{type(error).__name__}: {error}")
+            steady = all(life.health is Health.HEALTHY for life in self._lives.values())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tend.wait(), HEALTH_S if steady else HEALTH_CHANGING_S)
+
+    async def _judge(self) -> None:
+        health = await asyncio.to_thread(self._ground.balancer.health)
+        for life in tuple(self._lives.values()):
+            life.judge(health.get(life.id))
+
+    def _changed(self) -> None:
+        self._version += 1
+        self._seen.set()
+        self._seen = asyncio.Event()
+
+    # What it is told
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A connection: a request a line, an answer a line."""
+        with suppress(ConnectionError, ValueError, asyncio.IncompleteReadError):
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            return {"ok": await self._act(json.loads(line))}
+        except Problems as found:
+            return {"problems": [codec.to_data(problem) for problem in found.problems]}
+        except Exception as error:  # said to whoever asked and in the log; the cell lives on
+            _say(f"{type(error).__name__}: {error}")
+            what = f"the supervisor failed: {type(error).__name__}"
+            return {"problems": [codec.to_data(Problem("cell", what, str(error), "The cell's log says more."))]}
+
+    async def _act(self, request: dict[str, Any]) -> Any:  # noqa: PLR0911 - one return for each request
+        match request["op"]:
+            case "ping":
+                return {"pid": os.getpid(), "gateway": self._facts["gateway"]}
+            case "observe":
+                return codec.to_data(self.observe())
+            case "wait":
+                return await self._wait(int(request["seen"]), float(request["timeout_s"]))
+            case "configure":
+                return await self._configure(codec.from_data(Configuration, request["configuration"]))
+            case "start":
+                return await self._start(codec.from_data(Instance, request["instance"]), request["rootfs"])
+            case "stop":
+                return await self._stop(request["id"], float(request["drain_s"]), float(request["stop_s"]))
+            case "exec":
+                life = self._life(request["instance"])
+                return await self._execution.run(life, request["argv"], request["stdin"], float(request["timeout_s"]))
+            case "probe":
+                probes = [codec.from_data(Probe, one) for one in request["probes"]]
+                return await self._probe(probes)
+        raise ValueError(f"no such request: {request['op']}")
+
+    def observe(self) -> Observation:
+        """The cell, now."""
+        configuration = self._ground.configuration
+        return Observation(
+            key=self._key,
+            at=time.time(),
+            present=True,
+            configuration=None if configuration is None else configuration.digest,
+            gateway=self._facts["gateway"],
+            instances=tuple(self._lives[name].seen() for name in sorted(self._lives)),
+            facts=Facts({} if configuration is None else {one.zone: one.address for one in configuration.leaves}),
+            boot=self._facts["boot"],
+            version=self._version,
+        )
+
+    async def _wait(self, seen: int, timeout_s: float) -> int:
+        deadline = time.monotonic() + min(timeout_s, LONGEST_WAIT_S)
+        while self._version <= seen and (left := deadline - time.monotonic()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._seen.wait(), left)
+        return self._version
+
+    async def _configure(self, configuration: Configuration) -> None:
+        async with self._configuring:
+            servers = [
+                one
+                for life in self._lives.values()
+                if life.record.state is not InstanceState.STOPPING
+                and (one := haproxy.server(life.record.instance)) is not None
+            ]
+            await asyncio.to_thread(network.build, configuration)
+            await asyncio.to_thread(firewall.apply, configuration)
+            await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
+            await asyncio.to_thread(self._resolver.configure, configuration)
+            new = CONFIGURATION.with_suffix(".new")
+            new.write_text(codec.to_json(configuration))
+            new.replace(CONFIGURATION)
+            self._ground.configuration = configuration
+            self._changed()
+
+    async def _start(self, instance: Instance, rootfs: str) -> None:
+        there = self._lives.get(instance.id)
+        if there is not None:
+            if there.record.instance.revision == instance.revision and there.record.state is not InstanceState.STOPPING:
+                return
+            why = "an instance of another revision holds its slot"
+            raise Problems(Problem(instance.id, "it cannot be started yet", why, "Stop that one first."))
+        record = Record(instance, rootfs, InstanceState.STARTING, time.time())
+        self._lives[instance.id] = life = Life(self._ground, record)
+        self._changed()
+        try:
+            await life.begin()
+        except BaseException:
+            del self._lives[instance.id]
+            raise
+
+    async def _stop(self, name: str, drain_s: float, stop_s: float) -> None:
+        life = self._lives.get(name)
+        if life is not None:
+            await life.stop(drain_s, stop_s)
+            self._lives.pop(name, None)
+            self._changed()
+
+    async def _probe(self, probes: list[Probe]) -> Any:
+        if (configuration := self._ground.configuration) is None:
+            raise Problems(Problem("cell", "it is not configured yet", "", "Run `anden up`."))
+        return [codec.to_data(one) for one in await asyncio.to_thread(probe.probe, probes, configuration)]
+
+    def _life(self, id: str) -> Life:
+        if id not in self._lives:
+            running = ", ".join(sorted(self._lives)) or "none"
+            raise Problems(Problem(id, "no such instance runs", f"running: {running}", "`anden status` names them."))
+        return self._lives[id]
+
+
+def _profile() -> dict[str, Any]:
+    """The machine's allow-list of system calls. Raises Problems when it has none: instances do not run without."""
+    for path in PROFILES:
+        with suppress(FileNotFoundError):
+            return seccomp.profile(json.loads(path.read_text()), platform.machine())
+    raise Problems(
+        Problem(
+            "seccomp",
+            f"{PROFILES[-1]} is missing",
+            "instances run with its list of allowed system calls only",
+            "Install the package `golang-github-containers-common`.",
+        )
+    )
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} supervisor: {text}", file=sys.stderr, flush=True)
+
+
+async def _main() -> None:
+    await Supervisor(json.loads(protocol.FACTS.read_text()), InitClient()).run()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_main())
+    except Problems as found:
+        _say(str(found))
+        sys.exit(1)

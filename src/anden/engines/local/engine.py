@@ -1,0 +1,140 @@
+"""The local engine: model.ports.Engine over cells on this machine. It does what it is told and says what it sees."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anden.engines.local import caveats, gateway, link, logs, observe, place
+from anden.engines.local.execute import Executor
+from anden.engines.local.images import LocalImages
+from anden.engines.local.render import container, haproxy, nftables, resolver
+from anden.engines.local.render.container import Surroundings
+from anden.model import codec
+from anden.model.blueprint import Blueprint, Facts
+from anden.model.event import Event, EventKind
+from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.log import LogLine
+from anden.model.observation import Observation
+from anden.model.plan import Caveat, Receipt, Step
+from anden.model.ports import Clock, Exec
+from anden.model.problem import Problem, Problems
+from anden.model.reach import Probe, Probed
+from anden.model.topology import Topology
+from anden.planning.configuration import configure
+from anden.planning.instances import specification
+
+ANSWER_MARGIN_S = 30.0
+PROBE_S = 120.0
+SHOWN_S = 0.05
+"""What was unpacked before takes less, and is not worth a line."""
+STDIN_BYTES = 8 * 1024 * 1024
+
+
+class LocalEngine:
+    """state: the folder of all clients' state. images: the image cache."""
+
+    name = EngineName.LOCAL
+
+    def __init__(self, state: Path, images: Path, clock: Clock) -> None:
+        self._state = state
+        self._folder = images
+        self._images = LocalImages(images, clock)
+        self._clock = clock
+
+    def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
+        """See model.ports.Engine."""
+        return caveats.caveats(topology)
+
+    def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
+        """See model.ports.Engine. Every cell has an internet of its own, so all use the same fixed addresses."""
+        return caveats.facts(topology, zones)
+
+    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+        """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
+        configuration = configure(blueprint, None, self.caveats(blueprint.topology))
+        files = {
+            "firewall.nft": nftables.ruleset(configuration),
+            "balancer.cfg": haproxy.config(configuration),
+            "resolver.conf": resolver.config(configuration, "/run/anden/resolver/hosts"),
+            "resolver.hosts": resolver.hosts(configuration),
+            "instances/resolv.conf": container.resolv(configuration),
+        }
+        for placement in blueprint.placements:
+            instance = specification(blueprint, placement.service, placement.slots[0])
+            folder = f"/run/anden/bundles/{instance.id}"
+            at = Surroundings(
+                f"{folder}/rootfs",
+                f"/run/netns/{instance.id}",
+                f"/anden/CELL/{instance.id}",
+                f"{folder}/hosts",
+                f"{folder}/resolv.conf",
+                None,
+            )
+            numeric = instance.user.replace(":", "").isdigit()
+            who = container.user(instance, "", "") if numeric or not instance.user else container.User(0, 0)
+            files[f"instances/{instance.id}/config.json"] = (
+                json.dumps(container.spec(instance, who, at), indent=2) + "\n"
+            )
+            files[f"instances/{instance.id}/hosts"] = container.hosts(instance)
+        return files
+
+    def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
+        """See model.ports.Engine: unpacks what is not unpacked yet."""
+        for service, image in sorted(blueprint.images.items()):
+            began = self._clock.monotonic()
+            self._images.rootfs(image.digest)  # at once for the second service of the same image
+            took = self._clock.monotonic() - began
+            if took >= SHOWN_S:
+                yield Event(EventKind.STEP, service, f"unpacked {image.version}", "✓", took)
+
+    def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:
+        """See model.ports.Engine."""
+        own = place.of(self._state, key)
+        return gateway.claim(wanted, taken, own.gateway() if own.keeper() is not None else None)
+
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
+        """See model.ports.Engine."""
+        there = place.of(self._state, key)
+        return Executor(key, there, self._folder, self._images.rootfs, self._clock, gateway).execute(steps)
+
+    def observe(self, key: EnvironmentKey) -> Observation:
+        """See model.ports.Engine."""
+        return observe.observe(key, place.of(self._state, key), self._clock)
+
+    def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
+        """See model.ports.Engine."""
+        return observe.wait(place.of(self._state, key), seen, timeout_s)
+
+    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+        """See model.ports.Engine."""
+        return logs.read(place.of(self._state, key).logs, service, lines, follow)
+
+    def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
+        """See model.ports.Engine. Input is at most STDIN_BYTES."""
+        if len(stdin) > STDIN_BYTES:
+            what = f"its input is longer than {STDIN_BYTES} bytes"
+            raise Problems(Problem(instance, what, "it is sent as a whole", "Send it in parts."))
+        request = {
+            "op": "exec",
+            "instance": instance,
+            "argv": list(argv),
+            "stdin": base64.b64encode(stdin).decode(),
+            "timeout_s": timeout_s,
+        }
+        return codec.from_data(Exec, self._ask(key, request, timeout_s + ANSWER_MARGIN_S))
+
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+        """See model.ports.Engine."""
+        answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
+        return tuple(codec.from_data(Probed, one) for one in answer)
+
+    def _ask(self, key: EnvironmentKey, request: dict[str, object], timeout_s: float) -> Any:
+        there = place.of(self._state, key)
+        if there.keeper() is None:
+            raise Problems(Problem(str(key), "it does not run", there.absent_reason(), "Run `anden up`."))
+        try:
+            return link.ask(there, request, timeout_s=timeout_s)
+        except link.Away as away:
+            raise Problems(Problem(str(key), "its supervisor does not answer", str(away), f"See {there.log}")) from away

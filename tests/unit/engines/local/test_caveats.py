@@ -1,0 +1,69 @@
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+
+from anden.engines.local.caveats import caveats, facts
+from anden.model.ids import DestinationName, ServiceName
+from anden.model.topology import (
+    Destination,
+    Egress,
+    ImageSource,
+    Issuer,
+    Link,
+    Range,
+    Route,
+    Service,
+    Strategy,
+    Topology,
+)
+
+WEB = Service(name=ServiceName("web"), source=ImageSource(image="web:1"), port=8080, route=Route("/"))
+PLAIN = Topology("c", "dev", (WEB,))
+
+
+def test_a_plain_environment_has_none() -> None:
+    assert caveats(PLAIN) == ()
+
+
+def test_what_lies_outside_is_withheld() -> None:
+    link = Link("core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("k1", "k2"))
+    places = (
+        Destination(DestinationName("core-api"), 8443, network=IPv4Network("10.20.4.17"), link="core"),
+        Destination(DestinationName("exchange"), 443, host="api.exchange.example"),
+        Destination(DestinationName("open"), 443, network=IPv4Network("192.0.2.0/24")),
+    )
+    found = {one.subject: one for one in caveats(replace(PLAIN, destinations=places, links=(link,)))}
+    assert found["destination exchange"].withholds == ("exchange",)
+    assert found["link core"].withholds == ("core-api",)
+    assert len(found) == 2
+
+
+def test_routes_and_the_rest_are_said() -> None:
+    guarded = replace(WEB, route=Route("/", auth="customers"), secrets={"T": "token"}, strategy=Strategy.CANARY)
+    elastic = replace(guarded, instances=Range(1, 4))
+    whole = replace(
+        PLAIN,
+        services=(elastic,),
+        auth=(Issuer("customers", "https://id.example", "x"),),
+        production=True,
+        domain="api.example",
+        recovery="us-west-2",
+        egress=Egress.ONE,
+    )
+    found = {one.subject: one for one in caveats(whole)}
+    assert found["route web"].withholds == ("web",)
+    assert set(found) == {
+        "route web", "deploy web", "secrets web", "production", "domain", "scale", "recovery", "egress",
+    }  # fmt: skip
+
+
+def test_fixed_addresses() -> None:
+    assert facts(PLAIN, 2).leaves_from("a") is None
+    one = facts(replace(PLAIN, egress=Egress.ONE), 3)
+    assert one.leaves_from("a") == one.leaves_from("c") == IPv4Address("198.51.100.10")
+    each = facts(replace(PLAIN, egress=Egress.PER_ZONE), 3)
+    assert [str(each.leaves_from(zone)) for zone in "abcd"] == [
+        "198.51.100.11",
+        "198.51.100.12",
+        "198.51.100.13",
+        "None",
+    ]
