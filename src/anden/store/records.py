@@ -1,0 +1,132 @@
+"""The store of model.ports: durable records over one SQLite connection. Thread-safe."""
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from anden.model.blueprint import Blueprint
+from anden.model.change import Change, ChangeState
+from anden.model.command import Command, Outcome
+from anden.model.ids import Digest, EnvironmentKey
+from anden.model.observation import Observation
+from anden.model.ports import Target
+from anden.store import audit, changes, commands, observations, targets
+from anden.store.blueprints import Blueprints
+from anden.store.database import MEMORY, Database
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+def open_store(path: Path | str) -> "Records":
+    """The records in the file `path`, made when it is not there; `:memory:` keeps nothing.
+
+    Whoever opens it must be the only one (the control plane's lock sees to that): commands that are still RUNNING
+    belonged to a control plane that has died, and become INTERRUPTED. Raises Problems for a file that is damaged, too
+    new, locked, or cannot be written.
+    """
+    return Records(path)
+
+
+class Records:
+    """See model.ports.Store."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._head: Path | None = None
+        self._memory_head: audit.Head | None = None
+        self._head_lock = threading.Lock()
+        if str(path) != MEMORY:
+            file = Path(path)
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+                file.touch(mode=FILE_MODE)
+            self._head = file.with_name(file.name + audit.HEAD_SUFFIX)
+        self._database = Database(path)
+        self._blueprints = Blueprints(self._database)
+        audit.resume(self._database, self._kept())
+        commands.interrupt(self._database)
+        self._keep_head()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def put_blueprint(self, blueprint: Blueprint) -> None:
+        """Keep it under its digest; the same digest again is not an error."""
+        self._blueprints.put(blueprint)
+
+    def blueprint(self, digest: Digest) -> Blueprint:
+        """Raises KeyError when there is none."""
+        return self._blueprints.get(digest)
+
+    def target(self, key: EnvironmentKey) -> Target | None:
+        """None: never heard of."""
+        return targets.get(self._database, key)
+
+    def targets(self) -> tuple[Target, ...]:
+        """All of them, those with blueprint None too."""
+        return targets.every(self._database)
+
+    def put_target(self, target: Target) -> None:
+        """Replace what was said for its key."""
+        targets.put(self._database, target)
+
+    def forget(self, key: EnvironmentKey) -> None:
+        """Remove the target and the latest observation of the key; commands and changes stay."""
+        with self._database.transaction():
+            targets.forget(self._database, key)
+            observations.forget(self._database, key)
+
+    def open_change(
+        self, key: EnvironmentKey, target: Digest, previous: Digest | None, command: int, at: float
+    ) -> Change:
+        """A new change in APPLYING; an open one of the same key becomes SUPERSEDED in the same transaction."""
+        return changes.open_change(self._database, key, target, previous, command, at)
+
+    def move_change(
+        self, id: int, state: ChangeState, at: float, reason: str = "", evidence: Sequence[str] = ()
+    ) -> Change:
+        """Move it on; an empty reason or evidence keeps what was said. Raises ValueError from an end."""
+        return changes.move(self._database, id, state, at, reason, evidence)
+
+    def changes(self, key: EnvironmentKey, most: int = 20) -> tuple[Change, ...]:
+        """Newest first."""
+        return changes.newest(self._database, key, most)
+
+    def begin_command(self, key: EnvironmentKey, who: str, what: str, at: float) -> Command:
+        """Record it as RUNNING."""
+        command = commands.begin(self._database, key, who, what, at)
+        self._keep_head()
+        return command
+
+    def end_command(self, id: int, outcome: Outcome, detail: str, at: float) -> Command:
+        """Record how it ended; only once."""
+        command = commands.end(self._database, id, outcome, detail, at)
+        self._keep_head()
+        return command
+
+    def commands(self, key: EnvironmentKey | None, most: int = 50) -> tuple[Command, ...]:
+        """Newest first."""
+        return commands.newest(self._database, key, most)
+
+    def put_observation(self, observation: Observation) -> None:
+        """Keep it as the latest of its key; only the latest is kept."""
+        observations.put(self._database, observation)
+
+    def observation(self, key: EnvironmentKey) -> Observation | None:
+        """The latest one."""
+        return observations.get(self._database, key)
+
+    def verify(self) -> audit.Verified:
+        """Whether the audit is what was written; names the first row that is not."""
+        return audit.verify(self._database, self._kept())
+
+    def _kept(self) -> audit.Head | None:
+        return audit.kept(self._head) if self._head else self._memory_head
+
+    def _keep_head(self) -> None:
+        with self._head_lock:
+            last = audit.head(self._database)
+            if self._head:
+                audit.keep(self._head, last)
+            self._memory_head = last
