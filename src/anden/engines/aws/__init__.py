@@ -1,0 +1,6 @@
+"""The aws engine. For now only what it will do otherwise than the twin, which `plan --on aws` prints."""
+
+from anden.engines.aws.caveats import caveats
+from anden.engines.aws.engine import AwsEngine
+
+__all__ = ["AwsEngine", "caveats"]

@@ -1,0 +1,69 @@
+"""What a simulated network lets through: read from the applied configuration only.
+
+Written apart from planning.reachability on purpose, and from the other end (rules and addresses, not names and
+declarations): where the two agree on every pair, neither of them merely repeats itself.
+"""
+
+from ipaddress import AddressValueError, IPv4Address
+
+from anden.engines.simulated.world import World
+from anden.model.configuration import Configuration
+from anden.model.instance import Instance
+from anden.model.observation import InstanceState
+from anden.model.reach import Probe, Probed, Seen
+
+TOOK_S = 0.001
+"""What a connection takes."""
+SUFFIX = ".internal"
+
+
+def tried(world: World, probe: Probe, caller: Instance) -> Probed:
+    """The outcome of one probe. Silence takes the whole of its timeout."""
+    address = _resolved(world.configuration, probe.host)
+    if address is None:
+        return Probed(probe, Seen.UNRESOLVED, took_s=TOOK_S)
+    seen, source = _connected(world, caller, address, probe)
+    return Probed(probe, seen, source, probe.timeout_s if seen is Seen.SILENT else TOOK_S)
+
+
+def _resolved(configuration: Configuration, host: str) -> IPv4Address | None:
+    try:
+        return IPv4Address(host)
+    except AddressValueError:
+        name = host.removesuffix(SUFFIX)
+        return next((each.address for each in configuration.backends if each.service == name), None)
+
+
+def _connected(world: World, caller: Instance, address: IPv4Address, probe: Probe) -> tuple[Seen, IPv4Address | None]:
+    configuration, port = world.configuration, probe.port
+    for backend in configuration.backends:
+        named = address == backend.address
+        placed = address in {member.address for member in backend.members}
+        if not named and not placed:
+            continue
+        rules = {(rule.callee, rule.port) for rule in configuration.allows if rule.caller == caller.service}
+        if (backend.service, port) not in rules:
+            return Seen.SILENT, None
+        if named:
+            listens = port == backend.port or port in backend.also
+            return (Seen.OPEN if listens else Seen.SILENT), None
+        return _at(world, address, port), None
+    if address in configuration.layout.network:
+        return Seen.SILENT, None
+    leaving = [leave.address for leave in configuration.leaves if leave.zone in (caller.zone, "*")]
+    opened = any(
+        rule.caller == caller.service and rule.port == port and address in rule.network
+        for rule in configuration.allows_out
+    )
+    if not leaving or not opened or not probe.listen:
+        return Seen.SILENT, None
+    return Seen.OPEN, leaving[0]
+
+
+def _at(world: World, address: IPv4Address, port: int) -> Seen:
+    """What answers at an instance's address: itself, its host while it has no process there, or nothing at all."""
+    resident = next((each for each in world.residents.values() if each.instance.address == address), None)
+    if resident is None:
+        return Seen.SILENT
+    runs = resident.state in (InstanceState.STARTING, InstanceState.RUNNING)
+    return Seen.OPEN if runs and resident.instance.port == port else Seen.REFUSED

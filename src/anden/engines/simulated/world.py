@@ -1,0 +1,158 @@
+"""The state of simulated environments, and what the passing of time does to it. Pure data, so that it can be kept."""
+
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+from anden.engines.simulated.behaviour import Behaviour
+from anden.model.configuration import Configuration
+from anden.model.instance import Instance
+from anden.model.log import LogLine
+from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, InstanceState
+
+MOST_LINES = 200
+"""Log lines kept for each instance."""
+NEVER = float("inf")
+
+
+class ImpossibleError(Exception):
+    """Somebody asked for a state that no real engine could be in: a fault of the program, never of its user."""
+
+
+@dataclass(slots=True)
+class Resident:
+    """One instance. since: its specification's first start; entered: its latest start or exit; Unix seconds."""
+
+    instance: Instance
+    behaviour: Behaviour
+    since: float
+    entered: float
+    state: InstanceState = InstanceState.STARTING
+    health: Health = Health.UNKNOWN
+    ever_healthy: bool = False
+    restarts: int = 0
+    exit: Exit | None = None
+    lines: list[LogLine] = field(default_factory=list)
+
+    def begin(self, at: float) -> None:
+        """Its process starts."""
+        self.entered, self.state, self.health = at, InstanceState.STARTING, Health.UNKNOWN
+        for text in self.behaviour.lines:
+            self.write(at, "stdout", text)
+
+    def write(self, at: float, stream: str, text: str) -> None:
+        """It writes a line."""
+        self.lines.append(LogLine(at, self.instance.id, stream, text))
+        del self.lines[:-MOST_LINES]
+
+    def due(self) -> float:
+        """When the next thing happens to it by itself; NEVER."""
+        if self.state is InstanceState.RESTARTING:
+            return self.entered + self._pause()
+        judged = self.entered + self.behaviour.start_s if self.health is Health.UNKNOWN else NEVER
+        ends = NEVER if self.behaviour.exits_after_s is None else self.entered + self.behaviour.exits_after_s
+        return min(judged, ends)
+
+    def happen(self) -> None:
+        """What is due happens."""
+        at = self.due()
+        ends = self.behaviour.exits_after_s
+        if self.state is InstanceState.RESTARTING:
+            self.restarts += 1
+            self.begin(at)
+        elif ends is not None and at >= self.entered + ends:
+            self.exit = Exit(self.behaviour.code, at)
+            self.entered, self.state, self.health = at, InstanceState.RESTARTING, Health.UNHEALTHY
+        else:
+            self.state = InstanceState.RUNNING
+            self.health = Health.HEALTHY if self.behaviour.healthy else Health.UNHEALTHY
+            self.ever_healthy = self.ever_healthy or self.behaviour.healthy
+
+    def _pause(self) -> float:
+        policy = self.instance.restart
+        return float(min(policy.first_s * 2.0 ** min(self.restarts, 30), policy.limit_s))
+
+    def seen(self) -> InstanceSeen:
+        """As an observation shows it."""
+        spec = self.instance
+        answer = "" if self.health is Health.UNKNOWN else "HTTP 200"
+        if self.health is Health.UNHEALTHY:
+            answer = "connection refused" if self.state is InstanceState.RESTARTING else self.behaviour.answer
+        tail = tuple(line.text for line in self.lines[-TAIL_LINES:])
+        return InstanceSeen(
+            id=spec.id,
+            service=spec.service,
+            ordinal=spec.ordinal,
+            zone=spec.zone,
+            address=spec.address,
+            revision=spec.revision,
+            image_name=spec.image_name,
+            state=self.state,
+            health=self.health,
+            since=self.since,
+            ever_healthy=self.ever_healthy,
+            restarts=self.restarts,
+            exit=self.exit,
+            answer=answer,
+            tail=() if self.health is Health.HEALTHY else tail,
+            memory_bytes=None if self.state is InstanceState.RESTARTING else self.behaviour.memory_bytes,
+        )
+
+
+@dataclass(slots=True)
+class World:
+    """One environment that exists."""
+
+    configuration: Configuration
+    gateway: str
+    residents: dict[str, Resident] = field(default_factory=dict)
+
+    def due(self) -> float:
+        """When the next thing happens by itself; NEVER."""
+        return min((resident.due() for resident in self.residents.values()), default=NEVER)
+
+    def pass_until(self, now: float) -> int:
+        """Everything due until `now` happens, in order; how many things did."""
+        queue = [(at, name) for name, resident in self.residents.items() if (at := resident.due()) <= now]
+        heapify(queue)
+        count = 0
+        while queue:
+            _, name = heappop(queue)
+            self.residents[name].happen()
+            count += 1
+            if (at := self.residents[name].due()) <= now:
+                heappush(queue, (at, name))
+        return count
+
+    def admit(self, instance: Instance, behaviour: Behaviour, at: float) -> None:
+        """Start it. Raises ImpossibleError for what no engine could do."""
+        if instance.id in self.residents:
+            raise ImpossibleError(f"{instance.id} is started, and it is there already")
+        holder = next((each for each in self.residents.values() if each.instance.address == instance.address), None)
+        if holder is not None:
+            raise ImpossibleError(f"{instance.id} is started at {instance.address}, where {holder.instance.id} is")
+        backend = next((each for each in self.configuration.backends if each.service == instance.service), None)
+        if backend is None or instance.address not in {member.address for member in backend.members}:
+            raise ImpossibleError(f"{instance.id} is started at {instance.address}, which the firewall does not know")
+        resident = Resident(instance, behaviour, since=at, entered=at)
+        resident.begin(at)
+        self.residents[instance.id] = resident
+
+    def configure(self, configuration: Configuration) -> None:
+        """Apply it. Raises ImpossibleError when it gives one address to two services."""
+        holders: dict[object, str] = {}
+        for backend in configuration.backends:
+            for member in backend.members:
+                if holders.setdefault(member.address, backend.service) != backend.service:
+                    both = f"{holders[member.address]} and {backend.service}"
+                    raise ImpossibleError(f"{member.address} is given to {both}")
+        self.configuration = configuration
+
+
+@dataclass(slots=True)
+class Kept:
+    """Everything, as it is kept in a file. version: grows with everything that happens."""
+
+    now: float = 0.0
+    version: int = 0
+    worlds: dict[str, World] = field(default_factory=dict)
+    """By the key's text."""

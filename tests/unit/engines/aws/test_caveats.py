@@ -1,0 +1,98 @@
+"""What `plan --on aws` says: everything that is otherwise there, and nothing for what is not declared."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from anden.engines.aws import AwsEngine, caveats
+from anden.engines.simulated import VirtualClock
+from anden.model.ids import DestinationName, EngineName, EnvironmentKey, ServiceName
+from anden.model.plan import Caveat
+from anden.model.problem import Problems
+from anden.model.topology import (
+    Destination,
+    Egress,
+    ImageSource,
+    Link,
+    Protocol,
+    Route,
+    Service,
+    Strategy,
+    Topology,
+)
+
+MAIL = Destination(DestinationName("mail"), 25, "mail.example")
+KEY = EnvironmentKey("banco", "dev", EngineName.AWS)
+
+
+def service(name: str = "web", **fields: object) -> Service:
+    given = {"port": 8080, "writable": (), **fields}
+    return Service(ServiceName(name), ImageSource("web:1"), **given)  # type: ignore[arg-type]
+
+
+def said(*services: Service, **fields: object) -> dict[str, Caveat]:
+    of = Topology("banco", "dev", services, **{"zones": 2, **fields})  # type: ignore[arg-type]
+    return {caveat.subject: caveat for caveat in caveats(of)}
+
+
+def test_what_is_true_of_every_environment() -> None:
+    assert said(service()).keys() == {"start", "hardening"}
+    assert "30-60 s" in said(service())["start"].text
+    assert "seccomp" in said(service())["hardening"].text
+    assert all(caveat.engine == "aws" for caveat in said(service()).values())
+
+
+@pytest.mark.parametrize(
+    ("subject", "word", "services", "fields"),
+    [
+        ("zones", "edge subnets in 2 zones", (service(),), {"zones": 1}),
+        ("egress", "2 Elastic IPs", (service(),), {"egress": Egress.PER_ZONE}),
+        ("egress", "an Elastic IP of", (service(),), {"egress": Egress.ONE}),
+        ("api → web", "Service Connect", (service("api", reaches=("web",)), service()), {}),
+        ("timeout", "answers after 29 s", (service(route=Route("/")),), {}),
+        ("web http2", "HTTP/1.1", (service(protocol=Protocol.HTTP2, route=Route("/")),), {}),
+        ("web tcp", "by connection", (service(protocol=Protocol.TCP),), {}),
+        ("writable", "web: an ephemeral volume", (service(writable=("/tmp", "/cache")),), {}),
+        ("stop", "web: killed after 120 s", (service(stop_s=300.0),), {}),
+        ("mail", "DNS Firewall", (service(),), {"destinations": (MAIL,)}),
+        (
+            "link core", "after the first apply", (service(),),
+            {"links": (Link("core", IPv4Address("203.0.113.1"), (), ("a", "b")),)},
+        ),
+    ],
+)  # fmt: skip
+def test_each_difference(subject: str, word: str, services: tuple[Service, ...], fields: dict[str, object]) -> None:
+    assert word in said(*services, **fields)[subject].text
+
+
+def test_what_is_closed_there_says_so() -> None:
+    tcp = said(service(protocol=Protocol.TCP, route=Route("/")))
+    assert tcp["web route"].withholds == ("web",)
+    assert said(service(strategy=Strategy.CANARY))["web deploy"].withholds == ("up",)
+    out = Destination(DestinationName("exchange"), 443, network=IPv4Network("192.0.2.7/32"))
+    assert said(service(), destinations=(out,))["exchange"].withholds == ("exchange",)
+    assert "exchange" not in said(service(), destinations=(out,), egress=Egress.ONE)
+
+
+def test_long_lists_are_cut() -> None:
+    names = [f"s{number}" for number in range(9)]
+    services = tuple(service(name, reaches=tuple(names)) for name in names)
+    subject = next(each for each in said(*services) if "→" in each)
+    assert subject.endswith("and 76 more")
+
+
+def test_everything_else_comes_later() -> None:
+    engine = AwsEngine(VirtualClock(7.0))
+    assert engine.name == "aws"
+    assert engine.caveats(Topology("banco", "dev", (service(),)))
+    assert engine.observe(KEY).present is False
+    for call in (
+        lambda: engine.execute(KEY, (), ""),
+        lambda: engine.claim(KEY, None, {}),
+        lambda: engine.wait(KEY, 0, 1.0),
+        lambda: engine.logs(KEY, None, 1, False),
+        lambda: engine.exec(KEY, "web-1", (), b"", 1.0),
+        lambda: engine.probe(KEY, ()),
+    ):
+        with pytest.raises(Problems, match="comes later"):
+            call()
