@@ -1,0 +1,68 @@
+"""What `prove egress` asks for, and what the answers prove. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from anden.model.blueprint import Blueprint
+from anden.model.mark import Marks
+from anden.model.observation import Observation
+from anden.model.plan import Caveat
+from anden.model.reach import Probe, Probed, Seen
+from anden.model.report import EgressProof
+from anden.model.topology import Destination
+from anden.planning import reachability
+
+SAMPLE = IPv4Address("192.0.2.1")
+"""Tried for a destination that is as wide as to contain it: documentation's own (RFC 5737), and nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One destination of one service from one zone. probe None: it is not tried, for `reason`."""
+
+    service: str
+    zone: str
+    destination: str
+    declared: IPv4Address | None
+    probe: Probe | None
+    reason: str = ""
+
+
+def questions(blueprint: Blueprint, seen: Observation, marks: Marks, caveats: Sequence[Caveat]) -> tuple[Question, ...]:
+    """Every declared destination of every service, from each zone in which it has an instance that serves."""
+    found = []
+    for service in blueprint.topology.services:
+        inside = {str(one.zone): one.id for one in reversed(seen.of(service.name)) if one.serving}
+        for name in service.reaches:
+            place = blueprint.topology.destination(name)
+            if place is None:
+                continue
+            path = reachability.path(blueprint, service.name, name, None, marks, caveats)
+            for zone in sorted(inside) or [""]:
+                declared = blueprint.facts.leaves_from(zone) if path.open else None
+                probe = Probe(inside[zone], host_of(place), place.port, listen=True) if inside and path.open else None
+                reason = path.reason or ("" if inside else f"no instance of {service.name} serves")
+                found.append(Question(service.name, zone, name, declared, probe, reason))
+    return tuple(found)
+
+
+def host_of(place: Destination) -> str:
+    """An address to try for a destination: the only one, or the first host of its network; a name as it is."""
+    if place.network is None:
+        return str(place.host)
+    return str(next(iter(place.network.hosts()), place.network.network_address))
+
+
+def proof(question: Question, answers: Mapping[Probe, Probed]) -> EgressProof:
+    """The verdict: `proved`, `differs`, `silent` or `blocked`."""
+    declared = str(question.declared) if question.declared else None
+    probed = answers.get(question.probe) if question.probe else None
+    observed, verdict, reason = None, "blocked", question.reason
+    if question.probe is not None:
+        observed = str(probed.source) if probed and probed.source else None
+        if probed is None or probed.seen is not Seen.OPEN or observed is None:
+            verdict, reason = "silent", probed.seen.value if probed else "not tried"
+        else:
+            verdict = "proved" if observed == declared else "differs"
+    return EgressProof(question.service, question.zone, question.destination, declared, observed, verdict, reason)

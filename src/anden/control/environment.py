@@ -1,0 +1,137 @@
+"""One client's environments on one engine: the front of the package, described in its docstring."""
+
+from collections.abc import Iterator, Sequence
+
+from anden.control import access, commands, views
+from anden.control.asked import Asked
+from anden.control.means import Knock, Means
+from anden.control.reading import meant
+from anden.control.record import Report, Told
+from anden.control.runner import Runner
+from anden.model import codec
+from anden.model.command import Command, Outcome
+from anden.model.ids import EnvironmentKey
+from anden.model.log import LogLine
+from anden.model.ports import Clock, Engine, Exec, Images, Store
+from anden.model.problem import Problems
+from anden.model.report import EgressReport, PlanReport, ReachReport, StatusReport
+
+
+class Control:
+    """See the package's docstring."""
+
+    def __init__(
+        self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None
+    ) -> None:
+        self._means = Means(engine, images, store, clock, runner, knock)
+
+    def begin(self) -> None:
+        """Look after every environment that is on record."""
+        for target in self._means.store.targets():
+            if target.key.engine is self._means.engine.name:
+                self._means.runner.signal(target.key)
+
+    def close(self) -> None:
+        """End what ticks. What runs is not touched."""
+        self._means.runner.close()
+
+    def needed(self) -> bool:
+        """Whether an environment is to be looked after, or a command is running."""
+        return bool(self._means.store.targets() or self._means.running())
+
+    def busy(self) -> tuple[Command, ...]:
+        """Mutating commands in flight."""
+        return self._means.running()
+
+    # Commands.
+
+    def up(
+        self, at: Asked, who: str, gateway: str | None = None, deployed: str = commands.ASK, adopt: bool = False
+    ) -> Told:
+        """Make the environment what its manifest says. deployed: `ask`, `keep` or `revert` what was deployed since."""
+        yield from commands.up(self._means, at, access.named(who), gateway, deployed, adopt, self._report(at))
+
+    def deploy(self, at: Asked, who: str, service: str, image: str) -> Told:
+        """Another image for a service, beside the manifest."""
+        yield from commands.deploy(self._means, at, access.named(who), service, image, self._report(at))
+
+    def scale(self, at: Asked, who: str, service: str, level: int) -> Told:
+        """Another level for a service, within its range."""
+        yield from commands.scale(self._means, at, access.named(who), service, level, self._report(at))
+
+    def rollback(self, at: Asked, who: str) -> Told:
+        """Back to the blueprint that held before the present one."""
+        yield from commands.rollback(self._means, at, access.named(who), self._report(at))
+
+    def restart(self, at: Asked, who: str, service: str | None = None) -> Told:
+        """New instances of the same version; of all services when none is named."""
+        yield from commands.restart(self._means, at, access.named(who), service, self._report(at))
+
+    def down(self, at: Asked, who: str) -> Told:
+        """End the environment and leave nothing of it but the record."""
+        yield from commands.down(self._means, at, access.named(who), self._report(at))
+
+    def _report(self, at: Asked) -> commands.ReportOf:
+        def of(key: EnvironmentKey) -> Report:
+            def report() -> dict[str, object] | None:
+                try:
+                    data: dict[str, object] = codec.to_data(views.status_of(self._means, at, key))
+                except Problems:
+                    return None
+                return data
+
+            return report
+
+        return of
+
+    # Views.
+
+    def plan(self, at: Asked) -> PlanReport:
+        """What `up` would do."""
+        return views.plan(self._means, at)
+
+    def status(self, at: Asked) -> StatusReport:
+        """What is, seen now."""
+        return views.status(self._means, at)
+
+    def reach(
+        self, at: Asked, caller: str | None = None, callee: str | None = None, port: int | None = None,
+        live: bool = False,
+    ) -> ReachReport:  # fmt: skip
+        """Who reaches whom: computed, and tried as well when `live`."""
+        return views.reach(self._means, at, caller, callee, port, live)
+
+    def prove_egress(self, at: Asked) -> EgressReport:
+        """Declared addresses against those that the other side sees."""
+        return views.prove_egress(self._means, at)
+
+    def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
+        """The record, newest first; of all environments when `at` names none."""
+        engine = self._means.engine.name
+        key = EnvironmentKey(at.client, at.environment, engine) if at.environment is not None else None
+        return self._means.store.commands(key, most)
+
+    def logs(self, at: Asked, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+        """Of a service, an instance, or of all (None). None is a heartbeat."""
+        yield from self._means.engine.logs(
+            meant(at, self._means.engine.name, self._means.store), service, lines, follow
+        )
+
+    def exec(self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
+        """Run a command inside an instance, or inside the first healthy one of a service. It is recorded, without its
+        arguments: they may hold what should not stay."""
+        means = self._means
+        key = meant(at, means.engine.name, means.store)
+        inside = views.instance_of(means, key, instance)
+        what = f"exec {inside} {argv[0] if argv else ''}".strip()
+        command = means.store.begin_command(key, access.named(who), what, means.clock.now())
+        outcome, detail = Outcome.FAILED, "it could not be run"
+        try:
+            done = means.engine.exec(key, inside, argv, stdin, timeout_s)
+            outcome, detail = Outcome.DONE, f"exit {done.code}"
+        except Problems as found:
+            detail = str(found.problems[0])
+            raise
+        finally:
+            means.store.end_command(command.id, outcome, detail, means.clock.now())
+        return done

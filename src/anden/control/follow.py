@@ -1,0 +1,187 @@
+"""Telling how it goes until it has ended: well, back where it was, or badly. Following changes nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from anden.control.means import Means
+from anden.control.news import Judged, News, Ticked
+from anden.control.progress import Progress
+from anden.control.record import Ending, Told, Work
+from anden.model import codec
+from anden.model.blueprint import Blueprint
+from anden.model.change import OPEN_STATES, Change, ChangeState, Verdict
+from anden.model.command import Command, Outcome
+from anden.model.event import Event, EventKind
+from anden.model.ids import EnvironmentKey, short
+from anden.model.mark import Mark, Marks
+from anden.model.observation import Observation
+from anden.model.ports import Target
+from anden.model.problem import Problem
+from anden.planning.judgement import change_bound_s, judge
+
+HEARTBEAT_S = 1.0
+"""A follower that hears nothing tells a heartbeat this often, so that it can be closed."""
+MARGIN_S = 60.0
+"""How much longer than the bounds of its change a follower waits for ticks that do not come."""
+DOWN_BOUND_S = 300.0
+"""The longest that `down` waits for an environment to be gone; the local engine needs well under a minute."""
+MOST_ROUTES = 8
+"""Routes that are asked for at the end of `up`."""
+MOST_EVIDENCE = 24
+"""Lines of evidence that are told."""
+
+
+def heading(key: EnvironmentKey, zones: int | None, more: str = "") -> Event:
+    """`banco-andino/certification, twin, 1 zone`."""
+    parts = [str(key)]
+    if zones is not None:
+        parts.append(f"{zones} zone" + ("" if zones == 1 else "s"))
+    return Event(EventKind.HEADING, text=", ".join([*parts, more] if more else parts))
+
+
+def folder(target: Target) -> Path:
+    """Where its manifest lies."""
+    return Path(target.folder)
+
+
+def marks(target: Target) -> Marks:
+    """Where its manifest said what."""
+    return {path: codec.from_data(Mark, mark) for path, mark in codec.from_json(dict, target.marks).items()}
+
+
+def nothing_runs(client: str) -> Told:
+    """`down` where there is nothing to take down, and nothing to record it under."""
+    yield Event(EventKind.NOTE, "", f"{client}: nothing runs")
+    yield Event(EventKind.END, outcome=Outcome.DONE.value, text="nothing runs")
+
+
+def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, seen: Observation) -> Work:
+    """Follow a change to its end."""
+    key = target.key
+    progress = Progress(blueprint, target, seen, means.clock, quiet=change.previous is None)
+    for news in _ticks(means, key, change_bound_s(blueprint) * 2 + MARGIN_S):
+        if isinstance(news, Judged):
+            if news.change.id == change.id and news.change.state in (ChangeState.ROLLING_BACK, ChangeState.FAILED):
+                yield from _evidence(news.change.reason, news.change.evidence)
+            if news.change.state is ChangeState.ROLLING_BACK and news.target.blueprint is not None:
+                yield Event(EventKind.STEP, "change", f"rolling back to {short(news.target.blueprint)}", "…")
+                before = means.store.blueprint(news.target.blueprint)
+                progress = Progress(before, news.target, news.observation, means.clock, quiet=False)
+            continue
+        yield from progress.of(news) if news else (None,)
+        if not isinstance(news, Ticked):
+            continue
+        now = news.change
+        if news.target is None or now is None or now.id > change.id or now.state is ChangeState.SUPERSEDED:
+            return Ending(Outcome.FAILED, "another command took its place")
+        if now.id == change.id and now.state not in OPEN_STATES:
+            if now.state is ChangeState.VERIFIED:
+                yield from _verified(means, blueprint, news, now)
+            return _ending(now)
+    return _unfollowed(key)
+
+
+def settled(means: Means, target: Target, blueprint: Blueprint, command: Command) -> Work:
+    """Follow a target whose blueprint stays (another level, a restart) until it is so, or cannot be."""
+    key, now = target.key, means.clock.now()
+    caveats = means.caveats(blueprint.topology)
+    # It is judged as a change is, and is none: nothing would be gained by going back to the same blueprint.
+    like = Change(0, key, blueprint.digest, None, ChangeState.APPLYING, command.id, now, now)
+    seen = means.engine.observe(key)
+    progress = Progress(blueprint, target, seen, means.clock, quiet=False)
+    for ticked in _ticks(means, key, change_bound_s(blueprint) + MARGIN_S):
+        yield from progress.of(ticked) if ticked else (None,)
+        if not isinstance(ticked, Ticked) or ticked.observation is None or ticked.observation.at < now:
+            continue
+        if ticked.target is None or ticked.target.blueprint != target.blueprint:
+            return Ending(Outcome.FAILED, "another command took its place")
+        judgement = judge(
+            blueprint, target.levels, target.generations, caveats, like, ticked.observation, means.clock.now()
+        )
+        if judgement.verdict is Verdict.VERIFIED:
+            if judgement.reason:
+                yield Event(EventKind.NOTE, "", judgement.reason, "!")
+            return Ending(Outcome.DONE)
+        if judgement.verdict is Verdict.FAILED:
+            yield from _evidence(judgement.reason, judgement.evidence)
+            what, fix = "it did not settle", "What served before serves on; `anden status` shows what stands."
+            return Ending(Outcome.FAILED, judgement.reason, Problem(str(key), what, judgement.reason, fix))
+    return _unfollowed(key)
+
+
+def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
+    """Follow a removal until nothing is left."""
+    began, told = means.clock.monotonic(), ""
+    for ticked in _ticks(means, key, DOWN_BOUND_S):
+        if ticked is None:
+            yield None
+        elif isinstance(ticked, Ticked):
+            if ticked.target is None:
+                took = means.clock.monotonic() - began
+                yield Event(EventKind.STEP, key.environment, "nothing of it is left", "✓", took)
+                return Ending(Outcome.DONE)
+            if ticked.problem is not None and str(ticked.problem) != told:
+                told = str(ticked.problem)
+                yield Event(EventKind.PROBLEM, problem=ticked.problem, sign="✗")
+    return _unfollowed(key)
+
+
+def _ticks(means: Means, key: EnvironmentKey, bound_s: float) -> Iterator[News | None]:
+    """News of `key` from now on, a None for each heartbeat; ends after `bound_s`."""
+    feed = means.feeds[key]
+    number = feed.number
+    deadline = means.clock.monotonic() + bound_s
+    means.runner.signal(key)
+    while means.clock.monotonic() < deadline:
+        means.runner.advance(key, feed, number, HEARTBEAT_S)
+        news, number = feed.since(number)
+        yield from news or (None,)
+
+
+def _evidence(reason: str, evidence: tuple[str, ...]) -> Iterator[Event]:
+    yield Event(EventKind.STEP, "change", reason, "✗")
+    for line in evidence[:MOST_EVIDENCE]:
+        yield Event(EventKind.NOTE, "", line, "|")
+
+
+def _verified(means: Means, blueprint: Blueprint, ticked: News, change: Change) -> Iterator[Event]:
+    """Where it answers now, asked for really when there is a way to."""
+    if change.reason:
+        yield Event(EventKind.NOTE, "", change.reason, "!")
+    seen = ticked.observation if isinstance(ticked, Ticked) else None
+    gateway = seen.gateway if seen else None
+    routes = [service for service in blueprint.topology.services if service.route is not None]
+    for service in routes[:MOST_ROUTES] if gateway else []:
+        route = service.route
+        if route is None or route.host is not None:
+            continue
+        began = means.clock.monotonic()
+        if means.knock is None:
+            yield Event(EventKind.STEP, "gateway", f"{route.path} → {service.name}", "✓")
+            continue
+        status = means.knock(f"http://{gateway}{route.path}")
+        sign = "✓" if status is not None and status < 500 else "!"
+        text = f"{route.path} → {status if status is not None else 'no answer'}"
+        yield Event(EventKind.STEP, "gateway", text, sign, means.clock.monotonic() - began)
+
+
+def _ending(change: Change) -> Ending:
+    key, reason = change.key, change.reason
+    if change.state is ChangeState.VERIFIED:
+        return Ending(Outcome.DONE)
+    if change.state is ChangeState.ROLLED_BACK and change.previous is not None:
+        text = f"rolled back to {short(change.previous)}: {reason}"
+        problem = Problem(
+            str(key), f"rolled back to {short(change.previous)}", reason,
+            "What ran before serves as it did. Mend what is said above, then try again.",
+        )  # fmt: skip
+        return Ending(Outcome.ROLLED_BACK, text, problem)
+    what = "the change failed" if change.previous is not None else "it does not run as it should"
+    fix = "Mend what is said above, then `anden up` again; `anden status` shows what stands."
+    return Ending(Outcome.FAILED, reason or change.state.value, Problem(str(key), what, reason, fix))
+
+
+def _unfollowed(key: EnvironmentKey) -> Ending:
+    why = "the control plane could not tell for too long how it stands"
+    fix = "`anden status` shows what stands, and the same command again goes on with it."
+    return Ending(Outcome.FAILED, why, Problem(str(key), "it is not known how this ended", why, fix))

@@ -1,0 +1,95 @@
+"""All that a command works with, and who works now: at most one mutating command for each environment."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from anden.control.news import Feed, Stuck, Ticked
+from anden.control.reconcile import Reconciler
+from anden.control.runner import Runner
+from anden.model.command import Command, Outcome
+from anden.model.ids import EnvironmentKey
+from anden.model.plan import Caveat
+from anden.model.ports import Clock, Engine, Images, Store, Target
+from anden.model.problem import Problem, Problems
+from anden.model.topology import Topology
+
+MOST_WHAT = 200
+"""Characters of a command's words in the record."""
+Knock = Callable[[str], int | None]
+"""Ask a URL for its HTTP status; None when nothing answers. It has a bound of its own."""
+
+
+@dataclass
+class Means:
+    """One client's environments on one engine."""
+
+    engine: Engine
+    images: Images
+    store: Store
+    clock: Clock
+    runner: Runner
+    knock: Knock | None = None
+    reconciler: Reconciler = field(init=False)
+    feeds: defaultdict[EnvironmentKey, Feed] = field(default_factory=lambda: defaultdict(Feed))
+    _running: dict[EnvironmentKey, Command] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.reconciler = Reconciler(self.engine, self.store, self.clock, lambda key, news: self.feeds[key].tell(news))
+        self.runner.begin(self.tick, self.engine)
+
+    def tick(self, key: EnvironmentKey) -> Ticked:
+        """One tick; followers hear why when it cannot be made."""
+        try:
+            return self.reconciler.tick(key)
+        except Problems as found:
+            self.feeds[key].tell(Stuck(found.problems[0]))
+            raise
+
+    def begin(self, key: EnvironmentKey, who: str, what: str) -> Command:
+        """Record a mutating command and keep others out until end(). Raises Problems when one is running."""
+        with self._lock:
+            other = self._running.get(key)
+            command = self.store.begin_command(key, who, what[:MOST_WHAT], self.clock.now())
+            if other is None:
+                self._running[key] = command
+                return command
+        said = busy(other, self.clock.now())
+        self.store.end_command(command.id, Outcome.REFUSED, said.what, self.clock.now())
+        raise Problems(said)
+
+    def end(self, command: Command, outcome: Outcome, detail: str) -> None:
+        """Let others in, and record how it ended."""
+        with self._lock:
+            self._running.pop(command.key, None)
+        self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
+
+    def running(self) -> tuple[Command, ...]:
+        """Mutating commands in flight."""
+        with self._lock:
+            return tuple(self._running.values())
+
+    def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
+        """The engine's."""
+        return self.engine.caveats(topology)
+
+    def retarget(self, target: Target, boot: str, **fields: Any) -> Target:
+        """Acknowledge another target, as one asked for since this boot. Call it under reconciler.writing()."""
+        moved = replace(target, boot=boot, **fields)
+        self.store.put_target(moved)
+        return moved
+
+
+def busy(other: Command, now: float) -> Problem:
+    """Who is at it: `` `up` by ana has been running for 12 s, since 14:02:11 UTC ``."""
+    since = datetime.fromtimestamp(other.at, UTC).strftime("%H:%M:%S")
+    return Problem(
+        str(other.key),
+        f"`{other.what}` by {other.who} has been running for {max(now - other.at, 0.0):.0f} s, since {since} UTC",
+        "one command at a time changes an environment",
+        "Wait until it ends, or end it with Ctrl-C where it runs.",
+    )

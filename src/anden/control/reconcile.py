@@ -1,0 +1,149 @@
+"""One tick: observe, judge, plan, execute. It takes no input but what is recorded and what is; doing it twice is
+doing it once; wherever the control plane dies, the next tick goes on from there."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from anden.control import access, changes
+from anden.control.news import Done, Judged, News, Ticked
+from anden.model.blueprint import Blueprint
+from anden.model.change import Change, Judgement, Verdict
+from anden.model.command import Outcome
+from anden.model.ids import Digest, EnvironmentKey
+from anden.model.observation import Observation
+from anden.model.plan import Action, Plan, Remove, Step
+from anden.model.ports import Clock, Engine, Store, Target
+from anden.model.problem import Problem
+from anden.planning.judgement import judge
+from anden.planning.steps import Rollout, removal
+
+MOST_FAILED_TICKS = 3
+"""Ticks in a row that could not do their plan before the change in flight has failed."""
+BRING_BACK = "bring back"
+"""What the record calls it when control starts an environment again that died."""
+MOST_REVIVALS, REVIVAL_WINDOW_S = 5, 600.0
+"""An environment that dies this often within this time is left alone until somebody asks for it."""
+
+
+@dataclass
+class Reconciler:
+    """The ticks of one engine's environments. tell: gets the news as they come."""
+
+    engine: Engine
+    store: Store
+    clock: Clock
+    tell: Callable[[EnvironmentKey, News], None]
+    _failed: Counter[EnvironmentKey] = field(default_factory=Counter)
+    _why: dict[EnvironmentKey, str] = field(default_factory=dict)
+    _rollouts: dict[EnvironmentKey, tuple[object, Rollout]] = field(default_factory=dict)
+    _locks: dict[EnvironmentKey, threading.RLock] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def writing(self, key: EnvironmentKey) -> threading.RLock:
+        """What whoever changes the target or the change of `key` holds meanwhile."""
+        with self._lock:
+            return self._locks.setdefault(key, threading.RLock())
+
+    def tick(self, key: EnvironmentKey) -> Ticked:
+        """Bring `key` as near to its target as can be done now. Raises Problems when the engine cannot be asked."""
+        observation = self.engine.observe(key)
+        with self.writing(key):
+            target = self.store.target(key)
+            if target is None:
+                return self._told(key, Ticked(self.clock.now(), observation, None))
+            note, leave = self._looked(target, observation)
+            self.store.put_observation(observation)
+            target, change = changes.mended(self.store, target, self.clock.now())
+            if change is not None:
+                target, change = self._judged(target, change, observation)
+        made = Plan(key, target.blueprint) if leave else self._planned(target, change, observation)
+        problem = self._executed(key, made, target)
+        if target.blueprint is None and problem is None and self._ended(key):
+            return self._told(key, Ticked(self.clock.now(), None, None, None, made))
+        latest = changes.latest(self.store, key)
+        return self._told(key, Ticked(self.clock.now(), observation, target, latest, made, problem, note))
+
+    def _judged(self, target: Target, change: Change, observation: Observation) -> tuple[Target, Change]:
+        if target.blueprint is None:
+            return target, change
+        blueprint = self.store.blueprint(target.blueprint)
+        caveats = self.engine.caveats(blueprint.topology)
+        now = self.clock.now()
+        judgement = judge(blueprint, target.levels, target.generations, caveats, change, observation, now)
+        if judgement.verdict is Verdict.CONTINUE and self._failed[target.key] >= MOST_FAILED_TICKS:
+            judgement = Judgement(Verdict.FAILED, self._why[target.key])
+        if judgement.verdict is not Verdict.CONTINUE:
+            self._failed[target.key] = 0
+        target, moved = changes.judged(self.store, target, change, judgement, now)
+        if moved.state is not change.state:
+            self.tell(target.key, Judged(moved, target, observation))
+        return target, moved
+
+    def _planned(self, target: Target, change: Change | None, observation: Observation) -> Plan:
+        if target.blueprint is None:
+            # Also where nothing answers any more: what died may have left something behind.
+            step = Step(Action.DELETE, target.key.environment, "down", Remove())
+            return removal(target.key, observation) if observation.present else Plan(target.key, None, (step,))
+        keeping = changes.replaced(self.store, target, change)
+        return self._rollout(target, target.blueprint, keeping).plan(observation)
+
+    def _rollout(self, target: Target, digest: Digest, keeping: Blueprint | None) -> Rollout:
+        """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a
+        tenth of a second."""
+        of = (digest, dict(target.levels), dict(target.generations), keeping.digest if keeping else None)
+        known = self._rollouts.get(target.key)
+        if known is None or known[0] != of:
+            blueprint = self.store.blueprint(digest)
+            caveats = self.engine.caveats(blueprint.topology)
+            rollout = Rollout(target.key, blueprint, target.levels, target.generations, keeping, caveats)
+            known = self._rollouts[target.key] = (of, rollout)
+        return known[1]
+
+    def _executed(self, key: EnvironmentKey, made: Plan, target: Target) -> Problem | None:
+        """The first problem that a step met."""
+        steps = {(step.address, step.action): step for step in made.steps}
+        problem = None
+        for receipt in self.engine.execute(key, made.steps, target.gateway) if made.steps else ():
+            problem = problem or receipt.problem
+            self.tell(key, Done(steps[receipt.address, receipt.action], receipt))
+        self._failed[key] = self._failed[key] + 1 if problem else 0
+        self._why[key] = str(problem or "")
+        return problem
+
+    def _ended(self, key: EnvironmentKey) -> bool:
+        """After a removal: forget what is gone, unless somebody wants it again by now."""
+        if self.engine.observe(key).present:
+            return False
+        with self.writing(key):
+            target = self.store.target(key)
+            if target is None or target.blueprint is not None:
+                return False
+            self.store.forget(key)
+            self._rollouts.pop(key, None)
+            return True
+
+    def _looked(self, target: Target, observation: Observation) -> tuple[str, bool]:
+        """Whether it died since it was last seen, which is recorded; and whether it is left alone now, and why."""
+        if observation.present or target.blueprint is None:
+            return "", False
+        if target.boot and observation.boot and target.boot != observation.boot:
+            return "not running since boot: `anden up` starts it", True
+        before, now, reason = self.store.observation(target.key), self.clock.now(), observation.absent_reason
+        recent = [
+            command
+            for command in self.store.commands(target.key, MOST_REVIVALS)
+            if command.what == BRING_BACK and now - command.at <= REVIVAL_WINDOW_S
+        ]
+        if len(recent) >= MOST_REVIVALS:
+            return f"it died {MOST_REVIVALS} times in a row and is left alone: `anden up` starts it", True
+        if before is None or not before.present:
+            return "", False
+        command = self.store.begin_command(target.key, access.ANDEN, BRING_BACK, now)
+        self.store.end_command(command.id, Outcome.DONE, reason or "it was gone", now)
+        return f"brought back: {reason or 'it was gone'}", False
+
+    def _told(self, key: EnvironmentKey, ticked: Ticked) -> Ticked:
+        self.tell(key, ticked)
+        return ticked

@@ -1,0 +1,55 @@
+"""What `up` refuses, because nothing would keep the promise: half of a thing is worse than a clear no."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from anden.model.ids import EngineName
+from anden.model.image import Image
+from anden.model.mark import Marks, find
+from anden.model.plan import Caveat
+from anden.model.problem import Problem
+from anden.model.topology import Strategy, Topology
+
+UP = "up"
+"""In `Caveat.withholds`: this engine refuses the whole of it."""
+WITHOUT_SECRETS = frozenset({EngineName.LOCAL, EngineName.SIMULATED})
+"""Engines that have no place for secrets yet; AWS has its own."""
+
+
+def refusals(engine: EngineName, topology: Topology, marks: Marks, caveats: Sequence[Caveat]) -> tuple[Problem, ...]:
+    """Every reason for which `up` does not even begin on this engine."""
+    return tuple(_all(engine, topology, marks, caveats))
+
+
+def without_command(topology: Topology, images: Mapping[str, Image], marks: Marks) -> tuple[Problem, ...]:
+    """Services whose resolved image does not say what to run, and whose manifest does not either."""
+    found = []
+    for service in topology.services:
+        image = images.get(service.name)
+        if image is not None and not (service.command or image.entrypoint or image.command):
+            what = f"{image.name} has no command, and {service.name} gives none"
+            why = "an image says what runs in it by ENTRYPOINT or CMD"
+            fix = f"Add CMD to its Containerfile, or `command:` to services.{service.name}."
+            found.append(Problem(_at(marks, f"services/{service.name}"), what, why, fix))
+    return tuple(found)
+
+
+def _all(engine: EngineName, topology: Topology, marks: Marks, caveats: Sequence[Caveat]) -> Iterator[Problem]:
+    for service in topology.services:
+        if service.strategy is not Strategy.ROLLING:
+            path = f"services/{service.name}/deploy"
+            why = "only rolling is there yet, and another way than the one written would surprise"
+            yield Problem(_at(marks, path), f"{service.strategy} is refused", why, "Write `deploy: rolling`.")
+        if service.secrets and engine in WITHOUT_SECRETS:
+            path = f"services/{service.name}/secrets"
+            names = ", ".join(sorted(set(service.secrets.values())))
+            why = f"nothing keeps secrets yet, and {service.name} would start without {names}"
+            yield Problem(_at(marks, path), "secrets are refused", why, "Leave them out in this environment for now.")
+    named = {*(service.name for service in topology.services), *(place.name for place in topology.destinations)}
+    for caveat in caveats:
+        if UP in caveat.withholds and UP not in named:
+            yield Problem(f"{caveat.engine} {caveat.subject}", caveat.text)
+
+
+def _at(marks: Marks, path: str) -> str:
+    mark = find(marks, path)
+    return f"{path} ({mark})" if mark else path

@@ -1,0 +1,307 @@
+"""What can be asked without changing anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from anden.assess.instances import assess
+from anden.control import changes, deployed, egress, follow, refusals
+from anden.control.asked import Asked
+from anden.control.drafts import after
+from anden.control.means import Means
+from anden.control.reading import Wish, compared, meant, wish
+from anden.model import codec
+from anden.model.blueprint import Blueprint, Facts
+from anden.model.ids import EnvironmentKey
+from anden.model.mark import Marks
+from anden.model.observation import InstanceSeen, Observation
+from anden.model.plan import Action, Caveat, Difference
+from anden.model.ports import Target
+from anden.model.problem import Problem, Problems
+from anden.model.reach import Path, Probe, Probed
+from anden.model.report import EgressReport, InstanceStatus, PlanReport, ReachReport, ServiceStatus, StatusReport
+from anden.model.topology import Service
+from anden.planning import reachability
+from anden.planning.difference import differences
+from anden.planning.instances import level
+from anden.planning.lint import lint
+from anden.planning.rehearsal import rehearse
+
+MOST_PROBES = 2_000
+"""Connections that one request tries; the matrix of 40 services."""
+
+
+def status(means: Means, at: Asked) -> StatusReport:
+    """What is, seen now."""
+    return status_of(means, at, meant(at, means.engine.name, means.store))
+
+
+def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
+    """The same for an environment that is known to be meant."""
+    target, seen, trouble = means.store.target(key), *_seen(means, key)
+    wished = compared(at, key)
+    if target is None or target.blueprint is None:
+        ending = target is not None or (seen is not None and seen.present)
+        reason = "it is being taken down" if ending else "not running"
+        return StatusReport(
+            key.client, key.environment, key.engine.value, False, reason, None, None, seen.at if seen else None,
+            wished.topology.zones if wished else 0, None, (), change=changes.latest(means.store, key),
+        )  # fmt: skip
+    blueprint = means.store.blueprint(target.blueprint)
+    said = follow.marks(target)
+    beside = deployed.overlay(blueprint)
+    now = means.clock.now()
+    present = seen is not None and seen.present
+    findings = assess(blueprint, target.levels, seen, said, now) if seen is not None else ()
+    return StatusReport(
+        client=key.client,
+        environment=key.environment,
+        engine=key.engine.value,
+        running=present,
+        reason=trouble or ("" if present else _absent(target, seen)),
+        blueprint=blueprint.digest,
+        matches_manifest=None if wished is None else _matches(wished, blueprint) and not beside,
+        seen_at=seen.at if seen else None,
+        zones=blueprint.topology.zones,
+        gateway=(seen.gateway if seen and seen.present else None) or target.gateway or None,
+        services=_services(blueprint, target, seen),
+        findings=findings,
+        deployed=(*_deployed(blueprint, beside), *_levels(blueprint, target)),
+        change=changes.latest(means.store, key),
+    )
+
+
+def _seen(means: Means, key: EnvironmentKey) -> tuple[Observation | None, str]:
+    """What is now; when that cannot be told, what was seen last and why."""
+    try:
+        return means.engine.observe(key), ""
+    except Problems as found:
+        return means.store.observation(key), str(found.problems[0])
+
+
+def _absent(target: Target, seen: Observation | None) -> str:
+    if seen is None:
+        return "never seen"
+    if target.boot and seen.boot and target.boot != seen.boot:
+        return "not running since boot"
+    return seen.absent_reason or "not running"
+
+
+def _matches(wished: Wish, blueprint: Blueprint) -> bool:
+    return codec.digest(wished.topology) == codec.digest(blueprint.topology)
+
+
+def _services(blueprint: Blueprint, target: Target, seen: Observation | None) -> tuple[ServiceStatus, ...]:
+    present = seen is not None and seen.present
+    instances: dict[str, list[InstanceSeen]] = {}
+    for one in seen.instances if seen is not None and present else ():
+        instances.setdefault(one.service, []).append(one)
+    gateway = seen.gateway if seen is not None and present else None
+    return tuple(
+        _service(each, blueprint, target, instances.get(each.name, ()), gateway) for each in blueprint.topology.services
+    )
+
+
+def _service(
+    service: Service, blueprint: Blueprint, target: Target, instances: Sequence[InstanceSeen], gateway: str | None
+) -> ServiceStatus:
+    wanted = level(service, target.levels)
+    healthy = sum(one.serving for one in instances)
+    routed = gateway and service.route and service.route.host is None
+    return ServiceStatus(
+        name=service.name,
+        healthy=healthy,
+        level=wanted,
+        base=service.instances.base,
+        max=service.instances.max,
+        image=blueprint.images[service.name].version,
+        health="healthy" if healthy >= wanted else "degraded" if healthy else "down",
+        instances=tuple(
+            InstanceStatus(
+                one.id, one.zone, str(one.address), one.image_name, one.state.value, one.health.value, one.restarts,
+                one.since, one.memory_bytes,
+            )
+            for one in instances
+        ),
+        url=f"http://{gateway}{service.route.path}" if routed and service.route else None,
+    )  # fmt: skip
+
+
+def _deployed(blueprint: Blueprint, beside: Mapping[str, str]) -> tuple[Difference, ...]:
+    said = {str(service.name): deployed.written(service.source) for service in blueprint.topology.services}
+    return tuple(
+        Difference(Action.UPDATE, name, f"{said[name]} → {image}", None, "deployed beside the manifest")
+        for name, image in beside.items()
+    )
+
+
+def _levels(blueprint: Blueprint, target: Target) -> tuple[Difference, ...]:
+    found = []
+    for service in blueprint.topology.services:
+        now = level(service, target.levels)
+        if now != service.instances.base:
+            text = f"level {service.instances.base} → {now}"
+            found.append(Difference(Action.UPDATE, service.name, text, None, f"scaled, within {service.instances}"))
+    return tuple(found)
+
+
+def plan(means: Means, at: Asked) -> PlanReport:
+    """What `up` would do, without images that are not there yet (their digests are presumed)."""
+    wished = wish(at, means.engine.name)
+    key, topology, marks = wished.key, wished.topology, wished.marks
+    target = means.store.target(key)
+    current = means.store.blueprint(target.blueprint) if target and target.blueprint else None
+    problems: list[Problem] = []
+    try:
+        seen, facts = means.engine.observe(key), means.engine.facts(key, topology.zones, topology)
+    except Problems as found:
+        # An engine that cannot be asked can still be planned for, from nothing.
+        problems += found.problems
+        seen, facts = Observation(key, means.clock.now(), present=False), Facts()
+    images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
+    caveats = means.caveats(topology)
+    problems += refusals.refusals(key.engine, topology, marks, caveats)
+    replaced = changes.replaced(means.store, target, changes.open_of(means.store, key)) if target else None
+    report = PlanReport(
+        key.client,
+        key.environment,
+        key.engine.value,
+        current.digest if current else None,
+        None,
+        (),
+        (),
+        caveats,
+        (),
+        (),
+    )
+    try:
+        drafted = after(current, replaced, seen, topology, images, facts, marks)
+    except Problems as found:
+        return replace(report, problems=(*problems, *found.problems))
+    linted = lint(drafted, marks)
+    keeping = current if current is not None and current.digest != drafted.digest else None
+    levels, generations = (target.levels, target.generations) if target else ({}, {})
+    return replace(
+        report,
+        target=drafted.digest,
+        differences=_noted(differences(current, drafted, marks), current),
+        steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen),
+        warnings=linted.warnings,
+        problems=(*problems, *linted.problems),
+    )
+
+
+def _noted(found: tuple[Difference, ...], current: Blueprint | None) -> tuple[Difference, ...]:
+    """Differences that undo a deployment say so."""
+    beside = deployed.overlay(current) if current is not None else {}
+    note = "deployed beside the manifest: `up` asks"
+    versions = {name: f"{current.images[name].version} → " for name in beside} if current is not None else {}
+    return tuple(
+        replace(each, note=", ".join(filter(None, (each.note, note))))
+        if each.subject in beside and each.text.startswith(versions[each.subject])
+        else each
+        for each in found
+    )
+
+
+def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool) -> ReachReport:
+    """One path, a row, a column, or the whole matrix; of what runs, else of what the manifest says."""
+    key, blueprint, marks = _described(means, at, running=live)
+    caveats = means.caveats(blueprint.topology)
+    paths: Sequence[Path]
+    if caller is not None and callee is not None:
+        paths = (reachability.path(blueprint, caller, callee, port, marks, caveats),)
+    else:
+        _check_names(blueprint, caller, callee)
+        paths = [
+            path
+            for path in reachability.matrix(blueprint, marks, caveats)
+            if caller in (None, path.caller) and callee in (None, path.callee) and port in (None, path.port)
+        ]
+    probed: Sequence[Probed] = ()
+    if live:
+        paths, probed = _tried(means, key, blueprint, paths)
+    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed))
+
+
+def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKey, Blueprint, Marks]:
+    """The environment that runs; one that only a manifest describes when it need not run."""
+    key = meant(at, means.engine.name, means.store)
+    target = means.store.target(key)
+    if target is not None and target.blueprint is not None:
+        return key, means.store.blueprint(target.blueprint), follow.marks(target)
+    if running:
+        raise Problems(Problem(str(key), "nothing runs", "", f"Start it with `anden up -e {key.environment}`."))
+    wished = wish(at, means.engine.name)
+    images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
+    facts = means.engine.facts(key, wished.topology.zones, wished.topology)
+    return key, after(None, None, None, wished.topology, images, facts, wished.marks), wished.marks
+
+
+def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -> None:
+    services = {service.name for service in blueprint.topology.services}
+    known = services | {place.name for place in blueprint.topology.destinations}
+    wrong = [name for name in (caller,) if name is not None and name not in services]
+    wrong += [name for name in (callee,) if name is not None and name not in known]
+    if wrong:
+        names = ", ".join(sorted(known))
+        raise Problems(
+            [Problem(name, "there is nothing of this name", names, "Choose one of these.") for name in wrong]
+        )
+
+
+def _tried(
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path]
+) -> tuple[Sequence[Path], Sequence[Probed]]:
+    """Try each path from one instance of its caller; paths whose caller has no instance are left out."""
+    seen = means.engine.observe(key)
+    probes = [(path, probe) for path in paths if (probe := _probe(blueprint, seen, path)) is not None]
+    if not probes:
+        why = "a path is tried from a running instance of its caller"
+        raise Problems(Problem(str(key), "nothing can be tried", why, "`anden status` shows what runs."))
+    if len(probes) > MOST_PROBES:
+        what = f"{len(probes):,} paths are too many to try at once"
+        raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}", "Name the caller or the callee."))
+    return [path for path, _ in probes], means.engine.probe(key, [probe for _, probe in probes])
+
+
+def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
+    inside = next((one for one in seen.of(path.caller) if one.serving), None)
+    place = blueprint.topology.destination(path.callee)
+    if inside is None or path.port == reachability.NO_PORT:
+        return None
+    if blueprint.topology.service(path.callee) is not None:
+        return Probe(inside.id, path.callee, path.port)
+    if place is None:
+        return None
+    return Probe(inside.id, egress.host_of(place), path.port, listen=place.network is not None)
+
+
+def prove_egress(means: Means, at: Asked) -> EgressReport:
+    """Declared addresses against those that the other side sees."""
+    key, blueprint, marks = _described(means, at, running=True)
+    caveats: tuple[Caveat, ...] = means.caveats(blueprint.topology)
+    seen = means.engine.observe(key)
+    asked = egress.questions(blueprint, seen, marks, caveats)
+    probes = [question.probe for question in asked if question.probe is not None]
+    if len(probes) > MOST_PROBES:
+        what = f"{len(probes):,} paths are too many to try at once"
+        raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}"))
+    answers = {probed.probe: probed for probed in means.engine.probe(key, probes)} if probes else {}
+    proofs = tuple(egress.proof(question, answers) for question in asked)
+    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
+
+
+def instance_of(means: Means, key: EnvironmentKey, name: str) -> str:
+    """The instance of that name, or the first healthy one of the service of that name. Raises Problems."""
+    seen = means.engine.observe(key)
+    if seen.instance(name) is not None:
+        return name
+    of = seen.of(name)
+    healthy = next((one for one in of if one.serving), None)
+    if healthy is not None:
+        return healthy.id
+    if of:
+        what, why = f"no instance of {name} is healthy", f"{', '.join(one.id for one in of)} are there"
+        raise Problems(Problem(name, what, why, "Name the instance itself."))
+    known = ", ".join(one.id for one in seen.instances)
+    raise Problems(Problem(name, "there is no such instance or service", known, "`anden status` lists them."))
