@@ -1,0 +1,117 @@
+"""What requests carry, and the one answer that is no report. Shapes are public: add to them, do not change them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from anden.model.ids import EngineName
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where: an environment of a client on an engine, and the manifest as it is now, if the caller has one.
+
+    environment None: the manifest's default. folder: where the manifest lies. manifest: its text.
+    """
+
+    client: str
+    environment: str | None = None
+    engine: EngineName = EngineName.LOCAL
+    folder: str = ""
+    manifest: str | None = None
+    file: str = "anden.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """deployed: what becomes of images deployed beside the manifest.
+    gateway: `HOST:PORT`; None: the one that was kept, or the default."""
+
+    at: At
+    gateway: str | None = None
+    deployed: Literal["ask", "keep", "revert"] = "ask"
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Another image of a service."""
+
+    at: At
+    service: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Another level of a service, within its range."""
+
+    at: At
+    service: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """service None: all."""
+
+    at: At
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Just:
+    """Nothing but where: rollback, down, plan, status, prove-egress."""
+
+    at: At
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """caller and callee None: the whole matrix. port None: the callee's own. live: try it as well."""
+
+    at: At
+    caller: str | None = None
+    callee: str | None = None
+    port: int | None = None
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """service: a service, an instance, or None for all."""
+
+    at: At
+    service: str | None = None
+    lines: int = 100
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """instance: an instance, or a service for its first healthy one. stdin: base64."""
+
+    at: At
+    instance: str
+    argv: tuple[str, ...]
+    stdin: str = ""
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """The newest `most` of the environment; of the whole client when no environment is said."""
+
+    at: At
+    most: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Who answers. code: names the source that it runs; busy: commands are in flight; foreground: `anden serve`."""
+
+    version: str
+    client: str
+    pid: int
+    code: str = ""
+    busy: bool = False
+    foreground: bool = False

@@ -1,0 +1,169 @@
+"""The endpoints: what each takes and answers. HTTP serves this table; a caller in the same process reads it too."""
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+import anden
+from anden.control.access import named
+from anden.control.asked import Asked
+from anden.control.environment import Control
+from anden.model import codec
+from anden.model.ids import EngineName
+from anden.model.problem import Problem, Problems
+from anden.web.api import asks
+from anden.web.api.asks import Version
+
+MOST_ARGUMENTS = 1_000
+MOST_LOG_LINES = 10_000
+MOST_COMMANDS = 1_000
+LONGEST_EXEC_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One client's control on one engine, and what is to be said of who runs it."""
+
+    client: str
+    engine: EngineName
+    control: Control
+    code: str = ""
+    foreground: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """answer: (desk, body, who) to the value, or to a generator of values (None: a heartbeat) when it streams.
+
+    body: the dataclass in `asks` that describes the request's; None: there is none. says: for /docs.
+    """
+
+    method: str
+    path: str
+    body: type | None
+    answer: Callable[[Desk, Any, str], Any]
+    says: str
+    streams: bool = False
+
+
+def _asked(desk: Desk, at: asks.At) -> Asked:
+    """Raises Problems when it is another client or engine that is asked for."""
+    if at.client != desk.client or at.engine != desk.engine:
+        raise Problems(
+            Problem(
+                f"{at.client}, {at.engine}", "is not looked after here",
+                f"this is the control plane of {desk.client} on the engine {desk.engine}", "Ask its own.",
+            )
+        )  # fmt: skip
+    return Asked(at.client, at.environment, Path(at.folder), at.manifest, at.file)
+
+
+def _version(desk: Desk, body: None, who: str) -> Version:
+    busy = bool(desk.control.busy())
+    return Version(anden.__version__, desk.client, os.getpid(), desk.code, busy, desk.foreground)
+
+
+def _up(desk: Desk, body: asks.Up, who: str) -> Any:
+    return desk.control.up(_asked(desk, body.at), named(who), body.gateway, body.deployed, body.adopt)
+
+
+def _deploy(desk: Desk, body: asks.Deploy, who: str) -> Any:
+    return desk.control.deploy(_asked(desk, body.at), named(who), body.service, body.image)
+
+
+def _scale(desk: Desk, body: asks.Scale, who: str) -> Any:
+    return desk.control.scale(_asked(desk, body.at), named(who), body.service, body.level)
+
+
+def _rollback(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.rollback(_asked(desk, body.at), named(who))
+
+
+def _restart(desk: Desk, body: asks.Restart, who: str) -> Any:
+    return desk.control.restart(_asked(desk, body.at), named(who), body.service)
+
+
+def _down(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.down(_asked(desk, body.at), named(who))
+
+
+def _plan(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.plan(_asked(desk, body.at))
+
+
+def _status(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.status(_asked(desk, body.at))
+
+
+def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
+    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live)
+
+
+def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.prove_egress(_asked(desk, body.at))
+
+
+def _logs(desk: Desk, body: asks.Logs, who: str) -> Any:
+    lines = min(max(body.lines, 0), MOST_LOG_LINES)
+    return desk.control.logs(_asked(desk, body.at), body.service, lines, body.follow)
+
+
+def _exec(desk: Desk, body: asks.Exec, who: str) -> Any:
+    if not body.argv or len(body.argv) > MOST_ARGUMENTS:
+        raise Problems(Problem("argv", f"{len(body.argv)} words", f"1 to {MOST_ARGUMENTS} are taken", "Say a command."))
+    try:
+        stdin = base64.b64decode(body.stdin, validate=True)
+    except binascii.Error as error:
+        raise Problems(Problem("stdin", "not base64", str(error), "Encode it.")) from error
+    limit = min(max(body.timeout_s, 0.1), LONGEST_EXEC_S)
+    return desk.control.exec(_asked(desk, body.at), named(who), body.instance, body.argv, stdin, limit)
+
+
+def _commands(desk: Desk, body: asks.Commands, who: str) -> Any:
+    return desk.control.commands(_asked(desk, body.at), min(max(body.most, 1), MOST_COMMANDS))
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/v1/version", None, _version, "Who answers"),
+    Endpoint("POST", "/v1/up", asks.Up, _up, "Make what runs be what the manifest says: events", streams=True),
+    Endpoint("POST", "/v1/deploy", asks.Deploy, _deploy, "Another image of a service: events", streams=True),
+    Endpoint("POST", "/v1/scale", asks.Scale, _scale, "Another level of a service: events", streams=True),
+    Endpoint("POST", "/v1/rollback", asks.Just, _rollback, "Back to the previous blueprint: events", streams=True),
+    Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
+    Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
+    Endpoint("POST", "/v1/plan", asks.Just, _plan, "What `up` would do: a PlanReport"),
+    Endpoint("POST", "/v1/status", asks.Just, _status, "What runs: a StatusReport"),
+    Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
+    Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
+    Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
+    Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec"),
+    Endpoint("POST", "/v1/commands", asks.Commands, _commands, "The record of commands, newest first"),
+)
+_BY_NAME = {(each.method, each.path): each for each in ENDPOINTS}
+
+
+def find(method: str, path: str) -> Endpoint | None:
+    """The endpoint of that method and path, if there is one."""
+    return _BY_NAME.get((method, path))
+
+
+def parse(endpoint: Endpoint, data: Mapping[str, Any]) -> Any:
+    """The body that JSON data describes. Raises Problems, with every one of its faults."""
+    if endpoint.body is None:
+        return None
+    try:
+        return codec.from_data(endpoint.body, dict(data))
+    except ValidationError as error:
+        raise Problems(invalid(each["loc"], each["msg"]) for each in error.errors()) from error
+
+
+def invalid(place: tuple[int | str, ...], what: str) -> Problem:
+    """A fault of a request's body."""
+    where = "/".join(str(part) for part in place if part != "body")
+    return Problem(f"the request's {where or 'body'}", what, "", "/docs of `anden serve` says what it takes.")
