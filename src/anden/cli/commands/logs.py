@@ -1,0 +1,49 @@
+"""`anden logs`."""
+
+import click
+
+from anden import app
+from anden.cli import place, terminal
+from anden.cli.completion import services
+from anden.cli.main import DONE
+from anden.cli.options import PLACE, Words, common
+from anden.cli.render import logs as render
+from anden.model import codec
+from anden.model.log import LogLine
+
+MOST_LINES = 10_000
+"""What one call may ask for; what is older lies in the environment's log files."""
+
+
+@click.command("logs")
+@click.argument("service", required=False, shell_complete=services)
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
+@click.option("-n", "--lines", type=click.IntRange(0, MOST_LINES), default=100, show_default=True, help="How many.")
+@common(*PLACE)
+@click.pass_obj
+def command(words: Words, service: str | None, follow: bool, lines: int) -> int:
+    """What the instances of SERVICE wrote, or one instance (accounts-1), or all.
+
+    With --json one JSON document a line. A line that is JSON itself is shown as it is.
+    """
+    here = place.running(words.said)
+    paint, zone = terminal.paint_for(terminal.stdout()), terminal.local_zone()
+    numbers = {name: index for index, name in enumerate(here.services)}
+    body = {"at": here.at(with_manifest=False), "service": service, "lines": lines, "follow": follow}
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        stream = api.stream("POST", "/v1/logs", body)
+        any_line = False
+        try:
+            for data in stream:
+                any_line = True
+                if words.said.json:
+                    terminal.json_line(data)
+                else:
+                    terminal.data([render.line(codec.from_data(LogLine, data), paint, zone, numbers)])
+        except KeyboardInterrupt:
+            return DONE  # the way to end -f; nothing was changed
+        finally:
+            stream.close()
+    if not any_line:
+        terminal.progress().say("no lines: nothing runs, or it wrote nothing")
+    return DONE

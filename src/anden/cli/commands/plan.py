@@ -1,0 +1,43 @@
+"""`anden plan`."""
+
+from pathlib import Path
+
+import click
+
+from anden import app
+from anden.cli import place, terminal
+from anden.cli.main import CHANGES, DONE, ERROR
+from anden.cli.options import PLACE, Words, common
+from anden.cli.render import plan as render
+from anden.model import codec
+from anden.model.ids import EngineName
+from anden.model.report import PlanReport
+
+
+@click.command("plan")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--steps", is_flag=True, help="Show the whole rollout, step by step.")
+@click.option("--exit-code", is_flag=True, help="Exit with 3 when there are changes.")
+@common(*PLACE)
+@click.pass_obj
+def command(words: Words, folder: Path | None, steps: bool, exit_code: bool) -> int:
+    """What `up` would do with the manifest in FOLDER, and why.
+
+    Compared with what is the target now; with nothing, when nothing was ever brought up or nothing can be seen
+    without root. Exit: 0, 1 when something blocks it, 3 when there are changes and --exit-code asks.
+    """
+    here = place.with_manifest(words.said, folder)
+    with app.connect(here.client, here.engine, start=False) as api:
+        report = codec.from_data(PlanReport, api.request("POST", "/v1/plan", {"at": here.at()}))
+        note = api.note
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    else:
+        if note:
+            terminal.progress().say(note)
+        account = here.topology.account if here.topology and here.engine is EngineName.AWS else None
+        paint = terminal.paint_for(terminal.stdout())
+        terminal.data(render.lines(report, paint, steps=steps, account=account or ""))
+    if report.problems:
+        return ERROR
+    return CHANGES if exit_code and report.changes else DONE

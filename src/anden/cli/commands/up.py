@@ -1,0 +1,58 @@
+"""`anden up`."""
+
+from pathlib import Path
+
+import click
+
+from anden import app
+from anden.cli import place, standing, stream, terminal
+from anden.cli.main import DONE, ERROR
+from anden.cli.options import PLACE, Words, common
+from anden.cli.render import events
+from anden.cli.render import ready as render
+from anden.model.command import Outcome
+
+FLAGS = {"keep": "--yes", "revert": "--revert", "adopt": "--adopt"}
+"""Which flag gives which answer."""
+
+
+@click.command("up")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--gateway", metavar="HOST:PORT", help="Where the gateway answers; 127.0.0.1:8080 or the next free port.")
+@click.option("--revert", is_flag=True, help="Take the manifest's images where others were deployed since.")
+@click.option("--adopt", is_flag=True, help="Take over an environment that another folder's manifest brought up.")
+@common(*PLACE, "no_input", "yes")
+@click.pass_obj
+def command(words: Words, folder: Path | None, gateway: str | None, revert: bool, adopt: bool) -> int:
+    """Make what runs be what the manifest in FOLDER says.
+
+    New instances serve only after they are healthy, and never fewer than the base serve. A version that does not
+    become healthy is rolled back by itself. Images that were deployed beside the manifest are shown and asked about:
+    --yes keeps them, --revert takes the manifest's. Ctrl-C stops where it is; `anden up` continues.
+    """
+    said = words.said
+    if revert and said.yes:
+        raise click.UsageError("--yes keeps deployed images and --revert takes the manifest's: say one of them.")
+    here = place.with_manifest(said, folder)
+    deployed = "revert" if revert else "keep" if said.yes else "ask"
+    columns = events.columns_for(here.services)
+    with app.connect(here.client, here.engine, start=True) as api:
+        try:
+            while True:
+                body = {"at": here.at(), "gateway": gateway, "deployed": deployed, "adopt": adopt}
+                ended = stream.follow(api.stream("POST", "/v1/up", body), columns)
+                if ended.asked is None:
+                    break
+                answer = stream.decide(ended.asked, said, FLAGS)
+                if answer not in FLAGS:
+                    return ERROR
+                deployed, adopt = (deployed, True) if answer == "adopt" else (answer, adopt)
+        except stream.Cancelled:
+            return standing.cancelled(api, here, "anden up")
+    if ended.outcome is Outcome.DONE and ended.report and not said.json:
+        shown = terminal.paint_for(terminal.stdout())
+        terminal.data(render.ready(ended.report, ended.took_s, shown))
+        hint = render.hint(here.topology, said.environment, here.engine)
+        if hint:
+            terminal.progress().say(hint)
+    return DONE if stream.finish(ended, said) == DONE else ERROR

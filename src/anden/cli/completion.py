@@ -1,0 +1,38 @@
+"""What Tab offers: names from the manifest of the folder. A manifest that cannot be read offers nothing."""
+
+import click
+from click.shell_completion import CompletionItem
+
+from anden.cli import place
+from anden.cli.options import Words
+from anden.model.problem import Problems
+
+
+def _items(names: list[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in dict.fromkeys(names) if name.startswith(incomplete)]
+
+
+def _place(ctx: click.Context) -> place.Place | None:
+    try:
+        return place.anywhere(ctx.ensure_object(Words).said)
+    except Problems:
+        return None
+
+
+def environments(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    """The manifest's environments."""
+    here = _place(ctx)
+    return _items([*here.read.environments] if here and here.read else [], incomplete)
+
+
+def services(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The manifest's services."""
+    here = _place(ctx)
+    return _items([*here.services] if here else [], incomplete)
+
+
+def ends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The manifest's services and destinations."""
+    here = _place(ctx)
+    places = [place.name for place in here.topology.destinations] if here and here.topology else []
+    return _items([*(here.services if here else ()), *places], incomplete)

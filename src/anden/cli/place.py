@@ -1,0 +1,132 @@
+"""Where a command acts: the folder, its manifest, the client and the environment."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anden import manifest
+from anden.cli.options import Said
+from anden.model.ids import EngineName
+from anden.model.problem import Problem, Problems
+from anden.model.topology import Topology
+
+FILE = "anden.yaml"
+MOST_MANIFEST_BYTES = 4 << 20
+"""A manifest of 1,000 services is under 1 MiB."""
+_CLIENT = re.compile(r"^client:\s*[\"']?([A-Za-z0-9][A-Za-z0-9-]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`text` and `read` None: there is no manifest, or (`problems`) it is wrong."""
+
+    folder: Path
+    file: str
+    client: str
+    environment: str | None
+    engine: EngineName
+    text: str | None = None
+    read: manifest.Manifest | None = None
+    problems: tuple[Problem, ...] = ()
+
+    def at(self, *, with_manifest: bool = True) -> dict[str, Any]:
+        """For the API."""
+        return {
+            "client": self.client, "environment": self.environment, "engine": str(self.engine),
+            "folder": str(self.folder), "manifest": self.text if with_manifest and self.read else None,
+            "file": self.file,
+        }  # fmt: skip
+
+    @property
+    def topology(self) -> Topology | None:
+        """What the manifest means for the environment, if both are known."""
+        return self.read.topologies.get(self.environment) if self.read and self.environment else None
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The names of the manifest's services."""
+        return tuple(service.name for service in self.topology.services) if self.topology else ()
+
+
+def locate(said: Said, argument: Path | None) -> tuple[Path, str]:
+    """The folder and the file's name; a manifest given as a file is taken as its folder. Raises Problems when a folder
+    is said twice, differently."""
+    if argument is not None and said.folder is not None and argument.resolve() != said.folder.resolve():
+        raise Problems(
+            Problem("the folder", f"said twice: {argument} and -C {said.folder}", "a command acts on one", "Leave one.")
+        )
+    folder = argument or said.folder or Path()
+    if folder.is_file():
+        return folder.resolve().parent, folder.name
+    return folder.resolve(), FILE
+
+
+def text_of(folder: Path, file: str) -> str:
+    """The manifest's text. Raises Problems when it cannot be read."""
+    path = folder / file
+    try:
+        if path.stat().st_size > MOST_MANIFEST_BYTES:
+            raise Problems(
+                Problem(str(path), f"larger than {MOST_MANIFEST_BYTES >> 20} MB", "no manifest is", "Use another.")
+            )
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Problems(missing(folder, file)) from error
+    except UnicodeDecodeError as error:
+        raise Problems(
+            Problem(str(path), "not text in UTF-8", f"byte {error.start} cannot be read", "Save it as UTF-8.")
+        ) from error
+    except OSError as error:
+        raise Problems(Problem(str(path), "cannot be read", error.strerror or str(error), "Check its mode.")) from error
+
+
+def missing(folder: Path, file: str) -> Problem:
+    """There is no manifest."""
+    if not folder.is_dir():
+        return Problem(str(folder), "no such folder", fix="Check the spelling.")
+    near = next((name for name in ("anden.yml", "Anden.yaml", "anden.yaml.txt") if (folder / name).is_file()), None)
+    fix = f"Rename {near} to {file}." if near else "`anden init` writes one; -C FOLDER names another folder."
+    return Problem(str(folder), f"no {file} in it", "a manifest says what an environment is", fix)
+
+
+def with_manifest(said: Said, argument: Path | None = None) -> Place:
+    """Where a command acts that needs a right manifest. Raises Problems, with all of the manifest's."""
+    place = anywhere(said, argument)
+    if place.problems:
+        raise Problems(place.problems)
+    if place.read is None:
+        raise Problems(missing(place.folder, place.file))
+    return place
+
+
+def anywhere(said: Said, argument: Path | None = None) -> Place:
+    """Where a command acts that works without a manifest, or with a wrong one, when the environment is named.
+    Raises Problems when it is not clear which client or environment is meant."""
+    folder, file = locate(said, argument)
+    if said.client and not (folder / file).is_file():
+        if not said.environment:
+            raise Problems(Problem("--client", "the environment is missing", "no manifest says it", "Add -e NAME."))
+        return Place(folder, file, said.client, said.environment, said.on)
+    text = text_of(folder, file)
+    try:
+        read = manifest.read(text, file, client=said.client or manifest.client_name(folder.name))
+    except Problems as found:
+        client = said.client or client_of(text, folder)
+        return Place(folder, file, client, said.environment, said.on, text, None, found.problems)
+    environment = said.environment or read.default_environment()
+    return Place(folder, file, read.client, environment, said.on, text, read)
+
+
+def running(said: Said, argument: Path | None = None) -> Place:
+    """Where a command acts that is about what runs: a wrong manifest is no hindrance, if the environment is named."""
+    place = anywhere(said, argument)
+    if place.environment is None:
+        raise Problems(place.problems)
+    return place
+
+
+def client_of(text: str, folder: Path) -> str:
+    """The client that a manifest names, be it right or wrong otherwise; else the folder's name."""
+    named = _CLIENT.search(text)
+    return named[1] if named else manifest.client_name(folder.name)

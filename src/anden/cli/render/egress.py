@@ -1,0 +1,28 @@
+"""`anden prove egress`: declared against observed."""
+
+from anden.cli.render import words
+from anden.cli.render.paint import Paint
+from anden.cli.render.table import columns
+from anden.model.report import EgressProof, EgressReport
+
+_SIGNS = {"proved": "✓", "blocked": "…"}
+
+
+def lines(report: EgressReport, paint: Paint) -> list[str]:
+    """One line for each destination of each service in each zone, and how many were proved."""
+    if not report.proofs:
+        return ["Nothing to prove: no service reaches a destination"]
+    titles = ("  SERVICE", "ZONE", "DESTINATION", "DECLARED", "SEEN", "")
+    rows = [[paint.dim(title) for title in titles]]
+    for each in report.proofs:
+        sign = paint.sign(_SIGNS.get(each.verdict, "✗"))
+        why = each.verdict + (f": {each.reason}" if each.reason else "")
+        seen = each.observed or "-"
+        rows.append([f"{sign} {each.service}", each.zone, each.destination, each.declared or "-", seen, why])
+    proved = sum(each.verdict == "proved" for each in report.proofs)
+    return [*columns(rows), f"{proved} of {words.count(len(report.proofs), 'way')} out proved"]
+
+
+def failures(report: EgressReport) -> tuple[EgressProof, ...]:
+    """What was tried and is not as declared. `blocked` is closed on this engine, and said so: not a failure."""
+    return tuple(each for each in report.proofs if each.verdict not in _SIGNS)

@@ -1,0 +1,54 @@
+"""`anden plan`."""
+
+from anden.cli.render import problems, words
+from anden.cli.render.paint import Paint
+from anden.cli.render.status import label
+from anden.cli.render.table import columns
+from anden.model.plan import Configure, Remove, StartInstance, StopInstance
+from anden.model.report import PlanReport
+
+
+def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str = "") -> list[str]:
+    """The heading, one line a difference with its reason, the steps when asked, what this engine does differently,
+    what blocks, and a summary. account: of AWS, where the manifest says it."""
+    whose = label(report.client, report.environment, report.engine) + (f" {account}" if account else "")
+    said = [paint.strong(f"{whose}, {_way(report)}")]
+    rows = []
+    for each in report.differences:
+        why = ", ".join(str(part) for part in (each.mark, each.note) if part)
+        rows.append([f"{paint.sign(each.action)} {each.subject}", each.text, paint.dim(why)])
+    said += columns(rows)
+    if steps and report.steps:
+        said += ["", paint.dim("the whole rollout, step by step, if every one succeeds:")]
+        said += columns([[f"{paint.sign(step.action)} {step.address}", step.reason] for step in report.steps])
+        said.append("")
+    said += [f"{paint.sign('≠')} {each.engine}: {each.subject}: {each.text}" for each in report.caveats]
+    said += [f"{paint.sign('!')} {problems.line(each, paint)}" for each in report.warnings]
+    said += [f"{paint.sign('✗')} {problems.line(each, paint)}" for each in report.problems]
+    return [*said, summary(report)]
+
+
+def _way(report: PlanReport) -> str:
+    current, target = words.tag(report.current), words.tag(report.target)
+    return current if report.current and current == target else f"{current} → {target}"
+
+
+def summary(report: PlanReport) -> str:
+    """`Starts 5, stops 2, changes the network; blocked by 1 problem`, or that there is nothing to do."""
+    blocked = f"blocked by {words.count(len(report.problems), 'problem')}" if report.problems else ""
+    if not report.changes:
+        return f"Nothing to do: {blocked}" if blocked else "Nothing to do: what runs is what the manifest says"
+    effects = [step.effect for step in report.steps]
+    starts = sum(isinstance(each, StartInstance) for each in effects)
+    stops = sum(isinstance(each, StopInstance) for each in effects)
+    parts = []
+    if any(isinstance(each, Remove) for each in effects):
+        parts.append("removes the environment")
+    if starts or stops:
+        parts.append(f"starts {starts}, stops {stops}")
+    if any(isinstance(each, Configure) for each in effects):
+        parts.append("makes the network" if report.current is None else "changes the network")
+    if blocked:
+        parts.append(blocked)
+    said = ", ".join(parts) or words.count(len(report.differences), "difference")
+    return said[0].upper() + said[1:]
