@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from anden.machine import Check, Doctor, doctor, lacks, root
+from anden.machine import Check, Doctor, called, doctor, lacks, root
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
 from anden.web.files import Files
@@ -25,7 +25,20 @@ if TYPE_CHECKING:
     from anden.model.topology import Topology
     from anden.web.caller import Api
 
-__all__ = ["Check", "Checked", "Doctor", "Session", "check", "connect", "consider", "doctor", "main", "run", "serve"]
+__all__ = [
+    "Check",
+    "Checked",
+    "Doctor",
+    "Session",
+    "called",
+    "check",
+    "connect",
+    "consider",
+    "doctor",
+    "main",
+    "run",
+    "serve",
+]
 
 KNOCK_LIMIT_S = 2.0
 """How long the gateway may take to answer once `up` has everything healthy; it is told, and holds nothing up."""

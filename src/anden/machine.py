@@ -50,9 +50,14 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def called() -> str:
+    """How the person called anden: `./anden` from a clone (which says so in ANDEN_COMMAND), else `anden`."""
+    return os.environ.get("ANDEN_COMMAND") or "anden"
+
+
 def command_line() -> str:
-    """The words of this call, as the person would type them. ANDEN_COMMAND: how `./anden` was called."""
-    return shlex.join([os.environ.get("ANDEN_COMMAND") or "anden", *sys.argv[1:]])
+    """The words of this call, as the person would type them."""
+    return shlex.join([called(), *sys.argv[1:]])
 
 
 def lacks(*, tools: bool) -> list[Problem]:

@@ -238,6 +238,8 @@ def test_the_hint_is_a_declared_pair_of_services_if_there_is_one() -> None:
     assert ready.hint(both, None, EngineName.LOCAL) == "Try: anden reach accounts ledger"
     assert ready.hint(both, "production", EngineName.SIMULATED).endswith("ledger -e production --on simulated")
     assert ready.hint(topology(service("a")), None, EngineName.LOCAL) == "Try: anden status"
+    away = ready.hint(both, None, EngineName.LOCAL, "./anden", "my bank")
+    assert away == "Try: ./anden reach accounts ledger -C 'my bank'"
 
 
 def test_history() -> None:

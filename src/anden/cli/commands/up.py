@@ -52,7 +52,8 @@ def command(words: Words, folder: Path | None, gateway: str | None, revert: bool
     if ended.outcome is Outcome.DONE and ended.report and not said.json:
         shown = terminal.paint_for(terminal.stdout())
         terminal.data(render.ready(ended.report, ended.took_s, shown))
-        hint = render.hint(here.topology, said.environment, here.engine)
+        elsewhere = "" if here.folder == Path.cwd() else str(folder or said.folder)
+        hint = render.hint(here.topology, said.environment, here.engine, app.called(), elsewhere)
         if hint:
             terminal.progress().say(hint)
     return DONE if stream.finish(ended, said) == DONE else ERROR

@@ -1,5 +1,7 @@
 """The last lines of `anden up`: where it answers, and what to try next."""
 
+import shlex
+
 from anden.cli.render import words
 from anden.cli.render.paint import Paint
 from anden.model.ids import EngineName
@@ -23,14 +25,18 @@ def ready(report: StatusReport, took_s: float, paint: Paint) -> list[str]:
     return [paint.good(said) + "  " + paint.link(shown[0]) + simulated, *rest, *more]
 
 
-def hint(topology: Topology | None, environment: str | None, engine: EngineName) -> str:
-    """`Try: anden reach accounts ledger`: a declared pair, of services if there is one."""
+def hint(
+    topology: Topology | None, environment: str | None, engine: EngineName, command: str = "anden", folder: str = ""
+) -> str:
+    """`Try: anden reach accounts ledger`: a declared pair, of services if there is one, as it works from where the
+    person stands. command: how anden was called. folder: the manifest's, when it is another one."""
     if topology is None:
         return ""
     names = {service.name for service in topology.services}
     pairs = [(service.name, place) for service in topology.services for place in service.reaches]
     pairs.sort(key=lambda pair: pair[1] not in names)
-    words_ = ["anden", "reach", *pairs[0]] if pairs else ["anden", "status"]
+    words_ = [command, "reach", *pairs[0]] if pairs else [command, "status"]
+    words_ += ["-C", folder] if folder else []
     words_ += ["-e", environment] if environment else []
     words_ += ["--on", str(engine)] if engine is not EngineName.LOCAL else []
-    return "Try: " + " ".join(words_)
+    return "Try: " + shlex.join(words_)
