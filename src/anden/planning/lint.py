@@ -18,7 +18,7 @@ from anden.planning.places import at, where, where_of
 NEARLY_FULL = 0.8
 """The share of a private subnet's addresses from which on a warning is due: AWS's own interfaces need some as well."""
 LONGEST_START_S = 600.0
-"""The longest grace that a change can give a new instance: a change that shows no progress for longer has failed."""
+"""The longest grace that a new instance may have; the manifest takes no longer one either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def _never_ready(case: _Case) -> Iterator[Problem]:
             yield Problem(
                 case.at(service, "start"),
                 f"a start of {service.start_s:g} s cannot end well",
-                f"a change fails when a new instance is not healthy within {LONGEST_START_S:g} s",
+                f"health counts after {LONGEST_START_S:g} s at the latest, so that a broken version is noticed",
                 f"Use {LONGEST_START_S:g} s or less, and do the slow work elsewhere.",
             )
 
