@@ -5,6 +5,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from anden.model.blueprint import Facts
+from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
 
 
@@ -42,6 +43,7 @@ class InstanceSeen:
 
     since: when its present specification was first started, Unix seconds. restarts: how often since then.
     ever_healthy: it was healthy at least once since then.
+    unhealthy_since: since when it is not healthy although it was before, Unix seconds; None: it is, or never was.
     answer: the last health answer, in the balancer's words: `HTTP 500`, `connection refused`, `timeout`.
     tail: its last log lines, oldest first, at most TAIL_LINES; filled for an instance that is not healthy.
     """
@@ -57,6 +59,7 @@ class InstanceSeen:
     health: Health
     since: float
     ever_healthy: bool = False
+    unhealthy_since: float | None = None
     restarts: int = 0
     exit: Exit | None = None
     answer: str = ""
@@ -82,6 +85,8 @@ class Observation:
     gateway: where the gateway listens, `127.0.0.1:8080`. boot: names the machine's boot, so that a reboot shows.
     version: grows with every change that the engine saw; `Engine.wait` compares it.
     absent_reason: when not present, what the engine knows: `not running since boot`, `its keeper died`.
+    faults: those of zones that a drill has put in and that last. People are told; planning does not look at them, for
+    no real zone says that it has failed.
     """
 
     key: EnvironmentKey
@@ -94,6 +99,7 @@ class Observation:
     boot: str = ""
     version: int = 0
     absent_reason: str = ""
+    faults: tuple[Fault, ...] = ()
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

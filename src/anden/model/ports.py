@@ -9,6 +9,7 @@ from anden.model.blueprint import Blueprint, Facts
 from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
 from anden.model.event import Event
+from anden.model.fault import Fault
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image
 from anden.model.log import LogLine
@@ -84,6 +85,13 @@ class Engine(Protocol):
 
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Really try connections from instances' networks, all at once."""
+
+    def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
+        """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.
+        Raises Problems: there is no such zone or instance, or this engine cannot."""
+
+    def restore(self, key: EnvironmentKey) -> None:
+        """End every fault that lasts. Not an error when there is none."""
 
 
 class Images(Protocol):
