@@ -113,6 +113,7 @@ class Target:
     deployed: service to the image deployed beside the manifest. folder: where its manifest lies.
     gateway: the listening address, kept. blueprint None: the environment should not exist.
     marks: where the manifest said what, for findings, as JSON text of model.mark.Marks.
+    manners: the name of model.manners that it runs with, kept.
     """
 
     key: EnvironmentKey
@@ -124,6 +125,7 @@ class Target:
     deployed: Mapping[str, str]
     marks: str = "{}"
     boot: str = ""
+    manners: str = "twin"
 
 
 class Store(Protocol):
