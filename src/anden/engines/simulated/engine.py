@@ -18,6 +18,7 @@ from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Engine, Exec
@@ -62,7 +63,7 @@ class SimulatedEngine(Engine):
             return Facts({"*": EGRESS})
         return Facts({zone: EGRESS + number for number, zone in enumerate("abcd"[:zones])})
 
-    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+    def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """There is nothing to write but the blueprint itself."""
         return {"blueprint.json": codec.to_json(blueprint, indent=2) + "\n"}
 
