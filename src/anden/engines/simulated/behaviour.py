@@ -9,7 +9,7 @@ class Behaviour:
     """start_s: from a start to its first health answer. healthy: whether it ever gives a good one.
     answer: what it answers otherwise. exits_after_s: it exits with `code` that long after each start.
     lines: what it writes when it starts. memory_bytes: what it uses. stops_s: from SIGTERM to its end; infinite when it
-    does not listen."""
+    does not listen. drops: how many requests it hangs up on, first of all."""
 
     start_s: float = 0.3
     healthy: bool = True
@@ -19,6 +19,7 @@ class Behaviour:
     lines: tuple[str, ...] = ("started",)
     memory_bytes: int = 24 << 20
     stops_s: float = 0.0
+    drops: int = 0
 
 
 BROKEN = Behaviour(healthy=False, lines=("started", "error: cannot open the vault"))

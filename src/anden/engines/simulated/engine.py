@@ -176,11 +176,12 @@ class SimulatedEngine(Engine):
             self._clock.sleep(max((each.took_s for each in tried), default=0.0))
             return tried
 
-    def ask(self, key: EnvironmentKey, path: str, header_bytes: int = 0) -> int | None:
-        """The HTTP status that the gateway answers for `path`, with a header line of that length; see `gateway`."""
+    def ask(self, key: EnvironmentKey, path: str, header_bytes: int = 0, takes_s: float = 0.0) -> int:
+        """The HTTP status that the gateway answers for `path`, with a header line of that length, for an answer that
+        takes an instance so long; see `gateway`."""
         with self._lock:
             self._turn()
-            return gateway.answered(self._world(key), path, header_bytes)
+            return gateway.answered(self._world(key), path, header_bytes, takes_s)
 
     def lingers(self, key: EnvironmentKey, silent_s: float) -> bool:
         """Whether a client's connection to the gateway is still open after so much silence, which passes."""

@@ -13,7 +13,6 @@ from anden.model.reach import Probe, Probed, ProbeKind, Seen
 
 TOOK_S = 0.001
 """What a connection takes."""
-SUFFIX = ".internal"
 
 
 def tried(world: World, probe: Probe, caller: Instance) -> Probed:
@@ -36,7 +35,7 @@ def _resolved(world: World, host: str) -> IPv4Address | None:
     try:
         return IPv4Address(host)
     except AddressValueError:
-        return next(iter(world.resolve(host.removesuffix(SUFFIX))), None)
+        return next(iter(world.resolve(host)), None)
 
 
 def _connected(world: World, caller: Instance, address: IPv4Address, probe: Probe) -> tuple[Seen, IPv4Address | None]:

@@ -13,6 +13,7 @@ from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, Inst
 MOST_LINES = 200
 """Log lines kept for each instance."""
 NEVER = float("inf")
+SUFFIX = ".internal"
 NOT_BEGUN = "its process has not begun yet"
 
 
@@ -37,6 +38,7 @@ class Resident:
     lines: list[LogLine] = field(default_factory=list)
     launch_at: float | None = None
     busy_until: float = 0.0
+    dropped: int = 0
 
     @property
     def begun(self) -> bool:
@@ -127,7 +129,8 @@ class World:
 
     def resolve(self, name: str) -> tuple[IPv4Address, ...]:
         """The addresses of an internal name, as the next answer has them; none when there is no such name."""
-        found = next((each.addresses for each in self.configuration.backends if each.service == name), ())
+        plain = name.removesuffix(SUFFIX)
+        found = next((each.addresses for each in self.configuration.backends if each.service == plain), ())
         self.asked += 1
         first = self.asked % len(found) if found else 0
         return found[first:] + found[:first]
