@@ -65,7 +65,7 @@ def _simulated() -> Iterator[Subject]:
         UNHEALTHY: Behaviour(start_s=0.2, healthy=False, answer="HTTP 500"),
         EXITING: Behaviour(exits_after_s=0.1, code=3),
         FLAKY: Behaviour(start_s=0.2, drops=1),
-        STUBBORN: Behaviour(start_s=0.2, stops_s=float("inf")),
+        STUBBORN: Behaviour(start_s=0.2, stops_s=3600.0),
     }
     engine = SimulatedEngine(VirtualClock(1_700_000_000.0), behaviours=behaviours)
     yield Subject(engine, "contract", Digest("sha256:" + "0" * 64), SimulatedTalk(engine))

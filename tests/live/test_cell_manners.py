@@ -44,7 +44,8 @@ def test_a_launch_delay_outlives_the_supervisor() -> None:
 def test_failing_open_outlives_balancers_and_supervisor_and_ends_with_the_instance() -> None:
     with cell() as made:
         made.do(prepared(made, TOO_SLOW))
-        made.until(lambda seen: seen.instances[0].health is Health.UNHEALTHY)
+        made.until(lambda seen: seen.instances[0].answer == "timeout")
+        assert made.see().health is Health.UNHEALTHY
         assert made.get() == "web-1"
         for pid in made.pids("haproxy -db"):
             os.kill(pid, signal.SIGKILL)
