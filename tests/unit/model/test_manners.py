@@ -8,10 +8,14 @@ import pytest
 from tests.contract import test_manners as contract
 from tests.unit.planning.topologies import drafted, service, topology
 
+from anden.model import codec
+from anden.model.configuration import Configuration
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
 from anden.model.manners import AWS, BY_NAME, SOURCES, TWIN, Manners, label
+from anden.model.ports import Target
 from anden.model.topology import Range
+from anden.planning.configuration import configure
 from anden.planning.instances import specification
 
 PAGE = (Path(__file__).parents[3] / "docs" / "parity.md").read_text()
@@ -98,3 +102,14 @@ def test_launches_are_spread_over_the_range_and_the_same_each_time() -> None:
     assert min(delays) < 36
     assert max(delays) > 54
     assert {TWIN.launch_delay_s(one) for one in web} == {0.0}
+
+
+def test_what_was_written_before_there_were_manners_has_the_twins() -> None:
+    key = EnvironmentKey("banco", "dev", EngineName.LOCAL)
+    target = codec.to_data(Target(key, None, "", "", {}, {}, {}, manners="aws"))
+    del target["manners"]
+    assert codec.from_data(Target, target).manners == TWIN.name
+    configuration = codec.to_data(configure(drafted(topology(service("web"))), None, (), manners=AWS))
+    assert codec.from_data(Configuration, configuration).manners == AWS
+    del configuration["manners"]
+    assert codec.from_data(Configuration, configuration).manners == TWIN

@@ -30,8 +30,6 @@ NOT_STARTED = 127
 LOST = -9
 """The exit code of a process that ended unseen: there was no supervisor for longer than init's journal reaches."""
 DRAIN_POLL_S = 0.05
-LAUNCH_LOOK_S = 1.0
-"""How often the clock is looked at while a process waits for its time to begin: it may be set meanwhile."""
 NOT_BEGUN = "its process has not begun yet"
 KILL_S = 10.0
 """How long a process may take to end after SIGKILL; longer means that the kernel holds it."""
@@ -41,7 +39,8 @@ KILL_S = 10.0
 class Record:
     """What survives the supervisor. `launch` counts starts; 0: never. `pid` 0: not running now. Times in Unix seconds.
 
-    failures: ends in a row, for the back-off; `restarts` only grows. launch_at: its process does not begin before.
+    failures: ends in a row, for the back-off; `restarts` only grows. launch_at: its process does not begin before; in
+    seconds of the machine's monotonic clock, which no setting of the clock moves and every process reads alike.
     """
 
     instance: Instance
@@ -186,9 +185,8 @@ class Life:
 
     async def _live_later(self) -> None:
         """Its process begins at its time, and not before; the balancer hears of it then."""
-        while not self._leaving.is_set() and (left := self.record.launch_at - time.time()) > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), min(left, LAUNCH_LOOK_S))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), max(self.record.launch_at - time.monotonic(), 0.0))
         if not self._leaving.is_set():
             with suppress(OSError, Problems):  # whoever configures the balancer next adds it again
                 await asyncio.to_thread(self._ground.balancer.add, self.record.instance)

@@ -240,8 +240,8 @@ class Supervisor:
                 return
             why = "an instance of another revision holds its slot"
             raise Problems(Problem(instance.id, "it cannot be started yet", why, "Stop that one first."))
-        now = time.time()
-        record = Record(instance, rootfs, InstanceState.STARTING, now, launch_at=now + launch_s if launch_s else 0.0)
+        launch_at = time.monotonic() + launch_s if launch_s else 0.0
+        record = Record(instance, rootfs, InstanceState.STARTING, time.time(), launch_at=launch_at)
         self._lives[instance.id] = life = Life(self._ground, record)
         self._changed()
         try:
