@@ -8,25 +8,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.subject import EXITING, GOOD, UNHEALTHY, Environment, Subject
+from tests.contract.subject import EXITING, FLAKY, GOOD, STUBBORN, UNHEALTHY, Environment, Subject
+from tests.contract.talk import LocalTalk, SimulatedTalk
 
 from anden.engines.simulated import SimulatedEngine, VirtualClock
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.ids import Digest
+from anden.model.manners import TWIN, Manners
 from anden.model.topology import ImageSource, Topology
 
 IMAGES = Path(os.environ.get("ANDEN_TEST_IMAGES", "/var/tmp/anden-test-images"))
 """Shared with tests/live: images are content-addressed, and the first build takes a minute."""
 SERVER = """
-import http.server, os, sys, time
+import http.server, os, signal, sys, time
 kind = sys.argv[1]
 print("started", flush=True)
 print("a word on stderr", file=sys.stderr, flush=True)
 if kind == "exiting":
     time.sleep(0.1)
     sys.exit(3)
+# The first process of a pid namespace hears only the signals that it asks for.
+signal.signal(signal.SIGTERM, signal.SIG_IGN if kind == "stubborn" else lambda *_: os._exit(0))
+dropped = []
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     def do_GET(self):
+        if kind == "flaky" and self.path != "/health" and not dropped:
+            dropped.append(self.path)
+            self.close_connection = True
+            return
+        if self.path.startswith("/slow/"):
+            time.sleep(float(self.path.removeprefix("/slow/")))
         self.send_response(500 if kind == "unhealthy" else 200)
         self.send_header("Content-Length", "3")
         self.end_headers()
@@ -52,9 +64,11 @@ def _simulated() -> Iterator[Subject]:
         GOOD: Behaviour(start_s=0.2, lines=("started", "a word on stderr")),
         UNHEALTHY: Behaviour(start_s=0.2, healthy=False, answer="HTTP 500"),
         EXITING: Behaviour(exits_after_s=0.1, code=3),
+        FLAKY: Behaviour(start_s=0.2, drops=1),
+        STUBBORN: Behaviour(start_s=0.2, stops_s=3600.0),
     }
     engine = SimulatedEngine(VirtualClock(1_700_000_000.0), behaviours=behaviours)
-    yield Subject(engine, "contract", Digest("sha256:" + "0" * 64))
+    yield Subject(engine, "contract", Digest("sha256:" + "0" * 64), SimulatedTalk(engine))
 
 
 def _local() -> Iterator[Subject]:
@@ -72,7 +86,8 @@ def _local() -> Iterator[Subject]:
         found = dict(
             item for item in images.resolve(folder, {"app": ImageSource(build="app")}) if isinstance(item, tuple)
         )
-        yield Subject(LocalEngine(folder / "state", IMAGES, clock), "contract", found["app"].digest)
+        engine = LocalEngine(folder / "state", IMAGES, clock)
+        yield Subject(engine, "contract", found["app"].digest, LocalTalk(engine))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -96,8 +111,8 @@ def make(subject: Subject) -> Iterator[Make]:
     """Make environments; at the end they are removed, whatever happened."""
     made: list[Environment] = []
 
-    def one(topology: Callable[[str], Topology] | None = None) -> Environment:
-        made.append(subject.environment(topology))
+    def one(topology: Callable[[str], Topology] | None = None, manners: Manners = TWIN) -> Environment:
+        made.append(subject.environment(topology, manners))
         return made[-1]
 
     try:

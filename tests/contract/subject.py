@@ -5,11 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
+from tests.contract.talk import Talk
+
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.ids import Digest, EnvironmentKey, ServiceName
 from anden.model.image import Image
 from anden.model.instance import Instance
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, Observation
 from anden.model.plan import Action, Configure, Effect, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Engine
@@ -22,25 +25,31 @@ PATIENCE_S = 20.0
 """How long anything may take that an engine does by itself, real or virtual."""
 GOOD, UNHEALTHY, EXITING = "contract:good", "contract:unhealthy", "contract:exiting"
 """Images: one that serves, one that answers 500, one that exits with 3 soon after each start. Each writes `started`."""
+FLAKY, STUBBORN = "contract:flaky", "contract:stubborn"
+"""One that hangs up on the first request that is no health check, and one that does not listen to SIGTERM."""
 _numbers = count(1)
 
 
 @dataclass
 class Subject:
-    """engine: a fresh one, or one whose environments are told apart by key. digest: of the image behind all names."""
+    """engine: a fresh one, or one whose environments are told apart by key. digest: of the image behind all names.
+    talk: how a client or an instance would speak to what runs there."""
 
     engine: Engine
     client: str
     digest: Digest
+    talk: Talk
 
-    def environment(self, topology: "Callable[[str], Topology] | None" = None) -> "Environment":
+    def environment(
+        self, topology: "Callable[[str], Topology] | None" = None, manners: Manners = TWIN
+    ) -> "Environment":
         """An environment that nobody else has; not created yet."""
         name = f"t{next(_numbers)}"
         made = (topology or small)(name)
         key = EnvironmentKey(self.client, name, self.engine.name)
         images = {str(service.name): self.image(str(service.source.image)) for service in made.services}
         facts = self.engine.facts(key, made.zones, made)
-        return Environment(self, key, draft(made, images, facts, None))
+        return Environment(self, key, draft(made, images, facts, None), manners=manners)
 
     def image(self, name: str) -> Image:
         """All names mean the same bytes; what they are told to do differs."""
@@ -69,6 +78,7 @@ class Environment:
     key: EnvironmentKey
     blueprint: Blueprint
     gateway: str = ""
+    manners: Manners = TWIN
 
     @property
     def engine(self) -> Engine:
@@ -78,7 +88,13 @@ class Environment:
     @property
     def configuration(self) -> Configuration:
         """The blueprint's own."""
-        return configure(self.blueprint, None, self.engine.caveats(self.blueprint.topology))
+        caveats = self.engine.caveats(self.blueprint.topology)
+        return configure(self.blueprint, None, caveats, manners=self.manners)
+
+    @property
+    def talk(self) -> Talk:
+        """The subject's."""
+        return self.subject.talk
 
     def instance(self, name: str, generation: int = 0, image: str | None = None) -> Instance:
         """The specification of `web-1`; of another image when one is named."""

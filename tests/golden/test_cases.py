@@ -5,6 +5,7 @@
     tests/golden/CASE/ENVIRONMENT/plan.txt            what `up` would say and do, from nothing
     tests/golden/CASE/ENVIRONMENT/reach.txt           who reaches whom
     tests/golden/CASE/ENVIRONMENT/local/…             what the twin writes and applies
+    tests/golden/CASE/ENVIRONMENT/as-aws/…            the same with AWS's manners, where it is another file
     tests/golden/CASE/ENVIRONMENT/aws/differences.txt what AWS does differently
 
 `ANDEN_GOLDEN=write` writes them anew; review the difference like code.
@@ -24,6 +25,7 @@ from anden.engines.simulated.images import SimulatedImages
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.manners import AWS
 from anden.model.observation import Observation
 from anden.model.plan import Caveat
 from anden.model.reach import Path as Path_
@@ -73,8 +75,11 @@ def rendered(case: str, tmp_path: Path) -> dict[str, str]:
         files[f"{name}/reach.txt"] = reach_lines(reachability.matrix(target, marks, caveats))
         files[f"{name}/local/differences.txt"] = caveat_lines(caveats)
         files[f"{name}/aws/differences.txt"] = caveat_lines(aws_caveats(topology))
-        for file, text in local.render(target).items():
-            files[f"{name}/local/{file}"] = text
+        twin = local.render(target)
+        files |= {f"{name}/local/{file}": text for file, text in twin.items()}
+        if topology.production:
+            as_aws = local.render(target, AWS)
+            files |= {f"{name}/as-aws/{file}": text for file, text in as_aws.items() if text != twin[file]}
     return files
 
 

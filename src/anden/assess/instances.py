@@ -9,6 +9,7 @@ from anden.model.fargate import cpu_text, memory_text
 from anden.model.fault import Fault, Outage
 from anden.model.finding import Finding, Severity
 from anden.model.ids import ZoneName
+from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks, find
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.topology import Service
@@ -24,12 +25,18 @@ NAMED_AT_MOST = 4
 
 
 def assess(
-    blueprint: Blueprint, levels: Mapping[str, int], observation: Observation, marks: Marks, now: float
+    blueprint: Blueprint,
+    levels: Mapping[str, int],
+    observation: Observation,
+    marks: Marks,
+    now: float,
+    manners: Manners = TWIN,
 ) -> tuple[Finding, ...]:
     """What is wrong with the instances of `blueprint`, as people read it: the observation first, then by service.
 
     levels: service to the level asked for. now: Unix seconds. Within a service's grace (`start`) a new instance that is
-    not healthy yet is no finding. An instance that nobody asked for is control's business and no finding either.
+    not healthy yet is no finding; the grace begins when `manners` have let its process start. An instance that nobody
+    asked for is control's business and no finding either.
     """
     if not observation.present:
         return (_not_running(blueprint, observation),)
@@ -45,7 +52,7 @@ def assess(
         seen.setdefault(one.service, []).append(one)
     for service in blueprint.topology.services:
         of = seen.get(service.name, ())
-        found += _service(service, [one for one in of if one.zone not in gone], levels, marks, now)
+        found += _service(service, [one for one in of if one.zone not in gone], levels, marks, now, manners)
     return tuple(found)
 
 
@@ -81,11 +88,17 @@ def _not_running(blueprint: Blueprint, observation: Observation) -> Finding:
 
 
 def _service(
-    service: Service, seen: Sequence[InstanceSeen], levels: Mapping[str, int], marks: Marks, now: float
+    service: Service,
+    seen: Sequence[InstanceSeen],
+    levels: Mapping[str, int],
+    marks: Marks,
+    now: float,
+    manners: Manners,
 ) -> Iterator[Finding]:
-    found = [finding for one in seen for finding in _instance(service, one, marks, now)]
+    grace_s = manners.launch_s[1] + service.start_s
+    found = [finding for one in seen for finding in _instance(service, one, marks, now, grace_s)]
     serving = sum(one.serving for one in seen)
-    starting = sum(_in_grace(service, one, now) for one in seen)
+    starting = sum(_in_grace(one, now, grace_s) for one in seen)
     level = service.instances.clamp(levels.get(service.name, service.instances.base))
     base = service.instances.base
     if serving < base and serving + starting < base:
@@ -95,7 +108,7 @@ def _service(
     yield from found
 
 
-def _instance(service: Service, one: InstanceSeen, marks: Marks, now: float) -> Iterator[Finding]:
+def _instance(service: Service, one: InstanceSeen, marks: Marks, now: float, grace_s: float) -> Iterator[Finding]:
     subject = f"{one.id} (zone {one.zone})"
     severity = Severity.WARNING if one.serving else Severity.TROUBLE
     last = one.exit
@@ -113,19 +126,19 @@ def _instance(service: Service, one: InstanceSeen, marks: Marks, now: float) -> 
         how = "could not be started" if last is None else _ended(last.code)
         because = f": {one.answer}" if last is None and one.answer else ""
         yield Finding(severity, subject, f"{how}{_restarts(one)}{because}", logs, evidence=evidence)
-    elif one.health is Health.UNHEALTHY and not _in_grace(service, one, now):
+    elif one.health is Health.UNHEALTHY and not _in_grace(one, now, grace_s):
         ended = f", {_ended(last.code)} before" if last is not None else ""
         yield Finding(severity, subject, f"{_answer(one)}{ended}{_restarts(one)}", logs, evidence=evidence)
-    elif not _in_grace(service, one, now):
+    elif not _in_grace(one, now, grace_s):
         late = f"not healthy {now - one.since:.0f} s after it was started"
         text = f"{'health not known' if one.ever_healthy else late}{_restarts(one)}"
         yield Finding(Severity.WARNING, subject, text, logs, evidence=evidence)
 
 
-def _in_grace(service: Service, one: InstanceSeen, now: float) -> bool:
+def _in_grace(one: InstanceSeen, now: float, grace_s: float) -> bool:
     """It was started a moment ago, and nothing speaks against it yet."""
     settling = one.state in (InstanceState.STARTING, InstanceState.RUNNING) and not one.serving and not one.ever_healthy
-    return settling and one.restarts == 0 and now - one.since <= service.start_s
+    return settling and one.restarts == 0 and now - one.since <= grace_s
 
 
 def _answer(one: InstanceSeen) -> str:

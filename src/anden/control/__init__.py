@@ -17,7 +17,7 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     Problems at the first `next`; later it comes as PROBLEM events before END. A QUESTION is followed by END `refused`:
     ask again with one of its choices.
 
-    control.up(at, who, gateway=None, deployed="ask", adopt=False)
+    control.up(at, who, gateway=None, deployed="ask", adopt=False, manners=None)
     control.deploy(at, who, service, image)
     control.scale(at, who, service, level)
     control.rollback(at, who)

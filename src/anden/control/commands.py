@@ -17,6 +17,7 @@ from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
 from anden.model.ids import EnvironmentKey, short
 from anden.model.image import Image
+from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks, find
 from anden.model.observation import Observation
 from anden.model.ports import Target
@@ -31,15 +32,21 @@ ASK, KEEP, REVERT = "ask", "keep", "revert"
 ReportOf = Callable[[EnvironmentKey], Report]
 
 
-def up(means: Means, at: Asked, who: str, gateway: str | None, choice: str, adopt: bool, report: ReportOf) -> Told:
-    """Make the environment what its manifest says."""
+def up(
+    means: Means, at: Asked, who: str, gateway: str | None, choice: str, adopt: bool, manners: str | None,
+    report: ReportOf,
+) -> Told:  # fmt: skip
+    """Make the environment what its manifest says. manners: a name of model.manners; None keeps those it has."""
     wished = wish(at, means.engine.name)
-    body = partial(_up, means, at, wished, gateway, choice, adopt)
+    if manners is not None and manners not in BY_NAME:
+        names = ", ".join(BY_NAME)
+        raise Problems(Problem(f"--as {manners}", "there are no manners of this name", names, "Choose one of these."))
+    body = partial(_up, means, at, wished, gateway, choice, adopt, manners)
     return recorded(means, wished.key, who, "up", body, report(wished.key))
 
 
 def _up(
-    means: Means, at: Asked, wished: Wish, gateway: str | None, choice: str, adopt: bool,
+    means: Means, at: Asked, wished: Wish, gateway: str | None, choice: str, adopt: bool, manners: str | None,
     command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
@@ -48,7 +55,8 @@ def _up(
     _check_gateway(target, seen, gateway)
     if refused := refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology)):
         raise Problems(refused)
-    yield follow.heading(key, topology.zones)
+    own = manners or (target.manners if target else TWIN.name)
+    yield follow.heading(key, topology.zones, manners=own)
     beside = deployed.beside(topology, target.deployed if target else {})
     if beside and choice == ASK:
         yield _question(deployed.said(topology, beside))
@@ -67,7 +75,7 @@ def _up(
         if caveat.withholds:
             yield Event(EventKind.NOTE, caveat.engine.value, f"{caveat.subject}: {caveat.text}", "≠")
     marks = codec.to_json(dict(wished.marks))
-    fresh = Target(key, blueprint.digest, str(at.folder), listening, {}, {}, kept, marks)
+    fresh = Target(key, blueprint.digest, str(at.folder), listening, {}, {}, kept, marks, manners=own)
     if target is not None:
         fresh = replace(fresh, levels=_of(blueprint, target.levels), generations=_of(blueprint, target.generations))
     return (yield from _move(means, target, fresh, blueprint, seen, command, standing))
@@ -83,7 +91,7 @@ def deploy(means: Means, at: Asked, who: str, service: str, image: str, report: 
 def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command: Command, standing: Standing) -> Work:
     target, current = _running(means, key)
     _check_service(current, service)
-    yield follow.heading(key, current.topology.zones)
+    yield follow.heading(key, current.topology.zones, manners=target.manners)
     at = Asked(key.client, key.environment, follow.folder(target))
     found = yield from _resolve(means, at, {service: ImageSource(image=image)})
     seen = means.engine.observe(key)
@@ -114,7 +122,7 @@ def _rollback(means: Means, key: EnvironmentKey, command: Command, standing: Sta
             Problem(str(key), "there is nothing to go back to", why, "Change the manifest, then `anden up`.")
         )
     blueprint = means.store.blueprint(before)
-    yield follow.heading(key, blueprint.topology.zones, f"{short(current.digest)} → {short(before)}")
+    yield follow.heading(key, blueprint.topology.zones, f"{short(current.digest)} → {short(before)}", target.manners)
     fresh = replace(target, blueprint=before, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, means.engine.observe(key), command, standing))
 
@@ -140,7 +148,7 @@ def _scale(means: Means, key: EnvironmentKey, service: str, level: int, command:
                 f"Choose {found.instances.base} to {found.instances.max}, or edit instances{place} and run `anden up`.",
             )
         )
-    yield follow.heading(key, current.topology.zones)
+    yield follow.heading(key, current.topology.zones, manners=target.manners)
     with means.reconciler.writing(key):
         target = _still(means, key)
         moved = means.retarget(target, means.engine.observe(key).boot, levels={**target.levels, service: level})
@@ -156,9 +164,9 @@ def restart(means: Means, at: Asked, who: str, service: str | None, report: Repo
 
 
 def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Command, standing: Standing) -> Work:
-    _, current = _running(means, key)
+    target, current = _running(means, key)
     names = [_check_service(current, service).name] if service else [each.name for each in current.topology.services]
-    yield follow.heading(key, current.topology.zones)
+    yield follow.heading(key, current.topology.zones, manners=target.manners)
     with means.reconciler.writing(key):
         target = _still(means, key)
         bumped = dict(target.generations) | {str(name): target.generations.get(name, 0) + 1 for name in names}
@@ -187,7 +195,7 @@ def _down(means: Means, key: EnvironmentKey, command: Command, standing: Standin
             return Ending(Outcome.DONE, "nothing runs")
         # The records know nothing of it, and it is there: it goes all the same.
         target = Target(key, None, "", seen.gateway or "", {}, {}, {})
-    yield follow.heading(key, None)
+    yield follow.heading(key, None, manners=target.manners)
     with means.reconciler.writing(key):
         open_change = changes.open_of(means.store, key)
         if open_change is not None:
@@ -246,7 +254,8 @@ def _settled(means: Means, target: Target, blueprint: Blueprint) -> bool:
     """What runs is what should run, seen just now."""
     caveats = means.caveats(blueprint.topology)
     seen = means.engine.observe(target.key)
-    made = plan(target.key, blueprint, target.levels, target.generations, None, caveats, seen)
+    manners = BY_NAME[target.manners]
+    made = plan(target.key, blueprint, target.levels, target.generations, None, caveats, seen, manners)
     return made.settled
 
 

@@ -46,10 +46,12 @@ class Control:
     # Commands.
 
     def up(
-        self, at: Asked, who: str, gateway: str | None = None, deployed: str = commands.ASK, adopt: bool = False
-    ) -> Told:
-        """Make the environment what its manifest says. deployed: `ask`, `keep` or `revert` what was deployed since."""
-        yield from commands.up(self._means, at, access.named(who), gateway, deployed, adopt, self._report(at))
+        self, at: Asked, who: str, gateway: str | None = None, deployed: str = commands.ASK, adopt: bool = False,
+        manners: str | None = None,
+    ) -> Told:  # fmt: skip
+        """Make the environment what its manifest says. deployed: `ask`, `keep` or `revert` what was deployed since.
+        manners: whose it is to have from now on, `twin` or `aws`; None: those that it has."""
+        yield from commands.up(self._means, at, access.named(who), gateway, deployed, adopt, manners, self._report(at))
 
     def deploy(self, at: Asked, who: str, service: str, image: str) -> Told:
         """Another image for a service, beside the manifest."""

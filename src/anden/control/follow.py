@@ -13,6 +13,7 @@ from anden.model.change import OPEN_STATES, Change, ChangeState, Verdict
 from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
 from anden.model.ids import EnvironmentKey, short
+from anden.model.manners import BY_NAME, TWIN, label
 from anden.model.mark import Mark, Marks
 from anden.model.observation import Observation
 from anden.model.ports import Target
@@ -31,9 +32,9 @@ MOST_EVIDENCE = 24
 """Lines of evidence that are told."""
 
 
-def heading(key: EnvironmentKey, zones: int | None, more: str = "") -> Event:
+def heading(key: EnvironmentKey, zones: int | None, more: str = "", manners: str = TWIN.name) -> Event:
     """`banco-andino/certification, twin, 1 zone`."""
-    parts = [str(key)]
+    parts = [label(key, manners)]
     if zones is not None:
         parts.append(f"{zones} zone" + ("" if zones == 1 else "s"))
     return Event(EventKind.HEADING, text=", ".join([*parts, more] if more else parts))
@@ -59,7 +60,7 @@ def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, 
     """Follow a change to its end."""
     key = target.key
     progress = Progress(blueprint, target, seen, means.clock, quiet=change.previous is None)
-    for news in _ticks(means, key, change_bound_s(blueprint) * 2 + MARGIN_S):
+    for news in _ticks(means, key, change_bound_s(blueprint, BY_NAME[target.manners]) * 2 + MARGIN_S):
         if isinstance(news, Judged):
             if news.change.id == change.id and news.change.state in (ChangeState.ROLLING_BACK, ChangeState.FAILED):
                 yield from _evidence(news.change.reason, news.change.evidence)
@@ -83,20 +84,20 @@ def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, 
 
 def settled(means: Means, target: Target, blueprint: Blueprint, command: Command) -> Work:
     """Follow a target whose blueprint stays (another level, a restart) until it is so, or cannot be."""
-    key, now = target.key, means.clock.now()
+    key, now, manners = target.key, means.clock.now(), BY_NAME[target.manners]
     caveats = means.caveats(blueprint.topology)
     # It is judged as a change is, and is none: nothing would be gained by going back to the same blueprint.
     like = Change(0, key, blueprint.digest, None, ChangeState.APPLYING, command.id, now, now)
     seen = means.engine.observe(key)
     progress = Progress(blueprint, target, seen, means.clock, quiet=False)
-    for ticked in _ticks(means, key, change_bound_s(blueprint) + MARGIN_S):
+    for ticked in _ticks(means, key, change_bound_s(blueprint, manners) + MARGIN_S):
         yield from progress.of(ticked) if ticked else (None,)
         if not isinstance(ticked, Ticked) or ticked.observation is None or ticked.observation.at < now:
             continue
         if ticked.target is None or ticked.target.blueprint != target.blueprint:
             return Ending(Outcome.FAILED, "another command took its place")
         judgement = judge(
-            blueprint, target.levels, target.generations, caveats, like, ticked.observation, means.clock.now()
+            blueprint, target.levels, target.generations, caveats, like, ticked.observation, means.clock.now(), manners
         )
         if judgement.verdict is Verdict.VERIFIED:
             if judgement.reason:

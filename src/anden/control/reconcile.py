@@ -12,6 +12,7 @@ from anden.model.blueprint import Blueprint
 from anden.model.change import Change, Judgement, Verdict
 from anden.model.command import BRING_BACK, Outcome
 from anden.model.ids import Digest, EnvironmentKey
+from anden.model.manners import BY_NAME
 from anden.model.observation import Observation
 from anden.model.plan import Action, Plan, Remove, Step
 from anden.model.ports import Clock, Engine, Store, Target
@@ -69,7 +70,8 @@ class Reconciler:
         blueprint = self.store.blueprint(target.blueprint)
         caveats = self.engine.caveats(blueprint.topology)
         now = self.clock.now()
-        judgement = judge(blueprint, target.levels, target.generations, caveats, change, observation, now)
+        manners = BY_NAME[target.manners]
+        judgement = judge(blueprint, target.levels, target.generations, caveats, change, observation, now, manners)
         if judgement.verdict is Verdict.CONTINUE and self._failed[target.key] >= MOST_FAILED_TICKS:
             judgement = Judgement(Verdict.FAILED, self._why[target.key])
         if judgement.verdict is not Verdict.CONTINUE:
@@ -90,12 +92,13 @@ class Reconciler:
     def _rollout(self, target: Target, digest: Digest, keeping: Blueprint | None) -> Rollout:
         """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a
         tenth of a second."""
-        of = (digest, dict(target.levels), dict(target.generations), keeping.digest if keeping else None)
+        levels, generations, manners = dict(target.levels), dict(target.generations), BY_NAME[target.manners]
+        of = (digest, levels, generations, keeping.digest if keeping else None, manners)
         known = self._rollouts.get(target.key)
         if known is None or known[0] != of:
             blueprint = self.store.blueprint(digest)
             caveats = self.engine.caveats(blueprint.topology)
-            rollout = Rollout(target.key, blueprint, target.levels, target.generations, keeping, caveats)
+            rollout = Rollout(target.key, blueprint, levels, generations, keeping, caveats, manners)
             known = self._rollouts[target.key] = (of, rollout)
         return known[1]
 

@@ -13,6 +13,7 @@ from anden.control.reading import Wish, compared, meant, wish
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import EnvironmentKey
+from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
 from anden.model.observation import InstanceSeen, Observation
 from anden.model.plan import Action, Caveat, Difference
@@ -54,7 +55,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     beside = deployed.overlay(blueprint)
     now = means.clock.now()
     present = seen is not None and seen.present
-    findings = assess(blueprint, target.levels, seen, said, now) if seen is not None else ()
+    manners = BY_NAME[target.manners]
+    findings = assess(blueprint, target.levels, seen, said, now, manners) if seen is not None else ()
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
     return StatusReport(
         client=key.client,
@@ -71,6 +73,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         findings=findings,
         deployed=(*_deployed(blueprint, beside), *_levels(blueprint, target)),
         change=changes.latest(means.store, key),
+        manners=target.manners,
     )
 
 
@@ -161,6 +164,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
         # An engine that cannot be asked can still be planned for, from nothing.
         problems += found.problems
         seen, facts = Observation(key, means.clock.now(), present=False), Facts()
+    manners = BY_NAME[target.manners] if target else TWIN
     images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
@@ -176,6 +180,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
         caveats,
         (),
         (),
+        manners.name,
     )
     try:
         drafted = after(current, replaced, seen, topology, images, facts, marks)
@@ -188,7 +193,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
-        steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen),
+        steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen, manners),
         warnings=linted.warnings,
         problems=(*problems, *linted.problems),
     )

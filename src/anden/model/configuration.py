@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from anden.model import codec
 from anden.model.blueprint import Layout
 from anden.model.ids import DestinationName, Digest, ServiceName, ZoneName
+from anden.model.manners import TWIN, Manners
 from anden.model.topology import Protocol
 
 
@@ -48,6 +49,13 @@ class Backend:
     also: tuple[int, ...] = ()
     """Ports beside `port` while a change moves it: its instances may listen there, so the balancer may open them, and
     its internal name answers there as well."""
+    more: tuple[IPv4Address, ...] = ()
+    """Addresses of the internal name beside `address`, where names have several."""
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """All of the internal name; none without one."""
+        return () if self.address is None else (self.address, *self.more)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,6 +110,7 @@ class Configuration:
     allows_out: tuple[AllowDestination, ...] = ()
     routes: tuple[GatewayRoute, ...] = ()
     leaves: tuple[Leave, ...] = ()
+    manners: Manners = TWIN
 
     @property
     def digest(self) -> Digest:

@@ -29,9 +29,13 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class StartInstance:
-    """Start it and register it with the balancer, unhealthy until a check says otherwise."""
+    """Start it and register it with the balancer, unhealthy until a check says otherwise.
+
+    launch_s: how long after this its process begins; until then it is STARTING, and the balancer does not know it.
+    """
 
     instance: Instance
+    launch_s: float = 0.0
     kind: Literal["start"] = "start"
 
 

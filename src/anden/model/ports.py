@@ -13,6 +13,7 @@ from anden.model.fault import Fault
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image
 from anden.model.log import LogLine
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
@@ -56,7 +57,7 @@ class Engine(Protocol):
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """What only the engine knows and planning needs before the first plan."""
 
-    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+    def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
@@ -113,6 +114,7 @@ class Target:
     deployed: service to the image deployed beside the manifest. folder: where its manifest lies.
     gateway: the listening address, kept. blueprint None: the environment should not exist.
     marks: where the manifest said what, for findings, as JSON text of model.mark.Marks.
+    manners: the name of model.manners that it runs with, kept.
     """
 
     key: EnvironmentKey
@@ -124,6 +126,7 @@ class Target:
     deployed: Mapping[str, str]
     marks: str = "{}"
     boot: str = ""
+    manners: str = "twin"
 
 
 class Store(Protocol):

@@ -32,6 +32,13 @@ class Path:
     mark: Mark | None = None
 
 
+class ProbeKind(StrEnum):
+    """How a probe tries: a TCP connection, or an ICMP echo (whose port says nothing)."""
+
+    TCP = "tcp"
+    PING = "ping"
+
+
 class Seen(StrEnum):
     """What a live probe saw: connected, silence, an active refusal, or a name that does not resolve."""
 
@@ -46,6 +53,8 @@ class Probe:
     """Connect by TCP from the network of an instance to `host` (name or address) and `port`, within `timeout_s`.
 
     listen: have the cell's internet side answer at the address first, and say which source it saw.
+    quiet_s: with `listen`, say nothing for so long once connected, then speak: REFUSED when that is met by a reset,
+    SILENT when nobody hears it.
     """
 
     caller: str
@@ -53,6 +62,8 @@ class Probe:
     port: int
     timeout_s: float = 1.0
     listen: bool = False
+    kind: ProbeKind = ProbeKind.TCP
+    quiet_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class StatusReport:
     """What runs beside the manifest: images deployed since, levels moved."""
     change: Change | None = None
     """The latest change."""
+    manners: str = "twin"
+    """Whose manners it runs with: `twin` or `aws` (model.manners)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class PlanReport:
     warnings: tuple[Problem, ...]
     """Lint that does not block."""
     problems: tuple[Problem, ...]
+    manners: str = "twin"
 
     @property
     def changes(self) -> bool:

@@ -21,29 +21,37 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from anden.model.blueprint import Blueprint, Placement
+from anden.model.blueprint import Blueprint, Layout, Placement
 from anden.model.configuration import AllowService, Backend, Configuration, GatewayRoute, Leave, Member
 from anden.model.ids import ServiceName, ZoneName
+from anden.model.manners import TWIN, Manners
 from anden.model.plan import Caveat
 from anden.model.topology import Egress, Protocol, Service
 from anden.planning import firewall
+from anden.planning.addressing import usable
 
 _Place = tuple[str | None, str]
 """Host and path of a route."""
 
 
 def configure(
-    target: Blueprint, keeping: Blueprint | None, caveats: Sequence[Caveat], ready: Collection[str] = ()
+    target: Blueprint,
+    keeping: Blueprint | None,
+    caveats: Sequence[Caveat],
+    ready: Collection[str] = (),
+    manners: Manners = TWIN,
 ) -> Configuration:
     """The target's configuration; with `keeping`, the union that suits both (see above).
 
     caveats: the engine's; what they withhold stays closed. ready: services of the target whose level serves.
+    manners: how the engine is to behave; with several addresses for a name, the others are taken from the far end of
+    the block of names, for placement fills it from the near one.
     """
     before = keeping if keeping is not None else target
     topologies = (target.topology, before.topology)
     return Configuration(
         layout=target.layout,
-        backends=_backends(target, before, ready),
+        backends=_backends(target, before, ready, manners),
         allows=_allows(target, before),
         allows_out=tuple(
             sorted(
@@ -52,18 +60,19 @@ def configure(
         ),
         routes=_routes(target, before, caveats, ready),
         leaves=_leaves(target, before),
+        manners=manners,
     )
 
 
-def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat]) -> Configuration:
+def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat], manners: Manners = TWIN) -> Configuration:
     """The target's configuration, and beside it the services that it drops, while their last instances finish.
 
     They may still call whom they could call; no path, no name and no caller leads to them any more.
     """
-    narrow = configure(target, None, caveats)
+    narrow = configure(target, None, caveats, manners=manners)
     stays = {backend.service for backend in narrow.backends}
-    both = configure(target, keeping, caveats)
-    last = [replace(backend, address=None) for backend in both.backends if backend.service not in stays]
+    both = configure(target, keeping, caveats, manners=manners)
+    last = [replace(backend, address=None, more=()) for backend in both.backends if backend.service not in stays]
     gone = {backend.service for backend in last}
     return replace(
         narrow,
@@ -95,7 +104,7 @@ def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
 # Backends: what balancer and firewall know of a service.
 
 
-def _backends(target: Blueprint, before: Blueprint, ready: Collection[str]) -> tuple[Backend, ...]:
+def _backends(target: Blueprint, before: Blueprint, ready: Collection[str], manners: Manners) -> tuple[Backend, ...]:
     new, old = _known(target), _known(before)
     owners = {slot.address: placement.service for placement in target.placements for slot in placement.slots}
     numbers = _numbers(target, before)
@@ -116,7 +125,20 @@ def _backends(target: Blueprint, before: Blueprint, ready: Collection[str]) -> t
         if name not in ready:
             listening.reverse()
         found.append(_backend(name, numbers[name], members, own, listening))
+    if manners.name_addresses > 1:
+        taken = {*names, *(placement.address for placement in before.placements)}
+        found = [replace(each, more=_more(each, target.layout, taken)) for each in found]
     return tuple(found)
+
+
+def _more(backend: Backend, layout: Layout, taken: Collection[IPv4Address | None]) -> tuple[IPv4Address, ...]:
+    """The internal name's second address: the first one mirrored in the block of names, so that it stays for as long
+    as that does. None where somebody's first address is already, in a block that is more than half full."""
+    block = usable(layout.names)
+    if backend.address is None or backend.port is None or int(backend.address) not in block:
+        return ()
+    mirrored = IPv4Address(block[0] + block[-1] - int(backend.address))
+    return () if mirrored in taken else (mirrored,)
 
 
 def _backend(

@@ -11,13 +11,14 @@ from math import ceil
 from anden.model import zones
 from anden.model.blueprint import Blueprint
 from anden.model.change import Change, Judgement, Verdict
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Plan
 from anden.model.topology import Service
 from anden.planning.instances import Wanted
 from anden.planning.placement import surge
 from anden.planning.rolling import been_healthy
-from anden.planning.steps import DRAIN_LIMIT_S, Rollout
+from anden.planning.steps import Rollout, draining_s, stopping_s
 
 HEALTH_BOUND_S = 30.0
 """After a service's own grace (`start`), a new instance has this long to become healthy."""
@@ -42,6 +43,7 @@ def judge(
     change: Change,
     observation: Observation,
     now: float,
+    manners: Manners = TWIN,
 ) -> Judgement:
     """The verdict at `now` (Unix seconds) on a change whose target is `target`.
 
@@ -50,7 +52,7 @@ def judge(
     than `change_bound_s`. The clock of a change runs from when it came into its state (`updated_at`), so that going
     back has all its time too.
     """
-    rollout = Rollout(change.key, target, levels, generations, None, caveats)
+    rollout = Rollout(change.key, target, levels, generations, None, caveats, manners)
     plan = rollout.plan(observation)
     if plan.settled:
         return Judgement(Verdict.VERIFIED)
@@ -58,42 +60,45 @@ def judge(
         return Judgement(Verdict.VERIFIED, waiting)
     new, before = _sorted_out(rollout, change, observation)
     failures = [
-        (one, reason) for wanted, one in new if (reason := _failure(wanted, one, change.updated_at, now)) is not None
+        (one, reason)
+        for wanted, one in new
+        if (reason := _failure(wanted, one, change.updated_at, now, manners)) is not None
     ]
     if failures:
         more = len(failures) - 1
         reason = failures[0][1] + (f", and {more} more like it" if more else "")
         return Judgement(Verdict.FAILED, reason, _evidence([one for one, _ in failures]))
     elapsed = now - change.updated_at
-    if _only(plan, before) and elapsed > max(_health_bound_s(wanted.service) for wanted, _ in before):
+    if _only(plan, before) and elapsed > max(_health_bound_s(wanted.service, manners) for wanted, _ in before):
         listed = ", ".join(str(one.id) for _, one in before)
         reason = f"{listed} {'is' if len(before) == 1 else 'are'} not healthy, and ran before this change"
         return Judgement(Verdict.VERIFIED, reason, _evidence([one for _, one in before]))
-    bound = change_bound_s(target)
+    bound = change_bound_s(target, manners)
     if elapsed > bound:
         return Judgement(Verdict.FAILED, _gave_up(bound, plan), _evidence([one for _, one in (*new, *before)]))
     return Judgement(Verdict.CONTINUE)
 
 
-def change_bound_s(target: Blueprint) -> float:
+def change_bound_s(target: Blueprint, manners: Manners = TWIN) -> float:
     """Seconds after which a change to `target` is given up, whatever it waits for.
 
     Every round replaces `surge` instances of a service: one becomes healthy, one drains and stops. Services roll side
     by side, so the slowest of them counts; what the machine starts one after the other comes on top.
     """
     instances = sum(service.instances.max + surge(service) for service in target.topology.services)
-    slowest = max((_rolling_s(service) for service in target.topology.services), default=0.0)
+    slowest = max((_rolling_s(service, manners) for service in target.topology.services), default=0.0)
     return ceil(CONFIGURE_S + instances * START_S + slowest)
 
 
-def _rolling_s(service: Service) -> float:
+def _rolling_s(service: Service, manners: Manners) -> float:
     rounds = ceil(service.instances.max / surge(service)) + 1
-    stopping = min(service.timeout_s, DRAIN_LIMIT_S) + service.stop_s
-    return rounds * (_health_bound_s(service) + stopping)
+    stopping = draining_s(service, manners) + stopping_s(service, manners)
+    return rounds * (_health_bound_s(service, manners) + stopping)
 
 
-def _health_bound_s(service: Service) -> float:
-    return service.start_s + HEALTH_BOUND_S
+def _health_bound_s(service: Service, manners: Manners) -> float:
+    """From asking for an instance to its being healthy; a process that has not begun cannot be late."""
+    return manners.launch_s[1] + service.start_s + HEALTH_BOUND_S
 
 
 _Found = list[tuple[Wanted, InstanceSeen]]
@@ -127,7 +132,7 @@ def _only(plan: Plan, before: _Found) -> bool:
     return bool(troubled) and not plan.steps and all(wait.address in troubled for wait in plan.waits)
 
 
-def _failure(wanted: Wanted, one: InstanceSeen, began: float, now: float) -> str | None:
+def _failure(wanted: Wanted, one: InstanceSeen, began: float, now: float, manners: Manners) -> str | None:
     """Why this instance has failed; None while it may still become healthy."""
     name = f"{one.id} ({wanted.version})"
     if one.since >= began:
@@ -140,7 +145,7 @@ def _failure(wanted: Wanted, one: InstanceSeen, began: float, now: float) -> str
         if exits >= bound:
             return f"{name} {_ended(wanted, one)} {_times(exits)} {when}"
     lasted = now - max(one.since, began)
-    if one.ever_healthy or lasted <= _health_bound_s(wanted.service):
+    if one.ever_healthy or lasted <= _health_bound_s(wanted.service, manners):
         return None
     return f"{name} {_trouble(wanted, one)} for {lasted:.0f} s"
 

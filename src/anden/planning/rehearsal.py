@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from anden.model.blueprint import Blueprint
 from anden.model.ids import EnvironmentKey
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Remove, StartInstance, Step, StopInstance
 from anden.planning.instances import LEAVING
@@ -23,9 +24,10 @@ def rehearse(
     keeping: Blueprint | None,
     caveats: Sequence[Caveat],
     observation: Observation,
+    manners: Manners = TWIN,
 ) -> tuple[Step, ...]:
     """Every step from `observation` to the target, in order, as if all of them succeeded. Ends for any start."""
-    rollout = Rollout(key, target, levels, generations, keeping, caveats)
+    rollout = Rollout(key, target, levels, generations, keeping, caveats, manners)
     places = len(observation.instances) + sum(len(placement.slots) for placement in target.placements)
     steps: list[Step] = []
     for _ in range(TICKS + TICKS_AN_INSTANCE * places):

@@ -20,6 +20,7 @@ from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.ids import Digest, EnvironmentKey, ServiceName
 from anden.model.instance import Instance
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, Observation
 from anden.model.plan import (
     Action,
@@ -62,13 +63,15 @@ def plan(
     keeping: Blueprint | None,
     caveats: Sequence[Caveat],
     observation: Observation,
+    manners: Manners = TWIN,
 ) -> Plan:
     """What to do now so that `observation` becomes `target`, and what waits for what.
 
     levels: service to the level asked for; generations: service to how often it was restarted. keeping: while a change
-    is in flight, the blueprint that it replaces. An empty plan means that all is as it should be, and healthy.
+    is in flight, the blueprint that it replaces. manners: whose the environment has. An empty plan means that all is as
+    it should be, and healthy.
     """
-    return Rollout(key, target, levels, generations, keeping, caveats).plan(observation)
+    return Rollout(key, target, levels, generations, keeping, caveats, manners).plan(observation)
 
 
 def removal(key: EnvironmentKey, observation: Observation) -> Plan:
@@ -76,6 +79,16 @@ def removal(key: EnvironmentKey, observation: Observation) -> Plan:
     if not observation.present:
         return Plan(key, None)
     return Plan(key, None, (Step(Action.DELETE, key.environment, "down", Remove()),))
+
+
+def draining_s(service: Service, manners: Manners = TWIN) -> float:
+    """The longest that an instance of the service may take to finish what is in flight."""
+    return min(service.timeout_s, DRAIN_LIMIT_S) if manners.drain_s is None else manners.drain_s
+
+
+def stopping_s(service: Service, manners: Manners = TWIN) -> float:
+    """From SIGTERM to SIGKILL."""
+    return service.stop_s if manners.stop_limit_s is None else min(service.stop_s, manners.stop_limit_s)
 
 
 class Rollout:
@@ -89,7 +102,9 @@ class Rollout:
         generations: Mapping[str, int],
         keeping: Blueprint | None,
         caveats: Sequence[Caveat],
+        manners: Manners = TWIN,
     ) -> None:
+        self.manners = manners
         self.key = key
         self.target = target
         self.keeping = keeping
@@ -127,7 +142,7 @@ class Rollout:
             self.digest,
             steps=(
                 *steps,
-                *(Step(Action.CREATE, one.id, why, StartInstance(one)) for one, why in starts),
+                *(Step(Action.CREATE, one.id, why, self._start(one)) for one, why in starts),
                 *(Step(Action.DELETE, one.id, why, self._stop(one)) for one, why in stops + going),
             ),
             waits=(*waits, *later, *(wait for name in sorted(rolls) for wait in rolls[name].waits), *staying),
@@ -173,15 +188,19 @@ class Rollout:
                 going.append((one, "not in the manifest any more"))
         return going, staying
 
+    def _start(self, one: Instance) -> StartInstance:
+        return StartInstance(one, launch_s=self.manners.launch_delay_s(one))
+
     def _stop(self, one: InstanceSeen) -> StopInstance:
         """With the patience of the blueprint that it may come from; one that never served has nothing in flight."""
         known = [self.wanted[one.service].service] if one.service in self.wanted else []
         known += [self._kept[one.service]] if one.service in self._kept else []
-        patience = min(max((service.timeout_s for service in known), default=DRAIN_S), DRAIN_LIMIT_S)
+        patience = max((draining_s(service, self.manners) for service in known), default=DRAIN_S)
+        stops = max((stopping_s(service, self.manners) for service in known), default=STOP_S)
         return StopInstance(
             one.id,
             drain_s=patience if been_healthy(one) or one.state in LEAVING else 0.0,
-            stop_s=max((service.stop_s for service in known), default=STOP_S),
+            stop_s=stops,
         )
 
     # What surrounds the instances.
@@ -221,10 +240,10 @@ class Rollout:
         """`narrow`: the target's; `parting`: with what it drops; a set of services: the union when these are ready."""
         if which not in self._configurations:
             if self.keeping is None or which == "narrow":
-                made = configure(self.target, None, self.caveats)
+                made = configure(self.target, None, self.caveats, manners=self.manners)
             elif which == "parting":
-                made = parting(self.target, self.keeping, self.caveats)
+                made = parting(self.target, self.keeping, self.caveats, self.manners)
             else:
-                made = configure(self.target, self.keeping, self.caveats, frozenset(which))
+                made = configure(self.target, self.keeping, self.caveats, frozenset(which), self.manners)
             self._configurations[which] = (made, made.digest)
         return self._configurations[which]

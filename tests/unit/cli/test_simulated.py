@@ -237,3 +237,20 @@ def test_plan_for_aws_says_how_it_differs_and_up_is_refused(run: Run) -> None:
     refused = run("up", "--on", "aws")
     assert refused.code == 1
     assert "plan --on aws" in refused.err
+
+
+def test_manners_are_said_once_and_shown_from_then_on(run: Run) -> None:
+    assert run("up", *ON, "--as", "aws").code == 0
+    assert run("status", *ON).out.startswith("shop/test, simulated as aws, ")
+    assert run("plan", *ON).out.startswith("shop/test, simulated as aws, ")
+    again = run("up", *ON)
+    assert again.err.splitlines()[0] == "shop/test, simulated as aws, 1 zone"
+    assert status(run).manners == "aws"
+    assert run("up", *ON, "--as", "twin").code == 0
+    assert run("status", *ON).out.startswith("shop/test, simulated, ")
+
+
+def test_only_known_manners_are_taken(run: Run) -> None:
+    done = run("up", *ON, "--as", "azure")
+    assert done.code == 2
+    assert "'twin', 'aws'" in done.err

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.control.bench import KEY, TWO, Bench, manifest
+from tests.unit.control.bench import KEY, START, TWO, Bench, manifest
 
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.change import ChangeState
@@ -238,3 +238,50 @@ def test_another_folder_is_refused_until_it_is_adopted_or_the_first_is_gone(benc
     second.rmdir()
     assert bench.run(bench.control.up(bench.at(folder=first), "ana")).outcome == Outcome.DONE
     assert bench.target.folder == str(first)
+
+
+# Manners.
+
+
+def test_manners_are_kept_until_others_are_said_and_everybody_says_them(bench: Bench) -> None:
+    assert bench.up(manners="aws").outcome == Outcome.DONE
+    assert bench.said[0].text == "banco/dev, simulated as aws, 1 zone"
+    assert bench.target.manners == "aws"
+    launched = [one.since for one in bench.engine.observe(KEY).instances]
+    assert bench.clock.now() - max(launched) >= 30  # no task serves sooner
+    bench.crash()
+    bench.up()
+    assert bench.target.manners == "aws"
+    assert bench.control.status(bench.at()).manners == "aws"
+    assert bench.control.plan(bench.at()).manners == "aws"
+    assert bench.run(bench.control.scale(bench.at(), "ana", "web", 3)).outcome == Outcome.DONE
+    assert "as aws" in bench.said[0].text
+
+
+def test_going_back_to_the_twins_manners_replaces_no_instance(bench: Bench) -> None:
+    bench.up(manners="aws")
+    before = bench.engine.observe(KEY)
+    assert bench.up(manners="twin").outcome == Outcome.DONE
+    after = bench.engine.observe(KEY)
+    assert after.configuration != before.configuration
+    assert [(one.id, one.since) for one in after.instances] == [(one.id, one.since) for one in before.instances]
+    assert bench.said[0].text == "banco/dev, simulated, 1 zone"
+    assert bench.target.manners == "twin"
+
+
+def test_a_launch_that_is_under_way_is_no_finding(bench: Bench) -> None:
+    told = bench.control.up(bench.at(), "ana", manners="aws")
+    for event in told:
+        if bench.engine.observe(KEY).instances and bench.clock.now() - START > 20:
+            break
+        assert event is None or event.kind is not EventKind.END
+    status = bench.control.status(bench.at())
+    assert {each.state for service in status.services for each in service.instances} == {"starting"}
+    assert status.findings == ()
+    told.close()
+
+
+def test_manners_of_another_name_are_refused(bench: Bench) -> None:
+    with pytest.raises(Problems) as found:
+        bench.up(manners="azure")
+    assert str(found.value) == "--as azure: there are no manners of this name; twin, aws. Choose one of these."

@@ -1,6 +1,5 @@
 """Text that is no manifest yet."""
 
-import time
 
 import pytest
 import yaml
@@ -57,9 +56,8 @@ def test_a_billion_laughs() -> None:
     for level in range(1, 12):
         before = ", ".join([f"*a{level - 1}"] * 10)
         lines.append(f"a{level}: &a{level} [{before}]")
-    began = time.monotonic()
+    # Unbounded, it would not end but take the machine with it.
     assert "aliases count" in only("\n".join(lines)).why
-    assert time.monotonic() - began < 10  # a bound, not a measure: unbounded it would end the machine
 
 
 def test_wide_text_is_bounded() -> None:

@@ -10,9 +10,11 @@ from tests.unit.planning.topologies import destination, drafted, service, topolo
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.configuration import AllowDestination, AllowService, Backend, Configuration, GatewayRoute, Leave
 from anden.model.ids import DestinationName, EngineName, ServiceName, ZoneName
+from anden.model.manners import AWS
 from anden.model.plan import Caveat
 from anden.model.problem import Problems
 from anden.model.topology import Egress, Health, Protocol, Range, Route, Topology
+from anden.planning.addressing import usable
 from anden.planning.configuration import configure, parting, turning
 
 ACCOUNTS = ServiceName("accounts")
@@ -237,3 +239,28 @@ def test_a_change_that_changes_nothing_is_the_target(place: Topology, ready: set
     assert configure(target, target, (), ready) == narrow == parting(target, target, ())
     assert configure(target, target, (), ready).digest == narrow.digest
     assert not turning(target, target)
+
+
+def test_names_have_a_second_address_at_the_far_end_of_the_block_when_manners_want_it() -> None:
+    blueprint = drafted(topology(service("accounts"), service("ledger"), service("worker", port=None)))
+    plain, made = configure(blueprint, None, ()), configure(blueprint, None, (), manners=AWS)
+    assert all(one.more == () for one in plain.backends)
+    block = usable(blueprint.layout.names)
+    for one, was in zip(made.backends, plain.backends, strict=True):
+        assert one.address == was.address
+        assert replace(one, more=()) == was
+        if one.address is not None:
+            (second,) = one.more
+            assert int(second) - block[0] == block[-1] - int(one.address)
+            assert one.addresses == (one.address, second)
+    assert len({address for one in made.backends for address in one.addresses}) == 4
+
+
+@given(st.integers(1, 110))
+@settings(max_examples=20, deadline=None)
+def test_in_a_crowded_block_nobody_gets_what_somebody_has(count: int) -> None:
+    small = topology(*(service(f"s{n}") for n in range(count)), network=IPv4Network("172.30.0.0/22"), zones=4)
+    made = configure(drafted(small), None, (), manners=AWS)
+    every = [address for one in made.backends for address in one.addresses]
+    assert len(every) == len(set(every))
+    assert all(one.address is not None for one in made.backends)

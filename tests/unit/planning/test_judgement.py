@@ -9,6 +9,7 @@ from tests.unit.planning.topologies import drafted, service, topology
 from tests.unit.planning.world import KEY, NOTHING, observed, running
 
 from anden.model.change import Change, ChangeState, Judgement, Verdict
+from anden.model.manners import AWS
 from anden.model.observation import Exit, Health, InstanceSeen, InstanceState, Observation
 from anden.model.topology import Range
 from anden.planning.configuration import configure
@@ -154,3 +155,22 @@ def test_the_bound_grows_with_what_is_to_be_done() -> None:
     assert change_bound_s(small) == 171
     assert change_bound_s(small) < min(change_bound_s(other) for other in (many, slow, wide))
     assert change_bound_s(many) < 300
+
+
+def test_as_aws_a_new_instance_has_its_launch_as_well() -> None:
+    late = AWS.launch_s[1]
+    never = replace(DONE[2], health=Health.UNKNOWN, ever_healthy=False, since=5.0)
+    there = observed((*DONE[:2], never), configure(TWO, None, (), manners=AWS))
+
+    def verdict(after_s: float) -> Verdict:
+        return judge(TWO, {}, {}, (), CHANGE, there, BEGAN + after_s, AWS).verdict
+
+    assert judged(observed((*DONE[:2], never), configure(TWO, None, ())), GRACE_S + 1).verdict is Verdict.FAILED
+    assert verdict(GRACE_S + late) is Verdict.CONTINUE
+    assert verdict(GRACE_S + late + 1) is Verdict.FAILED
+
+
+def test_as_aws_the_whole_has_time_for_launching_and_draining() -> None:
+    small = drafted(topology(service("a", instances=Range(1, 1), timeout_s=30.0)))
+    rounds = 2
+    assert change_bound_s(small, AWS) == change_bound_s(small) + rounds * (AWS.launch_s[1] + 300 - 30)

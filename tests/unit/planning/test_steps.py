@@ -15,8 +15,9 @@ from tests.unit.planning.world import KEY, NOTHING, World, abides, levels_of, ob
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import Digest
 from anden.model.image import Image
+from anden.model.manners import AWS
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
-from anden.model.plan import Action, Plan, Remove, StopInstance
+from anden.model.plan import Action, Configure, Plan, Remove, StartInstance, StopInstance
 from anden.model.problem import Problems
 from anden.model.topology import Range, Route, Topology
 from anden.planning.blueprint import draft
@@ -484,3 +485,30 @@ def test_services_that_stand_on_each_others_places_wait_and_never_fall_below_the
         "… a-1: until a slot is free",
         "… b-1: until a slot is free",
     ]
+
+
+# Manners.
+
+
+def test_as_aws_an_instance_is_asked_for_with_its_launch_delay_and_stopped_with_aws_patience() -> None:
+    begun = Rollout(KEY, ONE, {}, {}, None, (), AWS).plan(NOTHING)
+    assert {configure(ONE, None, (), manners=AWS)} == {
+        step.effect.configuration for step in begun.steps if isinstance(step.effect, Configure)
+    }
+    starts = [step.effect for step in begun.steps if isinstance(step.effect, StartInstance)]
+    assert [start.launch_s for start in starts] == [AWS.launch_delay_s(start.instance) for start in starts]
+    assert all(30 <= start.launch_s <= 60 for start in starts)
+    three = observed((*ALL_OF_ONE, running(ONE, "accounts", 3)), configure(ONE, None, (), manners=AWS))
+    (step,) = Rollout(KEY, ONE, {}, {}, None, (), AWS).plan(three).steps
+    assert isinstance(step.effect, StopInstance)
+    assert (step.effect.drain_s, step.effect.stop_s) == (300.0, 10.0)
+    strict = Rollout(KEY, ONE, {}, {}, None, (), replace(AWS, stop_limit_s=3.0)).plan(three).steps[-1].effect
+    assert isinstance(strict, StopInstance)
+    assert strict.stop_s == 3.0
+
+
+def test_other_manners_change_the_surroundings_and_no_instance() -> None:
+    there = observed(ALL_OF_ONE, NARROW)
+    assert Rollout(KEY, ONE, {}, {}, None, ()).plan(there).settled
+    (step,) = Rollout(KEY, ONE, {}, {}, None, (), AWS).plan(there).steps
+    assert isinstance(step.effect, Configure)

@@ -11,6 +11,7 @@ from anden.cli.options import PLACE, Words, common
 from anden.cli.render import events
 from anden.cli.render import ready as render
 from anden.model.command import Outcome
+from anden.model.manners import BY_NAME
 
 FLAGS = {"keep": "--yes", "revert": "--revert", "adopt": "--adopt"}
 """Which flag gives which answer."""
@@ -21,14 +22,22 @@ FLAGS = {"keep": "--yes", "revert": "--revert", "adopt": "--adopt"}
 @click.option("--gateway", metavar="HOST:PORT", help="Where the gateway answers; 127.0.0.1:8080 or the next free port.")
 @click.option("--revert", is_flag=True, help="Take the manifest's images where others were deployed since.")
 @click.option("--adopt", is_flag=True, help="Take over an environment that another folder's manifest brought up.")
+@click.option(
+    "--as", "manners", type=click.Choice(tuple(BY_NAME)), help="Whose manners it has, from now on; the twin's at first."
+)
 @common(*PLACE, "no_input", "yes")
 @click.pass_obj
-def command(words: Words, folder: Path | None, gateway: str | None, revert: bool, adopt: bool) -> int:
+def command(
+    words: Words, folder: Path | None, gateway: str | None, revert: bool, adopt: bool, manners: str | None
+) -> int:
     """Make what runs be what the manifest in FOLDER says.
 
     New instances serve only after they are healthy, and never fewer than the base serve. A version that does not
     become healthy is rolled back by itself. Images that were deployed beside the manifest are shown and asked about:
     --yes keeps them, --revert takes the manifest's. Ctrl-C stops where it is; `anden up` continues.
+
+    With --as aws the environment is as strict as AWS where the twin is kinder: nothing is tried again, an instance
+    takes 30 to 60 s to start, idle connections end. It stays so until --as twin.
     """
     said = words.said
     if revert and said.yes:
@@ -39,7 +48,9 @@ def command(words: Words, folder: Path | None, gateway: str | None, revert: bool
     with app.connect(here.client, here.engine, start=True) as api:
         try:
             while True:
-                body = {"at": here.at(), "gateway": gateway, "deployed": deployed, "adopt": adopt}
+                body = {
+                    "at": here.at(), "gateway": gateway, "deployed": deployed, "adopt": adopt, "manners": manners,
+                }  # fmt: skip
                 ended = stream.follow(api.stream("POST", "/v1/up", body), columns)
                 if ended.asked is None:
                     break

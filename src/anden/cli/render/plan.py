@@ -11,7 +11,8 @@ from anden.model.report import PlanReport
 def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str = "") -> list[str]:
     """The heading, one line a difference with its reason, the steps when asked, what this engine does differently,
     what blocks, and a summary. account: of AWS, where the manifest says it."""
-    whose = label(report.client, report.environment, report.engine) + (f" {account}" if account else "")
+    whose = label(report.client, report.environment, report.engine, report.manners)
+    whose += f" {account}" if account else ""
     said = [paint.strong(f"{whose}, {_way(report)}")]
     rows = []
     for each in report.differences:

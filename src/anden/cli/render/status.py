@@ -5,16 +5,18 @@ from anden.cli.render.paint import Paint, clean
 from anden.cli.render.table import columns
 from anden.model.change import ChangeState
 from anden.model.finding import Finding, Severity
-from anden.model.ids import ENGINE_LABEL, EngineName
+from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.manners import TWIN
+from anden.model.manners import label as manners_label
 from anden.model.report import InstanceStatus, ServiceStatus, StatusReport
 
 _SAID = {ChangeState.FAILED, ChangeState.ROLLED_BACK, ChangeState.ROLLING_BACK, ChangeState.APPLYING}
 """States of the latest change that are worth a line; a verified one is the normal case."""
 
 
-def label(client: str, environment: str, engine: str) -> str:
-    """`banco-andino/production, twin`."""
-    return f"{client}/{environment}, {ENGINE_LABEL[EngineName(engine)]}"
+def label(client: str, environment: str, engine: str, manners: str = TWIN.name) -> str:
+    """`banco-andino/production, twin`, or `…, twin as aws`."""
+    return manners_label(EnvironmentKey(client, environment, EngineName(engine)), manners)
 
 
 def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = False) -> list[str]:
@@ -42,7 +44,7 @@ def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = F
 
 def heading(report: StatusReport, now: float, paint: Paint) -> str:
     """`banco-andino/production, twin, b7e1 = manifest, seen 1s ago`."""
-    parts = [label(report.client, report.environment, report.engine)]
+    parts = [label(report.client, report.environment, report.engine, report.manners)]
     if report.blueprint:
         compared = {None: "", True: " = manifest", False: " ≠ manifest"}[report.matches_manifest]
         parts.append(words.tag(report.blueprint) + compared)

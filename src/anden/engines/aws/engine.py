@@ -8,6 +8,7 @@ from anden.model.event import Event
 from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Engine, Exec
@@ -37,7 +38,7 @@ class AwsEngine(Engine):
         """Nothing is known before an account is looked at: fixed addresses are known after apply."""
         return Facts()
 
-    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+    def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Raises Problems."""
         raise _later("no templates are rendered")
 

@@ -17,6 +17,7 @@ from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
+from anden.model.manners import TWIN, Manners
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
@@ -52,9 +53,9 @@ class LocalEngine:
         """See model.ports.Engine. Every cell has an internet of its own, so all use the same fixed addresses."""
         return caveats.facts(topology, zones)
 
-    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+    def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
-        configuration = configure(blueprint, None, self.caveats(blueprint.topology))
+        configuration = configure(blueprint, None, self.caveats(blueprint.topology), manners=manners)
         files = {
             "firewall.nft": nftables.ruleset(configuration),
             "balancer.cfg": haproxy.config(configuration),

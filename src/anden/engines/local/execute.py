@@ -97,8 +97,8 @@ class Executor:
                 self._ensure()
                 request = {"op": "configure", "configuration": codec.to_data(configuration)}
                 link.ask(self._place, request, timeout_s=CONFIGURE_S)
-            case StartInstance(instance=instance):
-                link.ask(self._place, self._start(instance), timeout_s=START_S)
+            case StartInstance(instance=instance, launch_s=launch_s):
+                link.ask(self._place, {**self._start(instance), "launch_s": launch_s}, timeout_s=START_S)
             case StopInstance(id=id, drain_s=drain_s, stop_s=stop_s):
                 request = {"op": "stop", "id": id, "drain_s": drain_s, "stop_s": stop_s}
                 link.ask(self._place, request, timeout_s=drain_s + stop_s + STOP_MARGIN_S)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 class Behaviour:
     """start_s: from a start to its first health answer. healthy: whether it ever gives a good one.
     answer: what it answers otherwise. exits_after_s: it exits with `code` that long after each start.
-    lines: what it writes when it starts. memory_bytes: what it uses."""
+    lines: what it writes when it starts. memory_bytes: what it uses. stops_s: from SIGTERM to its end.
+    drops: how many requests it hangs up on, first of all."""
 
     start_s: float = 0.3
     healthy: bool = True
@@ -17,6 +18,8 @@ class Behaviour:
     code: int = 1
     lines: tuple[str, ...] = ("started",)
     memory_bytes: int = 24 << 20
+    stops_s: float = 0.0
+    drops: int = 0
 
 
 BROKEN = Behaviour(healthy=False, lines=("started", "error: cannot open the vault"))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from anden.engines.simulated import caveats, reach, snapshot
+from anden.engines.simulated import caveats, gateway, reach, snapshot
 from anden.engines.simulated.behaviour import Behaviour, of_image
 from anden.engines.simulated.clock import VirtualClock
 from anden.engines.simulated.world import KILLED, ImpossibleError, Kept, World
@@ -20,7 +20,8 @@ from anden.model.event import Event
 from anden.model.fault import LONGEST_S, Fault, FaultKind
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
-from anden.model.observation import Observation
+from anden.model.manners import TWIN, Manners
+from anden.model.observation import InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Engine, Exec
 from anden.model.problem import Problem, Problems
@@ -64,7 +65,7 @@ class SimulatedEngine(Engine):
             return Facts({"*": EGRESS})
         return Facts({zone: EGRESS + number for number, zone in enumerate("abcd"[:zones])})
 
-    def render(self, blueprint: Blueprint) -> Mapping[str, str]:
+    def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """There is nothing to write but the blueprint itself."""
         return {"blueprint.json": codec.to_json(blueprint, indent=2) + "\n"}
 
@@ -191,7 +192,7 @@ class SimulatedEngine(Engine):
                 world.fail(replace(fault, until=min(fault.until, now + LONGEST_S)), now)
             elif fault.kind is FaultKind.INSTANCE:
                 resident = world.residents.get(fault.name)
-                if resident is None:
+                if resident is None or not resident.begun:
                     raise Problems(Problem(fault.name, "there is no such instance", "", "`anden status` lists them."))
                 resident.end(KILLED, now)
             else:
@@ -208,6 +209,31 @@ class SimulatedEngine(Engine):
                 world.rejoin(zone, self._clock.now())
                 self._kept.version += 1
             self._save()
+
+    def ask(self, key: EnvironmentKey, path: str, header_bytes: int = 0, takes_s: float = 0.0) -> int:
+        """The HTTP status that the gateway answers for `path`, with a header line of that length, for an answer that
+        takes an instance so long; see `gateway`."""
+        with self._lock:
+            self._turn()
+            return gateway.answered(self._world(key), path, header_bytes, takes_s)
+
+    def lingers(self, key: EnvironmentKey, silent_s: float) -> bool:
+        """Whether a client's connection to the gateway is still open after so much silence, which passes."""
+        with self._lock:
+            self._clock.sleep(silent_s)
+            self._turn()
+            return silent_s < self._world(key).configuration.manners.idle_s
+
+    def occupy(self, key: EnvironmentKey, instance: str, seconds: float) -> None:
+        """The instance has a request in flight for so long."""
+        with self._lock:
+            self._world(key).residents[instance].busy_until = self._clock.now() + seconds
+
+    def resolve(self, key: EnvironmentKey, name: str) -> tuple[tuple[IPv4Address, ...], int]:
+        """What the resolver answers for an internal name: its addresses in the answer's order, and the TTL in s."""
+        with self._lock:
+            world = self._world(key)
+            return world.resolve(name), world.configuration.manners.name_ttl_s
 
     def vanish(self, key: EnvironmentKey) -> None:
         """The environment dies as a whole, as a cell does whose keeper was killed."""
@@ -236,7 +262,8 @@ class SimulatedEngine(Engine):
             if instance.secrets:
                 missing = ", ".join(sorted(instance.secrets.values()))
                 return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
-            world.admit(instance, of_image(instance.image_name, self._behaviours), self._clock.now())
+            behaviour = of_image(instance.image_name, self._behaviours)
+            world.admit(instance, behaviour, self._clock.now(), step.effect.launch_s)
             return None
         self._stop(world, step.effect)
         return None
@@ -244,7 +271,10 @@ class SimulatedEngine(Engine):
     def _stop(self, world: World, effect: StopInstance) -> None:
         if effect.id not in world.residents:
             raise ImpossibleError(f"{effect.id} is stopped, and it is not there")
-        self._clock.sleep(STOP_S)
+        resident = world.residents[effect.id]
+        self._clock.sleep(STOP_S + min(max(resident.busy_until - self._clock.now(), 0.0), effect.drain_s))
+        if resident.state in (InstanceState.STARTING, InstanceState.RUNNING) and resident.begun:
+            self._clock.sleep(min(resident.behaviour.stops_s, effect.stop_s))
         del world.residents[effect.id]
 
     def _world(self, key: EnvironmentKey) -> World:

@@ -7,37 +7,41 @@ declarations): where the two agree on every pair, neither of them merely repeats
 from ipaddress import AddressValueError, IPv4Address
 
 from anden.engines.simulated.world import World
-from anden.model.configuration import Configuration
 from anden.model.instance import Instance
 from anden.model.observation import InstanceState
-from anden.model.reach import Probe, Probed, Seen
+from anden.model.reach import Probe, Probed, ProbeKind, Seen
 
 TOOK_S = 0.001
 """What a connection takes."""
-SUFFIX = ".internal"
 
 
 def tried(world: World, probe: Probe, caller: Instance) -> Probed:
     """The outcome of one probe. Silence takes the whole of its timeout."""
-    address = _resolved(world.configuration, probe.host)
+    address = _resolved(world, probe.host)
     if address is None:
         return Probed(probe, Seen.UNRESOLVED, took_s=TOOK_S)
+    if probe.kind is ProbeKind.PING:
+        # Rules name ports, and an echo has none; only one's own address is not asked through the network.
+        own = address == caller.address
+        return Probed(probe, Seen.OPEN if own else Seen.SILENT, took_s=TOOK_S if own else probe.timeout_s)
     seen, source = _connected(world, caller, address, probe)
-    return Probed(probe, seen, source, probe.timeout_s if seen is Seen.SILENT else TOOK_S)
+    idle_s = world.configuration.manners.nat_idle_s
+    if seen is Seen.OPEN and source is not None and idle_s is not None and probe.quiet_s > idle_s:
+        return Probed(probe, Seen.REFUSED, took_s=probe.quiet_s)
+    return Probed(probe, seen, source, probe.timeout_s if seen is Seen.SILENT else TOOK_S + probe.quiet_s)
 
 
-def _resolved(configuration: Configuration, host: str) -> IPv4Address | None:
+def _resolved(world: World, host: str) -> IPv4Address | None:
     try:
         return IPv4Address(host)
     except AddressValueError:
-        name = host.removesuffix(SUFFIX)
-        return next((each.address for each in configuration.backends if each.service == name), None)
+        return next(iter(world.resolve(host)), None)
 
 
 def _connected(world: World, caller: Instance, address: IPv4Address, probe: Probe) -> tuple[Seen, IPv4Address | None]:
     configuration, port = world.configuration, probe.port
     for backend in configuration.backends:
-        named = address == backend.address
+        named = address in backend.addresses
         placed = address in {member.address for member in backend.members}
         if not named and not placed:
             continue
@@ -65,5 +69,5 @@ def _at(world: World, address: IPv4Address, port: int) -> Seen:
     resident = next((each for each in world.residents.values() if each.instance.address == address), None)
     if resident is None:
         return Seen.SILENT
-    runs = resident.state in (InstanceState.STARTING, InstanceState.RUNNING)
+    runs = resident.begun and resident.state in (InstanceState.STARTING, InstanceState.RUNNING)
     return Seen.OPEN if runs and resident.instance.port == port else Seen.REFUSED

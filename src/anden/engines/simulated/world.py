@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from ipaddress import IPv4Address
 
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.configuration import Configuration
@@ -18,6 +19,8 @@ NOTICED_S = 2.0
 RETURNED_S = 0.2
 """From its return until they have had a good answer again."""
 KILLED = -9
+SUFFIX = ".internal"
+NOT_BEGUN = "its process has not begun yet"
 
 
 class ImpossibleError(Exception):
@@ -26,10 +29,9 @@ class ImpossibleError(Exception):
 
 @dataclass(slots=True)
 class Resident:
-    """One instance. since: its specification's first start; entered: its latest start or exit; Unix seconds.
-
-    turns_at: when a zone's failure or return shows in its health, if it is to. out: nothing reaches it now.
-    """
+    """One instance. since: its specification's first start; entered: its latest start or exit; launch_at: its process
+    does not begin before; busy_until: it has a request in flight until then; turns_at: when a zone's failure or return
+    shows in its health, if it is to; out: nothing reaches it now. Unix seconds."""
 
     instance: Instance
     behaviour: Behaviour
@@ -44,6 +46,14 @@ class Resident:
     out: bool = False
     turns_at: float | None = None
     lines: list[LogLine] = field(default_factory=list)
+    launch_at: float | None = None
+    busy_until: float = 0.0
+    dropped: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """Its process was started at least once: the balancer knows it."""
+        return self.launch_at is None
 
     def begin(self, at: float) -> None:
         """Its process starts."""
@@ -59,6 +69,8 @@ class Resident:
 
     def due(self) -> float:
         """When the next thing happens to it by itself; NEVER."""
+        if self.launch_at is not None:
+            return self.launch_at
         if self.state is InstanceState.RESTARTING:
             return self.entered + self._pause()
         judged = self.entered + self.behaviour.start_s if self.health is Health.UNKNOWN else NEVER
@@ -69,7 +81,10 @@ class Resident:
         """What is due happens."""
         at = self.due()
         ends = self.behaviour.exits_after_s
-        if self.state is InstanceState.RESTARTING:
+        if self.launch_at is not None:
+            self.launch_at = None
+            self.begin(at)
+        elif self.state is InstanceState.RESTARTING:
             self.restarts += 1
             self.begin(at)
         elif ends is not None and at >= self.entered + ends:
@@ -110,6 +125,8 @@ class Resident:
         """As an observation shows it."""
         spec = self.instance
         answer = "" if self.health is Health.UNKNOWN else "HTTP 200"
+        if not self.begun:
+            answer = NOT_BEGUN
         if self.health is Health.UNHEALTHY:
             runs = "timeout" if self.out else self.behaviour.answer
             answer = "connection refused" if self.state is InstanceState.RESTARTING else runs
@@ -145,6 +162,16 @@ class World:
     residents: dict[str, Resident] = field(default_factory=dict)
     outages: dict[str, Fault] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=lambda: {"supervisor": 1, "balancer-1": 2, "balancer-2": 3})
+    asked: int = 0
+    """How many answers its resolver gave: each begins with another address."""
+
+    def resolve(self, name: str) -> tuple[IPv4Address, ...]:
+        """The addresses of an internal name, as the next answer has them; none when there is no such name."""
+        plain = name.removesuffix(SUFFIX)
+        found = next((each.addresses for each in self.configuration.backends if each.service == plain), ())
+        self.asked += 1
+        first = self.asked % len(found) if found else 0
+        return found[first:] + found[:first]
 
     def due(self) -> float:
         """When the next thing happens by itself; NEVER."""
@@ -191,8 +218,8 @@ class World:
                 heappush(queue, (at, name))
         return count
 
-    def admit(self, instance: Instance, behaviour: Behaviour, at: float) -> None:
-        """Start it. Raises ImpossibleError for what no engine could do."""
+    def admit(self, instance: Instance, behaviour: Behaviour, at: float, launch_s: float = 0.0) -> None:
+        """Start it; its process begins `launch_s` later. Raises ImpossibleError for what no engine could do."""
         if instance.id in self.residents:
             raise ImpossibleError(f"{instance.id} is started, and it is there already")
         holder = next((each for each in self.residents.values() if each.instance.address == instance.address), None)
@@ -202,7 +229,10 @@ class World:
         if backend is None or instance.address not in {member.address for member in backend.members}:
             raise ImpossibleError(f"{instance.id} is started at {instance.address}, which the firewall does not know")
         resident = Resident(instance, behaviour, since=at, entered=at, out=instance.zone in self.outages)
-        resident.begin(at)
+        if launch_s > 0:
+            resident.launch_at = at + launch_s
+        else:
+            resident.begin(at)
         self.residents[instance.id] = resident
 
     def configure(self, configuration: Configuration) -> None:

@@ -24,12 +24,14 @@ class At:
 @dataclass(frozen=True, slots=True)
 class Up:
     """deployed: what becomes of images deployed beside the manifest.
-    gateway: `HOST:PORT`; None: the one that was kept, or the default."""
+    gateway: `HOST:PORT`; None: the one that was kept, or the default.
+    manners: `twin` or `aws`; None: those that were kept, or the twin's."""
 
     at: At
     gateway: str | None = None
     deployed: Literal["ask", "keep", "revert"] = "ask"
     adopt: bool = False
+    manners: Literal["twin", "aws"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ def _version(desk: Desk, body: None, who: str) -> Version:
 
 
 def _up(desk: Desk, body: asks.Up, who: str) -> Any:
-    return desk.control.up(_asked(desk, body.at), named(who), body.gateway, body.deployed, body.adopt)
+    at, who = _asked(desk, body.at), named(who)
+    return desk.control.up(at, who, body.gateway, body.deployed, body.adopt, body.manners)
 
 
 def _deploy(desk: Desk, body: asks.Deploy, who: str) -> Any:

@@ -137,7 +137,8 @@ class Balancer:
             said: dict[str, list[ServerStat]] = {name: [] for name in self._servers}
             for process in self._running:
                 for stat in self._stat(process):
-                    if stat.id in said:
+                    # What a backend fails open to checks nobody, and says nothing.
+                    if stat.id in said and stat.service == self._servers[stat.id].service:
                         said[stat.id].append(self._presumed(stat))
             judged = {name: haproxy_stat.combine(stats) for name, stats in said.items()}
             if any(said.values()):
@@ -245,7 +246,8 @@ class Balancer:
         assert self._configuration is not None  # noqa: S101 - callers have set it
         self._last_start = time.monotonic()
         self._number += 1
-        process = Process(0, self._number, self._structure(), self._folder)
+        fails_open = self._configuration.manners.fails_open
+        process = Process(0, self._number, self._structure(), self._folder, fails_open)
         at_once = [one for name, one in self._servers.items() if self._serves(name)]
         self._folder.mkdir(parents=True, exist_ok=True)
         process.paths.write_text(haproxy.health_paths(self._configuration, self._servers.values()))
@@ -350,8 +352,8 @@ class Balancer:
         """Write then rename, so that a supervisor that comes back finds whole words."""
         data = {
             "number": self._number,
-            "running": [[one.pid, one.number, one.structure] for one in self._running],
-            "retired": [[one.pid, one.number, one.structure] for one in self._retired],
+            "running": [[one.pid, one.number, one.structure, one.open] for one in self._running],
+            "retired": [[one.pid, one.number, one.structure, one.open] for one in self._retired],
         }
         new = self._folder / "balancer.json.new"
         new.write_text(json.dumps(data))
@@ -366,7 +368,10 @@ class Balancer:
             data = json.loads((self._folder / "balancer.json").read_text())
 
         def alive(kind: str) -> list[Process]:
-            noted = [Process(pid, number, structure, self._folder) for pid, number, structure in data[kind]]
+            noted = [
+                Process(pid, number, structure, self._folder, any(fails_open))
+                for pid, number, structure, *fails_open in data[kind]
+            ]
             return [process for process in noted if running.get(process.name) == process.pid]
 
         self._running, self._retired = alive("running"), alive("retired")

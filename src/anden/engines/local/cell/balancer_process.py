@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anden.engines.local.cell import haproxy_socket, haproxy_stat
 from anden.engines.local.cell.haproxy_stat import ServerStat
-from anden.engines.local.render.haproxy import Server, options
+from anden.engines.local.render.haproxy import OPEN, Server, options, unchecked
 
 NAME = "balancer-"
 """The processes are `balancer-1`, `balancer-2` and so on, and so are their files."""
@@ -26,12 +26,13 @@ _DRAIN = 0x08
 @dataclass(frozen=True, slots=True)
 class Process:
     """number: counts every process that was ever started here. structure: a digest of its configuration's frontends and
-    backends. folder: the balancer's run folder."""
+    backends. folder: the balancer's run folder. open: each backend has a second one, to which it fails open."""
 
     pid: int
     number: int
     structure: str
     folder: Path
+    open: bool = False
 
     @property
     def name(self) -> str:
@@ -77,6 +78,17 @@ class Process:
             f"set server {name} health down",
         ]
         haproxy_socket.do(self.socket, commands, expected=_ADDED)
+        self.add_open(server)
+
+    def add_open(self, server: Server) -> None:
+        """Register it with the backend that its own fails open to, where there is one."""
+        if self.open:
+            name = f"{server.service}{OPEN}/{server.id}"
+            commands = [
+                f"add server {name} {server.address}:{server.port} {unchecked(server)}",
+                f"enable server {name}",
+            ]
+            haproxy_socket.do(self.socket, commands, expected=_ADDED)
 
     def map(self, id: str, health_path: str) -> None:
         """Ask this server for its health there. A map takes a key twice, so the old one goes first."""
@@ -84,11 +96,11 @@ class Process:
 
     def drain(self, service: str, id: str) -> None:
         """No new requests to it; what is in it goes on."""
-        haproxy_socket.do(self.socket, [f"set server {service}/{id} state drain"])
+        haproxy_socket.do(self.socket, [f"set server {name} state drain" for name in self._names(service, id)])
 
     def undrain(self, service: str, id: str) -> None:
         """It may have new requests again, if its checks pass."""
-        haproxy_socket.do(self.socket, [f"set server {service}/{id} state ready"])
+        haproxy_socket.do(self.socket, [f"set server {name} state ready" for name in self._names(service, id)])
 
     def down(self, service: str, id: str) -> None:
         """It has ended: no new requests until a check says so, without waiting for one to fail."""
@@ -96,7 +108,16 @@ class Process:
 
     def remove(self, service: str, id: str) -> None:
         """Remove a server and end what is still in it. Raises OSError, or Refused when it cannot be deleted in time."""
-        name = f"{service}/{id}"
+        for name in self._names(service, id):
+            self._remove(name)
+        haproxy_socket.ask(self.socket, f"del map {self.paths} {id}")
+
+    def _names(self, service: str, id: str) -> tuple[str, ...]:
+        """What this process calls the server, in each of its backends."""
+        own = f"{service}/{id}"
+        return (own, f"{service}{OPEN}/{id}") if self.open else (own,)
+
+    def _remove(self, name: str) -> None:
         deadline = time.monotonic() + DELETE_S
         haproxy_socket.ask(self.socket, f"set server {name} state maint")
         while True:
@@ -110,7 +131,6 @@ class Process:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE_S)
-        haproxy_socket.ask(self.socket, f"del map {self.paths} {id}")
 
 
 def reconcile(
@@ -123,12 +143,22 @@ def reconcile(
     """
     by_id = {str(server.id): server for server in wanted}
     paths = _paths(haproxy_socket.ask(process.socket, f"show map {process.paths}"))
-    for has in _servers(haproxy_socket.ask(process.socket, "show servers state")):
+    found = tuple(_servers(haproxy_socket.ask(process.socket, "show servers state")))
+    known = {has.id for has in found if not has.place[0].endswith(OPEN)}
+    opened = {has.id for has in found if has.place[0].endswith(OPEN)}
+    for has in found:
+        if has.place[0].endswith(OPEN):
+            # It comes and goes with the other of its name, unless whoever did that was killed in between.
+            if has.id not in known:
+                process.remove(has.place[0].removesuffix(OPEN), has.id)
+            continue
         server = by_id.get(has.id)
         if server is None or has.maintained or has.place != (server.service, str(server.address), str(server.port)):
             process.remove(has.place[0], has.id)
             continue
         del by_id[has.id]
+        if process.open and has.id not in opened:
+            process.add_open(server)
         if (path := path_of(server)) is not None and paths.get(has.id) != path:
             process.map(has.id, path)
         if has.drained and has.id not in leaving:

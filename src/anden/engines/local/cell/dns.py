@@ -54,12 +54,17 @@ def addresses(packet: bytes, id: int) -> tuple[int, tuple[IPv4Address, ...]]:
 
 def resolve(name: str, server: IPv4Address, timeout_s: float) -> IPv4Address | None:
     """The first address of `name` by `server`, asked from this thread's network; None: no such name, or no answer."""
+    return next(iter(every(name, server, timeout_s)), None)
+
+
+def every(name: str, server: IPv4Address, timeout_s: float) -> tuple[IPv4Address, ...]:
+    """All addresses of `name`, as the answer has them; none: no such name, or no answer."""
     deadline = time.monotonic() + timeout_s
     number = hash((name, deadline)) & 0xFFFF
     try:
         packet = question(name, number)
     except ValueError:
-        return None
+        return ()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.connect((str(server), PORT))
         while (left := deadline - time.monotonic()) > 0:
@@ -72,8 +77,8 @@ def resolve(name: str, server: IPv4Address, timeout_s: float) -> IPv4Address | N
             except OSError:
                 time.sleep(min(TRY_S / 10, max(left, 0)))
                 continue
-            return found[0] if found else None
-    return None
+            return found
+    return ()
 
 
 def _past_name(packet: bytes, at: int) -> int:

@@ -30,6 +30,7 @@ NOT_STARTED = 127
 LOST = -9
 """The exit code of a process that ended unseen: there was no supervisor for longer than init's journal reaches."""
 DRAIN_POLL_S = 0.05
+NOT_BEGUN = "its process has not begun yet"
 KILL_S = 10.0
 """How long a process may take to end after SIGKILL; longer means that the kernel holds it."""
 
@@ -38,7 +39,8 @@ KILL_S = 10.0
 class Record:
     """What survives the supervisor. `launch` counts starts; 0: never. `pid` 0: not running now. Times in Unix seconds.
 
-    failures: ends in a row, for the back-off; `restarts` only grows.
+    failures: ends in a row, for the back-off; `restarts` only grows. launch_at: its process does not begin before; in
+    seconds of the machine's monotonic clock, which no setting of the clock moves and every process reads alike.
     """
 
     instance: Instance
@@ -53,6 +55,12 @@ class Record:
     exit: Exit | None = None
     ever_healthy: bool = False
     unhealthy_since: float | None = None
+    launch_at: float = 0.0
+
+    @property
+    def registered(self) -> bool:
+        """The balancer is to know it: its process has begun or is about to, and it is not being ended."""
+        return self.state is not InstanceState.STOPPING and (self.launch > 0 or self.launch_at == 0)
 
 
 class Life:
@@ -91,6 +99,9 @@ class Life:
             self._note(self.record)
             self._output.open()
             await self._surround()
+            if not self.record.registered:
+                self._begin(self._live_later())
+                return
             await asyncio.to_thread(self._ground.balancer.add, self.record.instance)
             failed = await self._launch()
         except (OSError, Problems) as error:
@@ -115,7 +126,7 @@ class Life:
                 self._note(replace(self.record, state=InstanceState.RUNNING))
             self._begin(self._live(None if known else LOST))
         else:
-            self._begin(self._live_again())
+            self._begin(self._live_again() if self.record.registered else self._live_later())
 
     def _begin(self, living: Coroutine[None, None, None]) -> None:
         """An error of ours ends the supervisor: init starts it again, and what runs is taken up."""
@@ -173,6 +184,15 @@ class Life:
         await self._ended(failed, at)
         await self._live_again()
 
+    async def _live_later(self) -> None:
+        """Its process begins at its time, and not before; the balancer hears of it then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), max(self.record.launch_at - time.monotonic(), 0.0))
+        if not self._leaving.is_set():
+            with suppress(OSError, Problems):  # whoever configures the balancer next adds it again
+                await asyncio.to_thread(self._ground.balancer.add, self.record.instance)
+        await self._live_again()
+
     async def _live_again(self) -> None:
         """After an end, or a start that a killed supervisor did not finish. Turns until it is to leave; each pauses."""
         while not self._leaving.is_set():
@@ -215,7 +235,9 @@ class Life:
         """What the balancer says of it now."""
         if self.record.state is InstanceState.RESTARTING:
             return
-        if self.record.instance.port is None:
+        if self.record.state is InstanceState.STARTING and not self.record.registered:
+            said = (Health.UNKNOWN, NOT_BEGUN)
+        elif self.record.instance.port is None:
             up = self.record.state is InstanceState.RUNNING
             said = (Health.HEALTHY if up else Health.UNKNOWN, "")
         elif said is None:

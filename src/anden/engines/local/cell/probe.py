@@ -16,16 +16,17 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address
 
-from anden.engines.local.cell import dns, netns
+from anden.engines.local.cell import dns, netns, ping
 from anden.engines.local.render.stations import INTERNET
 from anden.model.configuration import Configuration
 from anden.model.problem import Problem, Problems
-from anden.model.reach import Probe, Probed, Seen
+from anden.model.reach import Probe, Probed, ProbeKind, Seen
 
 AT_ONCE = 128
 """Probes that run at the same time; the others wait for their turn."""
 LONGEST_S = 10.0
-"""No probe takes longer, whatever it asks for."""
+"""No probe takes longer to connect, whatever it asks for, and none is quiet for longer before it speaks."""
+LIMIT = f"{LONGEST_S:g} s are the most"
 HEARD_S = 0.5
 """How long to wait for what the internet's side heard of a connection that was made."""
 _WORD_BYTES = 8
@@ -56,6 +57,8 @@ def _check(probes: Sequence[Probe]) -> None:
         for caller in sorted({each.caller for each in probes} - attached)
     ]
     for each in probes:
+        if each.quiet_s > LONGEST_S:
+            problems.append(Problem(f"probe from {each.caller}", f"it is to be quiet for {each.quiet_s:g} s", LIMIT))
         if each.listen and _address(each.host) is None:
             what = f"{each.host} is not an address"
             problems.append(Problem(f"probe from {each.caller}", what, "only an address can be listened on"))
@@ -78,9 +81,13 @@ def _probed(wanted: Probe, resolver: IPv4Address, ears: "_Ears") -> Probed:
     address = _address(wanted.host) or dns.resolve(wanted.host, resolver, limit_s)
     if address is None:
         return Probed(wanted, Seen.UNRESOLVED, took_s=time.monotonic() - start)
+    left_s = max(limit_s - (time.monotonic() - start), 0.01)
+    if wanted.kind is ProbeKind.PING:
+        answered = ping.answered(address, left_s)
+        return Probed(wanted, Seen.OPEN if answered else Seen.SILENT, took_s=time.monotonic() - start)
     word = secrets.token_bytes(_WORD_BYTES)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trying:
-        trying.settimeout(max(limit_s - (time.monotonic() - start), 0.01))
+        trying.settimeout(left_s)
         try:
             trying.connect((str(address), wanted.port))
         except ConnectionRefusedError:
@@ -90,10 +97,25 @@ def _probed(wanted: Probe, resolver: IPv4Address, ears: "_Ears") -> Probed:
         took_s = time.monotonic() - start
         source = None
         if wanted.listen:
+            time.sleep(wanted.quiet_s)
             with suppress(OSError):
                 trying.sendall(word)
             source = ears.heard(word)
+            if wanted.quiet_s and source is None:
+                return Probed(wanted, _after_silence(trying), took_s=time.monotonic() - start)
         return Probed(wanted, Seen.OPEN, source, took_s)
+
+
+def _after_silence(connection: socket.socket) -> Seen:
+    """What the one who spoke too late has met: a reset, or nothing."""
+    connection.settimeout(HEARD_S)
+    try:
+        connection.recv(1)
+    except (ConnectionResetError, BrokenPipeError):
+        return Seen.REFUSED
+    except OSError:
+        pass
+    return Seen.SILENT
 
 
 class _Ears:

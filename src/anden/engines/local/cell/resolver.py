@@ -79,13 +79,13 @@ class Resolver:
 
     def _await(self, configuration: Configuration) -> None:
         """Until it answers for every name with what `configuration` says."""
-        wanted = {str(one.service): one.address for one in configuration.backends if one.address is not None}
+        wanted = {str(one.service): set(one.addresses) for one in configuration.backends if one.addresses}
         last = min(wanted, default="anden")
         deadline = time.monotonic() + READY_S
 
         def known() -> bool:
             server = configuration.layout.resolver
-            return all(dns.resolve(name, server, dns.TRY_S) == at for name, at in wanted.items())
+            return all(set(dns.every(name, server, dns.TRY_S)) == at for name, at in wanted.items())
 
         while not netns.inside(RESOLVER, known):
             if time.monotonic() > deadline:

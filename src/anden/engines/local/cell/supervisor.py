@@ -96,7 +96,9 @@ class Supervisor:
             self._lives[record.instance.id] = life = Life(self._ground, record)
             await life.resume()
         if (configuration := self._ground.configuration) is not None:
-            servers = [one for record in found if (one := haproxy.server(record.instance)) is not None]
+            servers = [
+                one for record in found if record.registered and (one := haproxy.server(record.instance)) is not None
+            ]
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
             await asyncio.to_thread(self._resolver.configure, configuration)
         await self._faults.resume()
@@ -205,7 +207,8 @@ class Supervisor:
             case "configure":
                 return await self._configure(codec.from_data(Configuration, request["configuration"]))
             case "start":
-                return await self._start(codec.from_data(Instance, request["instance"]), request["rootfs"])
+                instance, launch_s = codec.from_data(Instance, request["instance"]), float(request.get("launch_s", 0.0))
+                return await self._start(instance, request["rootfs"], launch_s)
             case "stop":
                 return await self._stop(request["id"], float(request["drain_s"]), float(request["stop_s"]))
             case "exec":
@@ -249,8 +252,7 @@ class Supervisor:
             servers = [
                 one
                 for life in self._lives.values()
-                if life.record.state is not InstanceState.STOPPING
-                and (one := haproxy.server(life.record.instance)) is not None
+                if life.record.registered and (one := haproxy.server(life.record.instance)) is not None
             ]
             await asyncio.to_thread(network.build, configuration)
             await asyncio.to_thread(firewall.apply, configuration, self._faults.down(configuration))
@@ -262,14 +264,15 @@ class Supervisor:
             self._ground.configuration = configuration
             self._changed()
 
-    async def _start(self, instance: Instance, rootfs: str) -> None:
+    async def _start(self, instance: Instance, rootfs: str, launch_s: float) -> None:
         there = self._lives.get(instance.id)
         if there is not None:
             if there.record.instance.revision == instance.revision and there.record.state is not InstanceState.STOPPING:
                 return
             why = "an instance of another revision holds its slot"
             raise Problems(Problem(instance.id, "it cannot be started yet", why, "Stop that one first."))
-        record = Record(instance, rootfs, InstanceState.STARTING, time.time())
+        launch_at = time.monotonic() + launch_s if launch_s else 0.0
+        record = Record(instance, rootfs, InstanceState.STARTING, time.time(), launch_at=launch_at)
         self._lives[instance.id] = life = Life(self._ground, record)
         self._changed()
         try:

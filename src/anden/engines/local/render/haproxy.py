@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
+from anden.model.manners import Manners
 from anden.model.topology import Protocol
 
 GATEWAY_FD = 10
@@ -26,12 +27,12 @@ gateway or the other names."""
 CONNECT_S = 1.0
 REQUEST_S = 10.0
 """A client has this long for its request's headers."""
-IDLE_S = 60.0
-"""An HTTP client may keep a silent connection for this long."""
 TCP_IDLE_S = 350.0
 """The same for `protocol: tcp`: AWS's Network Load Balancer drops a flow after 350 s of silence."""
 STOP_MARGIN_S = 5.0
-RETRIES = 3
+BUFFER_BYTES = 68 * 1024
+"""What a request's headers must fit into, with HAProxy's own reserve of 1 KB: an Application Load Balancer takes 64 KB
+of headers, any line of them up to 16 KB. Only requests that are under way hold buffers."""
 CHECK_MS = 500
 CHECK_CHANGING_MS = 100
 """Between checks while an instance's health is turning."""
@@ -56,6 +57,10 @@ NEVER = "anden: no health answer holds this"
 NOWHERE = "anden:nowhere"
 NO_ROUTE = json.dumps({"error": "no route"})
 NO_INSTANCE = json.dumps({"error": "no healthy instance"})
+LONG_HEADER = json.dumps({"error": "a header line is too long"})
+OPEN = ":open"
+"""What the backend is called that holds the same servers unchecked: for when none of them is healthy and the balancer
+fails open. No service has a colon in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,10 @@ class Listener:
 def listeners(configuration: Configuration) -> tuple[Listener, ...]:
     """The internal names' sockets, in the order of the services; while a port moves, a name has two."""
     named = [
-        (backend.service, backend.address, port)
+        (backend.service, address, port)
         for backend in configuration.backends
-        if backend.address is not None and backend.port is not None
+        if backend.port is not None
+        for address in backend.addresses
         for port in (backend.port, *sorted(set(backend.also) - {backend.port}))
     ]
     return tuple(
@@ -123,10 +129,14 @@ def config(
         by_service.setdefault(one.service, []).append(one)
     backends = [backend for backend in configuration.backends if backend.port is not None]
     names = listeners(configuration)
-    blocks = [_global(configuration, socket), _defaults(), *_gateway(configuration.routes, backends)]
+    manners = configuration.manners
+    blocks = [_global(configuration, socket), _defaults(manners), *_gateway(configuration.routes, backends, manners)]
     for backend in backends:
-        blocks += [_name(backend, listener) for listener in names if listener.service == backend.service]
-        blocks.append(_backend(backend, by_service.get(backend.service, ()), paths))
+        own = by_service.get(backend.service, ())
+        blocks += [_name(backend, listener, manners) for listener in names if listener.service == backend.service]
+        blocks.append(_backend(backend, own, paths, manners))
+        if manners.fails_open:
+            blocks.append(_open(backend, own, manners))
     return "\n\n".join("\n    ".join(block) for block in blocks) + "\n"
 
 
@@ -143,14 +153,24 @@ def options(one: Server) -> str:
     return f"{CHECKING} {POOL}{h2}"
 
 
+def unchecked(one: Server) -> str:
+    """The same for a server of a backend that the balancer fails open to."""
+    return f"{POOL} proto h2" if one.protocol is Protocol.HTTP2 else POOL
+
+
 def stops_after(configuration: Configuration) -> float:
     """Seconds after which a process that was told to finish ends, whatever is still open in it."""
-    longest = max((_timeout(backend) for backend in configuration.backends if backend.port is not None), default=0.0)
-    return max(longest, IDLE_S) + STOP_MARGIN_S
+    manners = configuration.manners
+    backends = [backend for backend in configuration.backends if backend.port is not None]
+    longest = max((_timeout(backend, manners) for backend in backends), default=0.0)
+    return max(longest, manners.idle_s) + STOP_MARGIN_S
 
 
-def _timeout(backend: Backend) -> float:
-    return max(backend.timeout_s, TCP_IDLE_S) if backend.protocol is Protocol.TCP else backend.timeout_s
+def _timeout(backend: Backend, manners: Manners) -> float:
+    """An answer that keeps its connection silent for longer than the balancer's patience never comes."""
+    if backend.protocol is Protocol.TCP:
+        return max(backend.timeout_s, TCP_IDLE_S)
+    return backend.timeout_s if manners.answer_s is None else min(backend.timeout_s, manners.answer_s)
 
 
 def _ms(seconds: float) -> str:
@@ -172,27 +192,28 @@ def _global(configuration: Configuration, socket: str) -> list[str]:
         "uid 65534",
         "gid 65534",
         f"hard-stop-after {_ms(stops_after(configuration))}",
+        f"tune.bufsize {BUFFER_BYTES}",
         f"stats socket {socket} mode 600 level admin",
         "stats timeout 1h",
     ]
 
 
-def _defaults() -> list[str]:
+def _defaults(manners: Manners) -> list[str]:
     return [
         "defaults",
         f"backlog {BACKLOG}",
         f"timeout connect {_ms(CONNECT_S)}",
-        f"timeout client {_ms(IDLE_S)}",
-        f"timeout server {_ms(IDLE_S)}",
+        f"timeout client {_ms(manners.idle_s)}",
+        f"timeout server {_ms(manners.idle_s)}",
         f"timeout check {CHECK_TIMEOUT_MS}ms",
-        f"timeout http-request {_ms(REQUEST_S)}",
-        f"timeout http-keep-alive {_ms(IDLE_S)}",
-        f"retries {RETRIES}",
-        "option redispatch 1",
+        f"timeout http-request {_ms(min(REQUEST_S, manners.idle_s))}",
+        f"timeout http-keep-alive {_ms(manners.idle_s)}",
+        f"retries {manners.retries}",
+        *(["option redispatch 1"] if manners.retries else []),
     ]
 
 
-def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend]) -> Iterator[list[str]]:
+def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend], manners: Manners) -> Iterator[list[str]]:
     """The longest path wins; rules with a host come before those without. Refusals are backends too: an
     `http-request` rule would be evaluated before every `use_backend`, whatever their order."""
     http = {backend.service for backend in backends if backend.protocol is not Protocol.TCP}
@@ -203,10 +224,14 @@ def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend]) -> Ite
         "mode http",
         "option forwardfor",
         "option idle-close-on-response",
+        *_refusals(manners),
     ]
     for route in sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path)):
         refused = route.refused or ("" if route.service in http else f"{route.service} does not speak HTTP")
         goal = reasons.setdefault(refused, f"anden:refused-{len(reasons) + 1}") if refused else str(route.service)
+        if manners.fails_open and not refused:
+            conditions = _conditions(route, f" {_none_healthy(route.service)}")
+            frontend += [f"use_backend {goal}{OPEN} if {condition}" for condition in conditions]
         frontend += [f"use_backend {goal} if {condition}" for condition in _conditions(route)]
     yield [*frontend, f"default_backend {NOWHERE}"]
     yield [
@@ -219,41 +244,68 @@ def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend]) -> Ite
         yield [f"backend {goal}", "mode http", answer]
 
 
-def _conditions(route: GatewayRoute) -> list[str]:
-    """A prefix that ends at a segment's edge: `/accounts` takes `/accounts` and `/accounts/x`, not `/accountsx`."""
+def _conditions(route: GatewayRoute, more: str = "") -> list[str]:
+    """A prefix that ends at a segment's edge: `/accounts` takes `/accounts` and `/accounts/x`, not `/accountsx`.
+
+    more: what must hold as well; it stands on each side of an `or`, which binds less than standing side by side."""
     prefix = route.path.rstrip("/")
-    paths = [f"{{ path -m str {quote(prefix)} }}"] if prefix else []
-    paths.append(f"{{ path -m beg {quote(prefix + '/')} }}")
+    paths = [f"{{ path -m str {quote(prefix)} }}{more}"] if prefix else []
+    paths.append(f"{{ path -m beg {quote(prefix + '/')} }}{more}")
     if route.host is None:
         return [" or ".join(paths)]
     host = f"{{ req.hdr(host),host_only,lower -m str {quote(route.host.lower())} }}"
     return [f"{host} {path}" for path in paths]
 
 
-def _name(backend: Backend, listener: Listener) -> list[str]:
+def _none_healthy(service: ServiceName) -> str:
+    return f"{{ nbsrv({service}) eq 0 }}"
+
+
+def _refusals(manners: Manners) -> list[str]:
+    """What a frontend refuses of any request. One look at each line: the pattern is bound to a line's beginning."""
+    if manners.header_bytes is None:
+        return []
+    too_long = f"{{ req.hdrs -m reg '(?m)^[^\\r\\n]{{{manners.header_bytes + 1}}}' }}"
+    said = f"content-type application/json string {quote(LONG_HEADER)}"
+    return [f"http-request return status 400 {said} if {too_long}"]
+
+
+def _name(backend: Backend, listener: Listener, manners: Manners) -> list[str]:
+    more = "" if listener.address == backend.address else f":{listener.address}"
     lines = [
-        f"frontend name:{backend.service}:{listener.port}",
+        f"frontend name:{backend.service}:{listener.port}{more}",
         f"bind fd@{listener.fd}",
         f"maxconn {NAME_CONNECTIONS}",
     ]
     if backend.protocol is Protocol.TCP:
-        lines += ["mode tcp", f"timeout client {_ms(_timeout(backend))}"]
+        lines += ["mode tcp", f"timeout client {_ms(_timeout(backend, manners))}"]
     else:
-        lines += ["mode http", "option forwardfor", "option idle-close-on-response"]
+        lines += ["mode http", "option forwardfor", "option idle-close-on-response", *_refusals(manners)]
+    if manners.fails_open:
+        lines.append(f"use_backend {backend.service}{OPEN} if {_none_healthy(backend.service)}")
     return [*lines, f"default_backend {backend.service}"]
 
 
-def _backend(backend: Backend, servers: Iterable[Server], paths: str) -> list[str]:
-    lines = [f"backend {backend.service}", "balance leastconn", f"timeout server {_ms(_timeout(backend))}"]
+def _balanced(name: str, backend: Backend, manners: Manners) -> list[str]:
+    """What is the same for a service's backend and for the one that it fails open to."""
+    lines = [f"backend {name}", "balance leastconn", f"timeout server {_ms(_timeout(backend, manners))}"]
     if backend.protocol is Protocol.TCP:
-        lines.append("mode tcp")
-    else:
-        lines += [
-            "mode http",
-            "retry-on conn-failure empty-response",
-            f"http-request disable-l7-retry unless {{ method {IDEMPOTENT} }}",
-            f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}",
-        ]
+        return [*lines, "mode tcp"]
+    lines.append("mode http")
+    if manners.retries:
+        lines.append("retry-on conn-failure empty-response")
+        lines.append(f"http-request disable-l7-retry unless {{ method {IDEMPOTENT} }}")
+    return [*lines, f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}"]
+
+
+def _open(backend: Backend, servers: Iterable[Server], manners: Manners) -> list[str]:
+    ordered = sorted(servers, key=lambda one: one.id)
+    own = (f"server {one.id} {one.address}:{one.port} {unchecked(one)}" for one in ordered)
+    return [*_balanced(f"{backend.service}{OPEN}", backend, manners), *own]
+
+
+def _backend(backend: Backend, servers: Iterable[Server], paths: str, manners: Manners) -> list[str]:
+    lines = _balanced(str(backend.service), backend, manners)
     if backend.health_path is not None:
         lines += [
             "option httpchk",

@@ -7,7 +7,8 @@ Every packet between namespaces crosses the hub's forward hook once. What decide
 3. the source's service, by a *data* map from address to number: a verdict map by address costs time for each member;
 4. one small chain for each caller that declares anything: names, members, destinations.
 
-Nothing is ever rejected: what is not declared meets silence, as in a security group.
+What is not declared meets silence, never a rejection, as in a security group. With AWS's manners one thing is: a flow
+to the internet that was silent for too long and then goes on meets a reset, as from a NAT gateway.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -19,6 +20,9 @@ from anden.model.configuration import Backend, Configuration
 
 TABLE = "anden"
 DNS_PORT = 53
+NAT_IDLE = "nat-idle"
+BEGINS = "tcp flags & (fin | syn | rst | ack) == syn"
+GOES_ON = "tcp flags & (fin | syn | rst | ack) != syn"
 NOBODY = 0
 """The mark of an address that no service owns. Services are numbered from 1."""
 
@@ -43,9 +47,10 @@ def ruleset(configuration: Configuration, down: Collection[IPv4Network] = ()) ->
     lines += _set("map leaves", "ipv4_addr : ipv4_addr", _leaves(configuration))
     lines += _set("set fixed", "ipv4_addr", [str(address) for address in fixed])
     lines += _set("set zone_down", "ipv4_addr", [str(n) for n in collapse_addresses(down)], interval=True)
+    lines += _timeouts(configuration)
     for backend in configuration.backends:
         lines += _outside(backend, configuration)
-    for chain in (*callers, _balancer(configuration), _forward(configuration, callers), *_surroundings()):
+    for chain in (*callers, _balancer(configuration), _forward(configuration, callers), *_surroundings(configuration)):
         lines += _written(chain)
     return "\n".join([*lines[:-1], "}", ""])
 
@@ -102,9 +107,7 @@ def _caller(backend: Backend, configuration: Configuration) -> _Chain:
     known = {callee.service: callee for callee in configuration.backends}
     mine = [allow for allow in configuration.allows if allow.caller == backend.service and allow.callee in known]
     names = sorted(
-        (address, allow.transport.value, allow.port)
-        for allow in mine
-        if (address := known[allow.callee].address) is not None
+        (address, allow.transport.value, allow.port) for allow in mine for address in known[allow.callee].addresses
     )
     members = sorted((known[allow.callee].number, allow.transport.value, allow.port) for allow in mine)
     rules = []
@@ -112,7 +115,12 @@ def _caller(backend: Backend, configuration: Configuration) -> _Chain:
         keys = [f"{address} . {transport} . {port}" for address, transport, port in names]
         rules.append(f'oifname "{BALANCER}" ip daddr . meta l4proto . th dport {_inline(keys)} accept')
     if any(allow.caller == backend.service for allow in configuration.allows_out):
-        rules.append(f'oifname "{INTERNET}" ip daddr . meta l4proto . th dport @outside-{backend.service} accept')
+        declared = f'oifname "{INTERNET}" ip daddr . meta l4proto . th dport @outside-{backend.service}'
+        if configuration.manners.nat_idle_s is not None:
+            # Connection tracking has forgotten it, for only what begins or was forgotten comes here.
+            rules.append(f"{declared} {GOES_ON} reject with tcp reset")
+            rules.append(f'{declared} {BEGINS} ct timeout set "{NAT_IDLE}" accept')
+        rules.append(f"{declared} accept")
     if members:
         keys = [f"{number} . {transport} . {port}" for number, transport, port in members]
         rules += _by_number("daddr")
@@ -151,15 +159,26 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
     return _Chain("forward", tuple(rules), "type filter hook forward priority filter; policy drop;")
 
 
-def _surroundings() -> tuple[_Chain, ...]:
-    """The hub itself is nobody's neighbour: it takes nothing, says nothing (no ICMP either), and translates sources."""
+def _timeouts(configuration: Configuration) -> list[str]:
+    """How long connection tracking remembers a silent flow to the internet; otherwise the kernel's own five days."""
+    idle_s = configuration.manners.nat_idle_s
+    if idle_s is None:
+        return []
+    policy = f"policy = {{ established : {max(round(idle_s), 1)} }}"
+    return [f"\tct timeout {NAT_IDLE} {{", "\t\tprotocol tcp", "\t\tl3proto ip", f"\t\t{policy}", "\t}", ""]
+
+
+def _surroundings(configuration: Configuration) -> tuple[_Chain, ...]:
+    """The hub itself is nobody's neighbour: it takes nothing, says nothing (no ICMP either), and translates sources.
+    The one thing that it says with AWS's manners is the reset of a forgotten flow to the internet."""
+    resets = () if configuration.manners.nat_idle_s is None else ("tcp flags & (fin | syn | rst) == rst accept",)
     return (
         _Chain(
             "input",
             ('iifname "lo" accept', "ct state established,related accept"),
             "type filter hook input priority filter; policy drop;",
         ),
-        _Chain("output", ('oifname "lo" accept',), "type filter hook output priority filter; policy drop;"),
+        _Chain("output", ('oifname "lo" accept', *resets), "type filter hook output priority filter; policy drop;"),
         _Chain(
             "leave",
             (f'oifname "{INTERNET}" snat ip to ip saddr map @leaves',),

@@ -1,15 +1,14 @@
 """The resolver of a cell as dnsmasq's configuration and hosts file: internal names, and nothing else.
 
 It has no upstream. `SERVICE` and `SERVICE.internal` answer with the internal name's address; whatever else is asked
-for does not exist (NXDOMAIN), at once, and the question never leaves the cell.
+for does not exist (NXDOMAIN), at once, and the question never leaves the cell. Where a name has several addresses, an
+answer holds all of them, each time another one first: dnsmasq does so by itself.
 """
 
 from anden.model.configuration import Configuration
 
 DOMAIN = "internal"
 PORT = 53
-TTL_S = 10
-"""How long an answer may be kept. An internal name's address stays as long as its service, so little depends on it."""
 NOBODY = "nobody"
 """dnsmasq reads what instances send it; it does so as nobody, in nobody's group."""
 NOGROUP = "nogroup"
@@ -30,8 +29,8 @@ def config(configuration: Configuration, hosts_file: str, user: str = NOBODY) ->
             f"addn-hosts={hosts_file}",
             "# Every name that the hosts file does not hold: NXDOMAIN.",
             "address=/#/",
-            f"local-ttl={TTL_S}",
-            f"neg-ttl={TTL_S}",
+            f"local-ttl={configuration.manners.name_ttl_s}",
+            f"neg-ttl={configuration.manners.name_ttl_s}",
             "no-negcache",
             "",
         ]
@@ -39,10 +38,10 @@ def config(configuration: Configuration, hosts_file: str, user: str = NOBODY) ->
 
 
 def hosts(configuration: Configuration) -> str:
-    """The hosts file: one line for each service that has an internal name."""
+    """The hosts file: one line for each address of an internal name."""
     lines = [
-        f"{backend.address} {backend.service} {backend.service}.{DOMAIN}"
+        f"{address} {backend.service} {backend.service}.{DOMAIN}"
         for backend in configuration.backends
-        if backend.address is not None
+        for address in backend.addresses
     ]
     return "\n".join([*lines, ""])

@@ -1,6 +1,7 @@
 """Configurations that the renders are shown with, and how to compare with a golden file."""
 
 import os
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from anden.model.configuration import (
     Transport,
 )
 from anden.model.ids import DestinationName, InstanceId, ServiceName, ZoneName
+from anden.model.manners import AWS
 from anden.model.topology import Protocol
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -89,7 +91,14 @@ SERVERS = (
     Server(InstanceId("accounts-1"), ServiceName("accounts"), IPv4Address("172.30.128.4"), 8080, "/up"),
     Server(InstanceId("queue-1"), ServiceName("queue"), IPv4Address("172.30.128.6"), 5672, None, Protocol.TCP),
 )
-CASES = {"smallest": SMALLEST, "bank": BANK}
+BANK_AS_AWS = replace(
+    BANK,
+    backends=tuple(
+        replace(each, more=(each.address + 1000,)) if each.address is not None else each for each in BANK.backends
+    ),
+    manners=AWS,
+)
+CASES = {"smallest": SMALLEST, "bank": BANK, "bank-as-aws": BANK_AS_AWS}
 
 
 def golden(name: str, text: str) -> None:

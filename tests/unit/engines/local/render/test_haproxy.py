@@ -20,6 +20,7 @@ from anden.engines.local.render import haproxy
 from anden.model.configuration import Configuration, GatewayRoute
 from anden.model.ids import Digest, InstanceId, ServiceName, ZoneName
 from anden.model.instance import Instance
+from anden.model.manners import TWIN
 
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
@@ -80,7 +81,7 @@ def test_listeners_follow_the_gateway_and_only_named_services_have_one() -> None
 
 def test_a_finished_process_ends_after_the_longest_request_that_is_allowed() -> None:
     slow = replace(SMALLEST, backends=(replace(SMALLEST.backends[0], timeout_s=900.0),))
-    assert haproxy.stops_after(SMALLEST) == haproxy.IDLE_S + haproxy.STOP_MARGIN_S
+    assert haproxy.stops_after(SMALLEST) == TWIN.idle_s + haproxy.STOP_MARGIN_S
     assert haproxy.stops_after(slow) == 900 + haproxy.STOP_MARGIN_S
     assert haproxy.stops_after(BANK) == haproxy.TCP_IDLE_S + haproxy.STOP_MARGIN_S
 
