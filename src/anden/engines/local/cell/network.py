@@ -21,7 +21,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
-from anden.engines.local.cell import netns
+from anden.engines.local.cell import netns, protocol
 from anden.engines.local.render.stations import (
     BALANCER,
     INTERNET,
@@ -33,6 +33,8 @@ from anden.engines.local.render.stations import (
 )
 from anden.model.configuration import Configuration
 
+HAD = protocol.RUN / "had"
+"""A file for each address that somebody had since the cell began; on its tmpfs, and so it ends with it."""
 CABLE = "eth0"
 """The interface of every namespace but the hub."""
 _LOOPBACK = 1
@@ -152,10 +154,22 @@ def attach(id: str, address: IPv4Address, zone: str) -> str:
     if netns.kept(id) and _addresses(id) - {str(address)}:
         detach(id)
     if not netns.kept(id):
-        netns.apart(lambda: _forget_flows(str(address)))
+        _forget_owner(address)
     link = link_of(id)
     _join(_Leaf(id, link, address, address, (IPv4Network(address),)))
     return str(netns.path(id))
+
+
+def _forget_owner(address: IPv4Address) -> None:
+    """Whoever had that address before. One that nobody had since the cell began has no flows, and looking for them
+    takes longer than everything else here: the kernel walks its whole table, twice. The note is made first, so that
+    whoever dies on the way leaves a search too many and never one too few."""
+    note = HAD / str(address)
+    if note.exists():
+        netns.apart(lambda: _forget_flows(str(address)))
+    else:
+        HAD.mkdir(parents=True, exist_ok=True)
+        note.touch()
 
 
 def _forget_flows(address: str) -> None:
