@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     if lacking := tools.missing(tools.BENCH_TOOLS):
         print("these are missing, and their rows say so:")
         print("".join(f"  {one.command}: {one.why}\n" for one in lacking) + f"  {tools.installation(lacking)}")
-    # A machine where nobody may keep compiled modules starts every Python anew from its text: that is not what is asked.
+    # Where nobody may keep compiled modules, every Python starts anew from its text: that is not what is asked.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
