@@ -9,6 +9,7 @@ has lead into a black hole: silence, and never an answer from the twin's interne
 import errno
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2s
 from ipaddress import IPv4Address, IPv4Network
@@ -29,7 +30,7 @@ from anden.engines.local.render.stations import (
 from anden.model.configuration import Configuration
 
 HAD = protocol.RUN / "had"
-"""A file for each address that somebody had since the cell began; on its tmpfs, and so it ends with it."""
+"""A file for each address whose flows may be there; on the cell's tmpfs, and so it ends with it."""
 CABLE = "eth0"
 """The interface of every namespace but the hub."""
 _LOOPBACK = 1
@@ -132,15 +133,23 @@ def attach(id: str, address: IPv4Address, zone: str) -> str:
 
 
 def _forget_owner(address: IPv4Address) -> None:
-    """Whoever had that address before. One that nobody had since the cell began has no flows, and looking for them
-    takes longer than everything else here: the kernel walks its whole table, twice. The note is made first, so that
-    whoever dies on the way leaves a search too many and never one too few."""
+    """Whoever had that address before, when their flows may be there still. Looking for them takes longer than
+    everything else here, for the kernel walks its whole table, twice: so it is done as an instance leaves, and here
+    only for one that came to no such end. The note is made before the address is used, so that whoever dies on the way
+    leaves a search too many and never one too few."""
     note = HAD / str(address)
     if note.exists():
         netns.apart(lambda: _forget_flows(str(address)))
     else:
         HAD.mkdir(parents=True, exist_ok=True)
         note.touch()
+
+
+def _forget_left(address: str) -> None:
+    """An address that has just been left: from here on nothing leads there. What fails is done by the next owner."""
+    with suppress(OSError):
+        netns.apart(lambda: _forget_flows(address))
+        (HAD / address).unlink(missing_ok=True)
 
 
 def _forget_flows(address: str) -> None:
@@ -173,8 +182,11 @@ def detach(id: str) -> None:
             if (link := index(link_of(id))) is not None:
                 hub.remove(link)
 
+    had = _addresses(id) if netns.kept(id) else set()
     netns.apart(work)
     netns.forget(id)
+    for address in had:
+        _forget_left(address)
 
 
 def attached() -> set[str]:
