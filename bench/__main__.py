@@ -38,8 +38,8 @@ def main(argv: Sequence[str]) -> int:
         print("".join(f"  {one.command}: {one.why}\n" for one in lacking) + f"  {tools.installation(lacking)}")
     # Where nobody may keep compiled modules, every Python starts anew from its text: that is not what is asked.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first too: a shell's background job ignores it
+        signal.signal(number, _leave)
     here = machine.this()
     folder = Path(tempfile.mkdtemp(prefix="anden-bench-"))
     began, figures = time.monotonic(), dict[str, Figure]()
@@ -93,7 +93,9 @@ def _refused(why: str) -> int:
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
-    """Told to end: on the same way as Ctrl-C, so that everything is taken down."""
+    """Told to end: everything is taken down on the way out, and a second word does not disturb that."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
