@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -253,6 +254,15 @@ def _outside(port: int) -> socket.socket:
 
 def scenario_an_address_changes_hands() -> None:
     """Whoever gets an address that somebody else had inherits no flow that the other was allowed."""
+    _changes_hands(lambda: network.detach("accounts-1"))
+
+
+def scenario_an_address_was_left_without_a_word() -> None:
+    """The same when nobody came to forget the flows as the other left."""
+    _changes_hands(lambda: netns.forget("accounts-1"))
+
+
+def _changes_hands(leave: Callable[[], None]) -> None:
     accounts, ledger = world.backend("accounts", 1, slots=1), world.backend("ledger", 2, slots=1)
     wanted = world.configuration(accounts, ledger, allows=[("accounts", "ledger", 8080)])
     udp = AllowService(ServiceName("accounts"), ServiceName("ledger"), 8080, Transport.UDP)
@@ -274,7 +284,7 @@ def scenario_an_address_changes_hands() -> None:
         assert word == b"a word"
         heard.sendto(b"an answer", caller)  # only now does connection tracking call it established
         heir = replace(accounts, service=ServiceName("heir"), number=3)
-        network.detach("accounts-1")
+        leave()
         firewall.apply(world.configuration(heir, ledger))
         network.attach("heir-1", at.address, at.zone)
         netns.inside("heir-1", send)
@@ -397,6 +407,7 @@ def scenario_network() -> None:
         scenario_spoofing,
         scenario_established,
         scenario_an_address_changes_hands,
+        scenario_an_address_was_left_without_a_word,
         scenario_resolver,
     ],
     ids=lambda scenario: scenario.__name__.removeprefix("scenario_"),

@@ -91,6 +91,11 @@ class Wanted:
         """The specification for that slot. Raises KeyError when there is no such slot."""
         return self._make(ordinal)[0]
 
+    def holds(self, seen: InstanceSeen) -> bool:
+        """Its name and address are those of one slot, whatever runs in it."""
+        slot = self.slots.get(seen.ordinal)
+        return slot is not None and seen.address == slot.address and seen.id == self.id(seen.ordinal)
+
     def matches(self, seen: InstanceSeen) -> bool:
         """It is specified just as its slot's instance should be; it may be on its way out."""
         if seen.ordinal not in self.slots or seen.id != self.id(seen.ordinal):

@@ -14,6 +14,7 @@ from anden.planning.steps import Rollout
 TICKS = 16
 """Plans that a rehearsal makes at most, and TICKS_AN_INSTANCE more for each instance that is there or has a slot."""
 TICKS_AN_INSTANCE = 2
+HEALED = (InstanceState.RUNNING, Health.HEALTHY, True)
 
 
 def rehearse(
@@ -75,7 +76,7 @@ def healed(observation: Observation) -> Observation:
         observation,
         instances=tuple(
             seen
-            if seen.state in LEAVING
+            if seen.state in LEAVING or (seen.state, seen.health, seen.ever_healthy) == HEALED
             else replace(seen, state=InstanceState.RUNNING, health=Health.HEALTHY, ever_healthy=True)
             for seen in observation.instances
         ),

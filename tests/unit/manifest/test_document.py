@@ -1,6 +1,5 @@
 """Text that is no manifest yet."""
 
-
 import pytest
 import yaml
 from tests.unit.manifest.manifests import INVALID, VALID, read, said

@@ -137,7 +137,7 @@ class Executor:
         argv += ["--images", str(self._images.resolve()), "--client", self._key.client]
         argv += ["--environment", self._key.environment, "--gateway", self._gateway, "--group", self._place.group]
         ours = str(Path(anden.__file__).parents[1])
-        env = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", "PYTHONPATH": ours, "PYTHONDONTWRITEBYTECODE": "1"}
+        env = {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", "PYTHONPATH": ours}
         try:
             done = subprocess.run(
                 argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=KEEPER_S, check=False

@@ -22,7 +22,7 @@ SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", 
 @dataclass(frozen=True, slots=True)
 class Tool:
     """command: its name on PATH. package: of Debian and Ubuntu. why: in a few words.
-    needed_for: `cell`, `image`, or `test` for what only ./test needs."""
+    needed_for: `cell`, `image`, `test` for what only ./test needs, `bench` for what only `python -m bench` does."""
 
     command: str
     package: str
@@ -48,6 +48,12 @@ TOOLS = (
 TEST_TOOLS = (
     Tool("git", "git", "lists the files of this repository", "test"),
     Tool("ip", "iproute2", "shows what networks a test left behind", "test"),
+)
+
+BENCH_TOOLS = (
+    Tool("wrk", "wrk", "saturates a balancer", "bench"),
+    Tool("podman", "podman", "is a peer: the same containers by another hand", "bench"),
+    Tool("podman-compose", "podman-compose", "is a peer of up", "bench"),
 )
 
 

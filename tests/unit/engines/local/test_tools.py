@@ -39,7 +39,7 @@ def test_a_file_counts_as_a_tool(tmp_path: Path) -> None:
 
 
 def test_every_tool_says_what_and_why() -> None:
-    for tool in (*tools.TOOLS, *tools.TEST_TOOLS):
+    for tool in (*tools.TOOLS, *tools.TEST_TOOLS, *tools.BENCH_TOOLS):
         assert tool.command
         assert tool.package
         assert not tool.why.endswith(".")

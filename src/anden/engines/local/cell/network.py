@@ -8,20 +8,16 @@ has lead into a black hole: silence, and never an answer from the twin's interne
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import wraps
 from hashlib import blake2s
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from socket import AF_INET
-from typing import Any, ParamSpec, TypeVar
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
-
-from anden.engines.local.cell import netns, sockets
+from anden.engines.local.cell import netns, protocol, sockets
+from anden.engines.local.cell.rtnetlink import BLACKHOLE, LOCAL, MAIN, OWN, Rtnetlink, index
 from anden.engines.local.render.stations import (
     BALANCER,
     INTERNET,
@@ -33,21 +29,20 @@ from anden.engines.local.render.stations import (
 )
 from anden.model.configuration import Configuration
 
+HAD = protocol.RUN / "had"
+"""A file for each address whose flows may be there; on the cell's tmpfs, and so it ends with it."""
 CABLE = "eth0"
 """The interface of every namespace but the hub."""
 _LOOPBACK = 1
-_LOCAL_TABLE = 255
-_MAIN_TABLE = 254
 _OWN_WORDS = 5
 """Priority of the internet's rule for packets that it makes itself; the rule for the others follows."""
 _ALL_ELSE = 10
 _ANYWHERE = IPv4Network("0.0.0.0/0")
-_BLACKHOLE = "blackhole"
-_ACKNOWLEDGE_AT_ONCE = (("quickack", 1),)
+_QUICK_ACK = 15
+"""RTAX_QUICKACK."""
+_ACKNOWLEDGE_AT_ONCE = ((_QUICK_ACK, 1),)
 """A server that sends headers and body in two writes, as Python's own does, waits for an acknowledgement in between;
 on a connection that is used again the kernel would hold that back for 40 ms."""
-_ONLINK = 4
-"""RTNH_F_ONLINK: the next hop is at the end of the cable, though no network says so."""
 _HUB = {
     "net/ipv6/conf/all/disable_ipv6": "1",
     "net/ipv6/conf/default/disable_ipv6": "1",
@@ -64,23 +59,6 @@ _LEAF = {
 }
 
 
-Words = ParamSpec("Words")
-Result = TypeVar("Result")
-
-
-def _plain(work: Callable[Words, Result]) -> Callable[Words, Result]:
-    """The kernel's refusals as OSError: pyroute2's own error is none, and callers handle operating errors."""
-
-    @wraps(work)
-    def done(*words: Words.args, **named: Words.kwargs) -> Result:
-        try:
-            return work(*words, **named)
-        except NetlinkError as error:
-            raise OSError(error.code, f"the kernel refused a change of the network: {error}") from error
-
-    return done
-
-
 @dataclass(frozen=True, slots=True)
 class _Leaf:
     """A namespace at the end of one cable.
@@ -94,11 +72,10 @@ class _Leaf:
     address: IPv4Address
     via: IPv4Address
     routes: tuple[IPv4Network, ...]
-    more: Callable[[IPRoute, int], None] = lambda _ip, _cable: None
-    metrics: tuple[tuple[str, int], ...] = ()
+    more: Callable[[Rtnetlink], None] = lambda _ip: None
+    metrics: tuple[tuple[int, int], ...] = ()
 
 
-@_plain
 def build(configuration: Configuration) -> None:
     """Make the hub and the stations be as `configuration` says. Idempotent; running instances do not notice.
 
@@ -106,19 +83,17 @@ def build(configuration: Configuration) -> None:
     """
     layout = configuration.layout
 
-    def balancer(ip: IPRoute, _cable: int) -> None:
+    def balancer(ip: Rtnetlink) -> None:
         # Every internal name's address is the balancer's own, whichever are in use (AnyIP).
-        ip.route("replace", dst=str(layout.names), type="local", oif=_LOOPBACK, table=_LOCAL_TABLE, scope="host")
+        ip.route(layout.names, kind=OWN, out=_LOOPBACK)
 
-    def internet(ip: IPRoute, cable: int) -> None:
+    def internet(ip: Rtnetlink) -> None:
         # Every address is its own (AnyIP), and what it says itself does not stay: local sources look past that route.
-        ip.route(
-            "replace", family=AF_INET, dst="default", type="local", oif=_LOOPBACK, table=_LOCAL_TABLE, scope="host"
-        )
-        if any(rule.get_attr("FRA_PRIORITY", 0) == 0 for rule in ip.get_rules(family=AF_INET)):
-            ip.rule("add", family=AF_INET, priority=_OWN_WORDS, iifname="lo", table=_MAIN_TABLE)
-            ip.rule("add", family=AF_INET, priority=_ALL_ELSE, table=_LOCAL_TABLE)
-            ip.rule("del", family=AF_INET, priority=0, table=_LOCAL_TABLE)
+        ip.route(_ANYWHERE, kind=OWN, out=_LOOPBACK)
+        if 0 in ip.rules():
+            ip.rule(_OWN_WORDS, MAIN, incoming="lo")
+            ip.rule(_ALL_ELSE, LOCAL)
+            ip.unrule(0, LOCAL)
 
     host = layout.balancer
     stations = (
@@ -129,18 +104,17 @@ def build(configuration: Configuration) -> None:
 
     def work() -> None:
         _sysctl(_HUB)
-        with IPRoute() as hub:
-            hub.link("set", index=_LOOPBACK, state="up")
-            hub.addr("replace", index=_LOOPBACK, address=str(ROUTER), prefixlen=32)
+        with Rtnetlink() as hub:
+            hub.up(_LOOPBACK)
+            hub.address(_LOOPBACK, ROUTER)
             for nobody in (layout.network, LINK_LOCAL):
-                hub.route("replace", dst=str(nobody), type=_BLACKHOLE)
+                hub.route(nobody, kind=BLACKHOLE)
 
     netns.apart(work)
     for station in stations:
         _join(station)
 
 
-@_plain
 def attach(id: str, address: IPv4Address, zone: str) -> str:
     """A namespace for instance `id` with that address; its path. The same again is not an error; another address
     replaces the namespace. Safe to call for several instances at once. `zone` is not needed: it is in the address.
@@ -152,38 +126,67 @@ def attach(id: str, address: IPv4Address, zone: str) -> str:
     if netns.kept(id) and _addresses(id) - {str(address)}:
         detach(id)
     if not netns.kept(id):
-        netns.apart(lambda: _forget_flows(str(address)))
+        _forget_owner(address)
     link = link_of(id)
     _join(_Leaf(id, link, address, address, (IPv4Network(address),)))
     return str(netns.path(id))
 
 
+def _forget_owner(address: IPv4Address) -> None:
+    """Whoever had that address before, when their flows may be there still. Looking for them takes longer than
+    everything else here, for the kernel walks its whole table, twice: so it is done as an instance leaves, and here
+    only for one that came to no such end. The note is made before the address is used, so that whoever dies on the way
+    leaves a search too many and never one too few."""
+    note = HAD / str(address)
+    if note.exists():
+        netns.apart(lambda: _forget_flows(str(address)))
+    else:
+        HAD.mkdir(parents=True, exist_ok=True)
+        note.touch()
+
+
+def _forget_left(address: str) -> None:
+    """An address that has just been left: from here on nothing leads there. What fails is done by the next owner."""
+    with suppress(OSError):
+        netns.apart(lambda: _forget_flows(address))
+        (HAD / address).unlink(missing_ok=True)
+
+
 def _forget_flows(address: str) -> None:
     """What connection tracking knows of whoever had that address before: the firewall lets an established flow go on,
     and the next owner would inherit it."""
-    with NFCTSocket() as tracking:
-        for side in ("saddr", "daddr"):
-            for entry in tuple(tracking.dump(tuple_orig=NFCTAttrTuple(**{side: address}))):
-                flow = NFCTAttrTuple.from_netlink(AF_INET, entry.get_attr("CTA_TUPLE_ORIG"))
-                if getattr(flow, side) == address:  # a kernel before 5.8 does not choose
-                    try:
-                        tracking.entry("del", tuple_orig=flow)
-                    except NetlinkError as error:
-                        if error.code != errno.ENOENT:  # it ended by itself
-                            raise
+    # Not before it is needed: importing it takes as long as importing all the rest of the supervisor.
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+    from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket  # noqa: PLC0415
+
+    try:
+        with NFCTSocket() as tracking:
+            for side in ("saddr", "daddr"):
+                for entry in tuple(tracking.dump(tuple_orig=NFCTAttrTuple(**{side: address}))):
+                    flow = NFCTAttrTuple.from_netlink(AF_INET, entry.get_attr("CTA_TUPLE_ORIG"))
+                    if getattr(flow, side) == address:  # a kernel before 5.8 does not choose
+                        try:
+                            tracking.entry("del", tuple_orig=flow)
+                        except NetlinkError as error:
+                            if error.code != errno.ENOENT:  # it ended by itself
+                                raise
+    except NetlinkError as error:  # none of the operating system's, and callers handle those
+        raise OSError(error.code, f"the kernel does not forget the flows of {address}: {error}") from error
 
 
-@_plain
 def detach(id: str) -> None:
     """Take the instance off the network and forget its namespace. Not an error when it is not there."""
 
     def work() -> None:
-        with IPRoute() as hub:
-            for index in hub.link_lookup(ifname=link_of(id)):
-                hub.link("del", index=index)
+        with Rtnetlink() as hub:
+            if (link := index(link_of(id))) is not None:
+                hub.remove(link)
 
+    had = _addresses(id) if netns.kept(id) else set()
     netns.apart(work)
     netns.forget(id)
+    for address in had:
+        _forget_left(address)
 
 
 @_plain
@@ -205,9 +208,8 @@ def link_of(id: str) -> str:
 
 def _addresses(name: str) -> set[str]:
     def work() -> set[str]:
-        with IPRoute() as ip:
-            found: Iterable[Any] = ip.get_addr()
-            return {one.get_attr("IFA_ADDRESS") for one in found if one["index"] != _LOOPBACK}
+        with Rtnetlink() as ip:
+            return {address for link, address in ip.addresses() if link != _LOOPBACK}
 
     return netns.inside(name, work)
 
@@ -224,10 +226,10 @@ def _join(leaf: _Leaf) -> None:
                 netns.unshare()
                 _sysctl(_LEAF)
                 netns.keep(leaf.name)
-            with IPRoute() as ip:
+            with Rtnetlink() as ip:
                 _inner(ip, leaf, home)
             netns.join(home)
-            with IPRoute() as hub:
+            with Rtnetlink() as hub:
                 _outer(hub, leaf)
         finally:
             os.close(home)
@@ -235,27 +237,31 @@ def _join(leaf: _Leaf) -> None:
     netns.apart(work)
 
 
-def _inner(ip: IPRoute, leaf: _Leaf, home: int) -> None:
-    ip.link("set", index=_LOOPBACK, state="up")
-    if not ip.link_lookup(ifname=CABLE):
-        ip.link("add", ifname=CABLE, kind="veth", peer={"ifname": leaf.link, "net_ns_fd": home})
-    (cable,) = ip.link_lookup(ifname=CABLE)
-    ip.addr("replace", index=cable, address=str(leaf.address), prefixlen=32)
-    ip.link("set", index=cable, state="up")
-    if not any(route.get_attr("RTA_PREFSRC") == str(leaf.address) for route in ip.get_default_routes(AF_INET)):
-        way: dict[str, Any] = {"gateway": str(ROUTER), "oif": cable, "flags": _ONLINK, "prefsrc": str(leaf.address)}
-        if leaf.metrics:
-            way["metrics"] = dict(leaf.metrics)
-        ip.route("replace", family=AF_INET, dst="default", **way)
-    leaf.more(ip, cable)
+def _inner(ip: Rtnetlink, leaf: _Leaf, home: int) -> None:
+    ip.up(_LOOPBACK)
+    if index(CABLE) is None:
+        ip.cable(CABLE, leaf.link, home)
+    cable = _there(CABLE)
+    ip.address(cable, leaf.address)
+    ip.up(cable)
+    if str(leaf.address) not in ip.defaults():  # the internet's own way in would refuse it a second time
+        ip.route(_ANYWHERE, out=cable, by=ROUTER, source=leaf.address, metrics=leaf.metrics)
+    leaf.more(ip)
 
 
-def _outer(hub: IPRoute, leaf: _Leaf) -> None:
-    (link,) = hub.link_lookup(ifname=leaf.link)
-    hub.link("set", index=link, state="up", ifalias=leaf.name)
+def _outer(hub: Rtnetlink, leaf: _Leaf) -> None:
+    link = _there(leaf.link)
+    hub.up(link, leaf.name)
     for network in leaf.routes:
-        via: dict[str, Any] = {} if network == IPv4Network(leaf.via) else {"gateway": str(leaf.via), "flags": _ONLINK}
-        hub.route("replace", family=AF_INET, dst=str(network), oif=link, **via)
+        hub.route(network, out=link, by=None if network == IPv4Network(leaf.via) else leaf.via)
+
+
+def _there(name: str) -> int:
+    """The number of an interface that was made. Raises OSError when it has gone."""
+    found = index(name)
+    if found is None:
+        raise OSError(errno.ENODEV, f"the interface {name} has gone")
+    return found
 
 
 def _sysctl(values: dict[str, str]) -> None:
