@@ -8,7 +8,7 @@ has lead into a black hole: silence, and never an answer from the twin's interne
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2s
@@ -189,7 +189,6 @@ def detach(id: str) -> None:
         _forget_left(address)
 
 
-@_plain
 def hang_up(addresses: Iterable[IPv4Address]) -> None:
     """End the balancer's connections to these addresses on its own side, where no answer of theirs is needed."""
     gone = set(addresses)
