@@ -67,6 +67,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         findings=findings,
         deployed=(*_deployed(blueprint, beside), *_levels(blueprint, target)),
         change=changes.latest(means.store, key),
+        faults=seen.faults if seen is not None and present else (),
+        processes=seen.processes if seen is not None and present else {},
     )
 
 
@@ -123,6 +125,7 @@ def _service(
             for one in instances
         ),
         url=f"http://{gateway}{service.route.path}" if routed and service.route else None,
+        auth=service.route.auth if service.route else None,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What an engine saw, with its time. Facts only: what they mean is for `assess`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -87,6 +88,7 @@ class Observation:
     absent_reason: when not present, what the engine knows: `not running since boot`, `its keeper died`.
     faults: those of zones that a drill has put in and that last. People are told; planning does not look at them, for
     no real zone says that it has failed.
+    processes: the environment's own, name to process id: `{"supervisor": 12, "balancer-3": 40}`.
     """
 
     key: EnvironmentKey
@@ -100,6 +102,7 @@ class Observation:
     version: int = 0
     absent_reason: str = ""
     faults: tuple[Fault, ...] = ()
+    processes: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""
