@@ -111,6 +111,7 @@ class Cell:
     image: Image
     environment: str = "dev"
     gateway: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    zones: int = 1
 
     def __post_init__(self) -> None:
         self.key = EnvironmentKey("tests", self.environment, EngineName.LOCAL)
@@ -119,9 +120,10 @@ class Cell:
 
     def blueprint(self, *services: Service) -> Blueprint:
         """What these services mean."""
-        topology = Topology("tests", self.environment, tuple(sorted(services, key=lambda one: one.name)))
+        ordered = tuple(sorted(services, key=lambda one: one.name))
+        topology = Topology("tests", self.environment, ordered, zones=self.zones)
         images = {str(one.name): self.image for one in services}
-        return draft(topology, images, self.engine.facts(self.key, 1, topology), None)
+        return draft(topology, images, self.engine.facts(self.key, self.zones, topology), None)
 
     def try_(self, *effects: Effect) -> list[Receipt]:
         """Do them, whatever comes of it."""
@@ -237,10 +239,10 @@ def all_pids() -> list[int]:
 
 
 @contextlib.contextmanager
-def cell(environment: str = "dev") -> Iterator[Cell]:
+def cell(environment: str = "dev", zones: int = 1) -> Iterator[Cell]:
     """A cell of the test's own, whatever becomes of it."""
     state = Path(tempfile.mkdtemp(prefix="anden-t-"))
-    made = Cell(state, image(), environment)
+    made = Cell(state, image(), environment, zones=zones)
     try:
         yield made
     finally:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from anden.assess.sizes import more_memory
+from anden.model import zones
 from anden.model.blueprint import Blueprint
 from anden.model.fargate import cpu_text, memory_text
+from anden.model.fault import Fault, Outage
 from anden.model.finding import Finding, Severity
+from anden.model.ids import ZoneName
 from anden.model.mark import Marks, find
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.topology import Service
@@ -16,6 +19,8 @@ RECENT_S = 3600.0
 """How long running out of memory stays worth showing after the instance came back."""
 TAIL_SHOWN = 4
 """Log lines that a finding carries."""
+NAMED_AT_MOST = 4
+"""Instances that a zone's finding names."""
 
 
 def assess(
@@ -28,7 +33,9 @@ def assess(
     """
     if not observation.present:
         return (_not_running(blueprint, observation),)
-    found: list[Finding] = []
+    found: list[Finding] = [_fault(fault, observation.at) for fault in observation.faults]
+    gone = _lost(blueprint, observation)
+    found += (_zone(zone, blueprint, observation) for zone in sorted(gone))
     age = now - observation.at
     if age > STALE_S:
         text = f"{age:.0f} s old: what it says may no longer be true"
@@ -37,8 +44,34 @@ def assess(
     for one in observation.instances:
         seen.setdefault(one.service, []).append(one)
     for service in blueprint.topology.services:
-        found += _service(service, seen.get(service.name, ()), levels, marks, now)
+        of = seen.get(service.name, ())
+        found += _service(service, [one for one in of if one.zone not in gone], levels, marks, now)
     return tuple(found)
+
+
+def _lost(blueprint: Blueprint, observation: Observation) -> zones.Lost:
+    """One finding for a zone says more than one for each of its instances."""
+    topology = blueprint.topology
+    listening = {service.name for service in topology.services if service.port is not None}
+    return zones.lost(observation.instances, observation.at, listening) if topology.zones > 1 else frozenset()
+
+
+def _fault(fault: Fault, at: float) -> Finding:
+    how = "cut off" if fault.outage is Outage.CUT else "frozen"
+    return Finding(
+        Severity.WARNING, f"zone {fault.name}", f"{how} by a drill, for {max(fault.until - at, 0.0):.0f} s more"
+    )
+
+
+def _zone(zone: ZoneName, blueprint: Blueprint, observation: Observation) -> Finding:
+    there = zones.stranded(observation.instances, frozenset({zone}))
+    since = min((one.unhealthy_since for one in there if one.unhealthy_since is not None), default=observation.at)
+    names = ", ".join(one.id for one in there[:NAMED_AT_MOST])
+    more = f" and {len(there) - NAMED_AT_MOST} more" if len(there) > NAMED_AT_MOST else ""
+    text = (
+        f"nothing in it answers for {observation.at - since:.0f} s ({names}{more}); others stand in in the zones left"
+    )
+    return Finding(Severity.TROUBLE, f"zone {zone}", text)
 
 
 def _not_running(blueprint: Blueprint, observation: Observation) -> Finding:

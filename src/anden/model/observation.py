@@ -88,7 +88,7 @@ class Observation:
     absent_reason: when not present, what the engine knows: `not running since boot`, `its keeper died`.
     faults: those of zones that a drill has put in and that last. People are told; planning does not look at them, for
     no real zone says that it has failed.
-    processes: the environment's own, name to process id: `{"supervisor": 12, "balancer-3": 40}`.
+    processes: the engine's own that drills may hit, name to process id: `supervisor`, `balancer-3`, `balancer-4`.
     """
 
     key: EnvironmentKey

@@ -8,6 +8,7 @@ repairs one service must not be stopped by another one that is broken.
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 
+from anden.model import zones
 from anden.model.blueprint import Blueprint
 from anden.model.change import Change, Judgement, Verdict
 from anden.model.observation import InstanceSeen, InstanceState, Observation
@@ -44,14 +45,17 @@ def judge(
 ) -> Judgement:
     """The verdict at `now` (Unix seconds) on a change whose target is `target`.
 
-    VERIFIED: all that should run is current and healthy, nothing else is there, and the target's own configuration is
-    applied. FAILED: a new instance does not become healthy, or the whole takes longer than `change_bound_s`. The clock
-    of a change runs from when it came into its state (`updated_at`), so that going back has all its time too.
+    VERIFIED: all that should run is current and healthy, nothing else is there but what stands in a lost zone, and the
+    target's own configuration is applied. FAILED: a new instance does not become healthy, or the whole takes longer
+    than `change_bound_s`. The clock of a change runs from when it came into its state (`updated_at`), so that going
+    back has all its time too.
     """
     rollout = Rollout(change.key, target, levels, generations, None, caveats)
     plan = rollout.plan(observation)
     if plan.settled:
         return Judgement(Verdict.VERIFIED)
+    if (waiting := _stranded(rollout, plan, observation)) is not None:
+        return Judgement(Verdict.VERIFIED, waiting)
     new, before = _sorted_out(rollout, change, observation)
     failures = [
         (one, reason) for wanted, one in new if (reason := _failure(wanted, one, change.updated_at, now)) is not None
@@ -105,6 +109,16 @@ def _sorted_out(rollout: Rollout, change: Change, observation: Observation) -> t
             continue
         (before if one.since < change.updated_at and been_healthy(one) else new).append((wanted, one))
     return new, before
+
+
+def _stranded(rollout: Rollout, plan: Plan, observation: Observation) -> str | None:
+    """That all the plan still waits for stands in lost zones, in words; None: it waits for something else."""
+    gone = rollout.lost(observation)
+    left = {one.id for one in zones.stranded(observation.instances, gone)}
+    if plan.steps or not all(wait.address in left for wait in plan.waits):
+        return None
+    names = ", ".join(wait.address for wait in plan.waits)
+    return f"zone {', '.join(sorted(gone))} does not answer: {names} wait for its return"
 
 
 def _only(plan: Plan, before: _Found) -> bool:

@@ -34,9 +34,13 @@ def surge(service: Service) -> int:
     return max(1, ceil(service.instances.max * SURGE_SHARE))
 
 
-def slot_count(service: Service) -> int:
-    """How many slots the service has: its maximum and the surge."""
-    return service.instances.max + surge(service)
+def slot_count(service: Service, zones: int) -> int:
+    """How many slots the service has: its maximum and the surge, and with several zones so many that whichever of them
+    is lost, the others hold its base and one more, for a version to replace another meanwhile."""
+    count = service.instances.max + surge(service)
+    while zones > 1 and count - ceil(count / zones) < service.instances.base + 1:
+        count += 1
+    return count
 
 
 def place(topology: Topology, layout: Layout, parent: Blueprint | None, marks: Marks) -> tuple[Placement, ...]:
@@ -91,7 +95,7 @@ def _starts(services: list[Service], layout: Layout, before: _Before) -> dict[Se
 
 def _seats(service: Service, zones: tuple[Zone, ...], start: int, before: Placement | None) -> tuple[_Seat, ...]:
     seats = []
-    for ordinal in range(1, slot_count(service) + 1):
+    for ordinal in range(1, slot_count(service, len(zones)) + 1):
         zone = zones[(start + ordinal - 1) % len(zones)]
         old = before.slots[ordinal - 1] if before and ordinal <= len(before.slots) else None
         stays = old is not None and old.zone == zone.name and int(old.address) in usable(zone.private)

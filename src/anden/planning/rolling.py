@@ -8,6 +8,8 @@ By state alone: nothing is remembered from one tick to the next, so whatever sto
 - What serves is stopped only in excess of the level: a version that never becomes healthy is never in excess, so
   it stops nothing. An old instance that does not serve may go at once.
 - When every slot of the level has a current instance that serves, whatever else there is goes.
+- The slots of a lost zone (see `model.zones`) are passed over: the level then uses the first slots of the zones left,
+  and what stands in the lost zone neither counts nor is told anything until the zone is back.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ from anden.model.image import Image
 from anden.model.instance import Instance
 from anden.model.observation import Health, InstanceSeen, InstanceState
 from anden.model.plan import Wait
+from anden.model.zones import Lost
 from anden.planning.instances import LEAVING, Wanted
 
 NAMED_AT_MOST = 2
@@ -58,6 +61,7 @@ class Roll:
 
     rolled: only current instances are left, and every one of the level was healthy at least once.
     ready: what should run is enough to take over: all of the level was healthy, and one serves now.
+    stranded: what stands in a lost zone.
     """
 
     starts: tuple[tuple[Instance, str], ...]
@@ -65,11 +69,12 @@ class Roll:
     waits: tuple[Wait, ...]
     rolled: bool
     ready: bool
+    stranded: tuple[InstanceSeen, ...] = ()
 
 
-def roll(wanted: Wanted, seen: Sequence[InstanceSeen], taken: Occupied) -> Roll:
+def roll(wanted: Wanted, seen: Sequence[InstanceSeen], taken: Occupied, lost: Lost = frozenset()) -> Roll:
     """The next moves of one service. seen: its instances, each name once (any of its twins)."""
-    return _Rolling(wanted, seen, taken).roll()
+    return _Rolling(wanted, seen, taken, lost).roll()
 
 
 def been_healthy(seen: InstanceSeen) -> bool:
@@ -101,9 +106,14 @@ def until_healthy(ids: Sequence[InstanceId]) -> str:
 
 
 class _Rolling:
-    def __init__(self, wanted: Wanted, seen: Sequence[InstanceSeen], taken: Occupied) -> None:
+    def __init__(self, wanted: Wanted, everything: Sequence[InstanceSeen], taken: Occupied, lost: Lost) -> None:
         self.wanted = wanted
         self.taken = taken
+        self.stranded = [one for one in everything if one.zone in lost]
+        seen = [one for one in everything if one.zone not in lost]
+        self.usable = [n for n in wanted.slots if wanted.slots[n].zone not in lost]
+        self.chosen = {ordinal: place for place, ordinal in enumerate(self.usable[: wanted.level], start=1)}
+        """The slots of the level, in order, each with its place; fewer when the zones left have no more."""
         self.present = len(seen)
         self.leaving = [one for one in seen if one.state in LEAVING]
         staying = [one for one in seen if one.state not in LEAVING]
@@ -111,9 +121,9 @@ class _Rolling:
         standing = {one.id for one in self.current.values()}
         self.old = [one for one in staying if one.id not in standing]
         self.serving = sum(one.serving for one in staying)
-        self.level = [self.current[n] for n in range(1, wanted.level + 1) if n in self.current]
-        self.surplus = [one for ordinal, one in sorted(self.current.items()) if ordinal > wanted.level]
-        self.complete = len(self.level) == wanted.level and all(one.serving for one in self.level)
+        self.level = [self.current[n] for n in self.chosen if n in self.current]
+        self.surplus = [one for ordinal, one in sorted(self.current.items()) if ordinal not in self.chosen]
+        self.complete = len(self.level) == len(self.chosen) and all(one.serving for one in self.level)
 
     def roll(self) -> Roll:
         stops = list(self._stops())
@@ -121,7 +131,7 @@ class _Rolling:
         starts = list(self._starts(stopped))
         waits = tuple(self._waits(stopped, [instance.id for instance, _ in starts]))
         wanted = self.wanted
-        healthy = len(self.level) == wanted.level and all(been_healthy(one) for one in self.level)
+        healthy = len(self.level) == len(self.chosen) and all(been_healthy(one) for one in self.level)
         fit = [one for one in self.current.values() if been_healthy(one)]
         serves = any(one.serving for one in fit)
         return Roll(
@@ -129,7 +139,8 @@ class _Rolling:
             stops=tuple(stops),
             waits=waits,
             rolled=healthy and not self.old and all(wanted.matches(one) for one in self.leaving),
-            ready=wanted.level == 0 or (len(fit) >= wanted.level and serves),
+            ready=wanted.level == 0 or (len(fit) >= len(self.chosen) and serves),
+            stranded=tuple(self.stranded),
         )
 
     def _stops(self) -> Iterator[tuple[InstanceSeen, str]]:
@@ -150,7 +161,7 @@ class _Rolling:
     def _in_turn(self, excess: int) -> list[InstanceSeen]:
         """What serves and may be stopped, most dispensable first: old ones beyond the level; old ones of the level,
         each time in the zone in which most serve; then current ones beyond the level, the last first."""
-        beyond = [one for one in self.old if one.serving and not 1 <= one.ordinal <= self.wanted.level]
+        beyond = [one for one in self.old if one.serving and one.ordinal not in self.chosen]
         turn = sorted(beyond, key=lambda one: (-one.ordinal, one.id))[: max(excess, 0)]
         within = [one for one in self.old if one.serving and one not in beyond]
         serving = [one for one in (*self.old, *self.current.values()) if one.serving and one not in turn]
@@ -166,20 +177,19 @@ class _Rolling:
     def _starts(self, stopped: Collection[InstanceId]) -> Iterator[tuple[Instance, str]]:
         wanted = self.wanted
         room = max(wanted.most - self.present, 0)
-        free = [n for n in wanted.slots if self.taken.other(wanted, n) is None]
-        for ordinal in [n for n in free if n <= wanted.level][:room]:
-            replacing = bool(self.old or self.leaving)
-            yield wanted.instance(ordinal), self._takes_over() if replacing else f"level {self._level(ordinal)}"
+        free = [n for n in self.usable if self.taken.other(wanted, n) is None]
+        for ordinal in [n for n in free if n in self.chosen][:room]:
+            yield wanted.instance(ordinal), self._why_started(ordinal)
             room -= 1
         ahead = sum(one.id not in stopped for one in self.surplus)
         extra = min(wanted.surge, self._to_replace(stopped)) - ahead
-        for ordinal in [n for n in free if n > wanted.level][: max(min(extra, room), 0)]:
+        for ordinal in [n for n in free if n not in self.chosen][: max(min(extra, room), 0)]:
             yield wanted.instance(ordinal), f"surge for {wanted.service.name} {wanted.version}"
 
     def _to_replace(self, stopped: Collection[InstanceId]) -> int:
         """How many slots of the level somebody has who will not go before somebody else serves."""
         count = 0
-        for ordinal in range(1, self.wanted.level + 1):
+        for ordinal in self.chosen:
             other = self.taken.other(self.wanted, ordinal)
             stands = other is not None and ordinal not in self.current
             count += bool(other and stands and other.id not in stopped and other.state not in LEAVING)
@@ -194,7 +204,9 @@ class _Rolling:
         for one in (*self.old, *self.surplus):
             if one.id not in stopped:
                 yield Wait(one.id, until)
-        for ordinal in range(1, self.wanted.level + 1):
+        for one in self.stranded:
+            yield Wait(one.id, f"until zone {one.zone} answers again")
+        for ordinal in self.chosen:
             named, other = self.wanted.id(ordinal), self.taken.other(self.wanted, ordinal)
             if other is None and named not in started:
                 yield Wait(
@@ -206,9 +218,17 @@ class _Rolling:
                 yield Wait(named, "until the old one has stopped")
 
     def _until_replaced(self, stopped: Collection[InstanceId]) -> str:
-        level = (self.wanted.id(ordinal) for ordinal in range(1, self.wanted.level + 1))
+        level = (self.wanted.id(ordinal) for ordinal in self.chosen)
         turn = next((named for named in level if named in stopped), None)
         return f"until {turn} runs {self.wanted.version}" if turn else "until a slot is free"
+
+    def _why_started(self, ordinal: int) -> str:
+        if self.old or self.leaving:
+            return self._takes_over()
+        if ordinal > self.wanted.level and self.stranded:
+            zones = sorted({one.zone for one in self.stranded})
+            return f"stands in: zone {', '.join(zones)} does not answer"
+        return f"level {self._level(self.chosen[ordinal])}"
 
     def _why_old(self, one: InstanceSeen) -> str:
         version = version_of(one)

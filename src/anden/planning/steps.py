@@ -15,6 +15,7 @@ says for whom.
 from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 
+from anden.model import zones
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.ids import Digest, EnvironmentKey, ServiceName
@@ -96,6 +97,7 @@ class Rollout:
         self.wanted = instances.wanted(target, levels, generations)
         self._digest: Digest | None = None
         self._configurations: dict[object, tuple[Configuration, Digest]] = {}
+        self._listening = {name for name, each in self.wanted.items() if each.service.port is not None}
         self._kept: dict[ServiceName, Service] = {}
         self._turning: frozenset[str] = frozenset()
         if keeping is not None:
@@ -109,7 +111,8 @@ class Rollout:
         present: dict[ServiceName, list[InstanceSeen]] = {}
         for one in taken.ids.values():
             present.setdefault(one.service, []).append(one)
-        rolls = {name: roll(wanted, present.get(name, ()), taken) for name, wanted in self.wanted.items()}
+        gone = self.lost(observation)
+        rolls = {name: roll(wanted, present.get(name, ()), taken, gone) for name, wanted in self.wanted.items()}
         strangers = sorted(
             (one for one in taken.ids.values() if one.service not in self.wanted),
             key=lambda one: (one.service, one.ordinal),
@@ -129,6 +132,12 @@ class Rollout:
             ),
             waits=(*waits, *later, *(wait for name in sorted(rolls) for wait in rolls[name].waits), *staying),
         )
+
+    def lost(self, observation: Observation) -> zones.Lost:
+        """The zones that do not answer any more. With one zone there is nowhere to go."""
+        if self.target.topology.zones == 1 or not observation.present:
+            return frozenset()
+        return zones.lost(observation.instances, observation.at, self._listening)
 
     @property
     def digest(self) -> Digest:

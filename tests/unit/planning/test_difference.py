@@ -198,7 +198,7 @@ def test_places_that_only_history_explains() -> None:
         "~ accounts  moves 10 of 10 places",
         "~ ledger  packet mark 2 → 1",
         "~ ledger  internal address 172.30.64.5 → 172.30.64.4",
-        "~ ledger  moves 5 of 5 places",
+        "~ ledger  moves 6 of 6 places",
     ]
 
 

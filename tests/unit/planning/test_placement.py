@@ -41,7 +41,7 @@ def sound(blueprint: Blueprint) -> None:
         assert declared is not None
         assert (placement.address is None) == (declared.port is None)
         assert placement.address is None or int(placement.address) in usable(layout.names)
-        assert [slot.ordinal for slot in placement.slots] == list(range(1, slot_count(declared) + 1))
+        assert [slot.ordinal for slot in placement.slots] == list(range(1, slot_count(declared, topology.zones) + 1))
         for slot in placement.slots:
             assert int(slot.address) in usable(layout.zone(slot.zone).private)
         for level in range(1, len(placement.slots) + 1):
@@ -151,3 +151,18 @@ def test_names_run_out_too() -> None:
     bank = topology(*(service(f"s{index:03}") for index in range(124)), zones=4, network=IPv4Network("10.1.0.0/22"))
     with pytest.raises(Problems, match=r"block of internal names \(10\.1\.1\.0/25\) is too small; 124 services"):
         drafted(bank)
+
+
+@settings(deadline=None)
+@given(topologies(networks))
+def test_the_zones_left_hold_the_base_and_one_more_whichever_is_lost(bank: Topology) -> None:
+    try:
+        blueprint = drafted(bank)
+    except Problems:
+        return
+    for placement in blueprint.placements if bank.zones > 1 else ():
+        declared = bank.service(placement.service)
+        assert declared is not None
+        for zone in blueprint.layout.zones:
+            left = sum(slot.zone != zone.name for slot in placement.slots)
+            assert left > declared.instances.base

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from anden.engines.aws.caveats import caveats
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
+from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.observation import Observation
@@ -71,3 +72,11 @@ class AwsEngine(Engine):
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Raises Problems."""
         raise _later("nothing can be probed")
+
+    def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
+        """Raises Problems."""
+        raise _later("nothing can be drilled")
+
+    def restore(self, key: EnvironmentKey) -> None:
+        """Raises Problems."""
+        raise _later("nothing can be drilled")

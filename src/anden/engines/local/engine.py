@@ -14,6 +14,7 @@ from anden.engines.local.render.container import Surroundings
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
+from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.observation import Observation
@@ -129,6 +130,14 @@ class LocalEngine:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)
+
+    def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
+        """See model.ports.Engine."""
+        self._ask(key, {"op": "disturb", "fault": codec.to_data(fault)}, ANSWER_MARGIN_S)
+
+    def restore(self, key: EnvironmentKey) -> None:
+        """See model.ports.Engine."""
+        self._ask(key, {"op": "restore"}, ANSWER_MARGIN_S)
 
     def _ask(self, key: EnvironmentKey, request: dict[str, object], timeout_s: float) -> Any:
         there = place.of(self._state, key)

@@ -23,7 +23,7 @@ class Away(Exception):  # noqa: N818 - it is away, not wrong
     """The supervisor does not answer; the cell may have ended."""
 
 
-ONCE = frozenset({"exec"})
+ONCE = frozenset({"exec", "disturb"})
 """Requests that are not sent again when the supervisor was killed over them; all others may be done twice."""
 
 

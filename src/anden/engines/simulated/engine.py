@@ -6,16 +6,18 @@ faults of planning, and here they are found.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from anden.engines.simulated import caveats, reach, snapshot
 from anden.engines.simulated.behaviour import Behaviour, of_image
 from anden.engines.simulated.clock import VirtualClock
-from anden.engines.simulated.world import ImpossibleError, Kept, World
+from anden.engines.simulated.world import KILLED, ImpossibleError, Kept, World
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
+from anden.model.fault import LONGEST_S, Fault, FaultKind
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.observation import Observation
@@ -114,6 +116,8 @@ class SimulatedEngine(Engine):
                 facts=Facts({leave.zone: leave.address for leave in world.configuration.leaves}),
                 boot=BOOT,
                 version=version,
+                faults=tuple(world.outages[zone] for zone in sorted(world.outages)),
+                processes=dict(world.processes),
             )
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
@@ -174,6 +178,36 @@ class SimulatedEngine(Engine):
             tried = tuple(reach.tried(world, probe, world.residents[probe.caller].instance) for probe in probes)
             self._clock.sleep(max((each.took_s for each in tried), default=0.0))
             return tried
+
+    def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
+        """At once; see model.ports.Engine."""
+        with self._lock:
+            self._turn()
+            world, now = self._world(key), self._clock.now()
+            if fault.kind is FaultKind.ZONE:
+                zones = [str(zone.name) for zone in world.configuration.layout.zones]
+                if fault.name not in zones:
+                    raise Problems(Problem(f"zone {fault.name}", "there is no such zone", f"zones: {', '.join(zones)}"))
+                world.fail(replace(fault, until=min(fault.until, now + LONGEST_S)), now)
+            elif fault.kind is FaultKind.INSTANCE:
+                resident = world.residents.get(fault.name)
+                if resident is None:
+                    raise Problems(Problem(fault.name, "there is no such instance", "", "`anden status` lists them."))
+                resident.end(KILLED, now)
+            else:
+                world.replace_process(fault.kind.value)
+            self._kept.version += 1
+            self._save()
+
+    def restore(self, key: EnvironmentKey) -> None:
+        """See model.ports.Engine."""
+        with self._lock:
+            self._turn()
+            world = self._world(key)
+            for zone in tuple(world.outages):
+                world.rejoin(zone, self._clock.now())
+                self._kept.version += 1
+            self._save()
 
     def vanish(self, key: EnvironmentKey) -> None:
         """The environment dies as a whole, as a cell does whose keeper was killed."""

@@ -5,6 +5,7 @@ from heapq import heapify, heappop, heappush
 
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.configuration import Configuration
+from anden.model.fault import Fault
 from anden.model.instance import Instance
 from anden.model.log import LogLine
 from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, InstanceState
@@ -12,6 +13,11 @@ from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, Inst
 MOST_LINES = 200
 """Log lines kept for each instance."""
 NEVER = float("inf")
+NOTICED_S = 2.0
+"""From a zone's failure until health checks have given up on what stands there."""
+RETURNED_S = 0.2
+"""From its return until they have had a good answer again."""
+KILLED = -9
 
 
 class ImpossibleError(Exception):
@@ -20,7 +26,10 @@ class ImpossibleError(Exception):
 
 @dataclass(slots=True)
 class Resident:
-    """One instance. since: its specification's first start; entered: its latest start or exit; Unix seconds."""
+    """One instance. since: its specification's first start; entered: its latest start or exit; Unix seconds.
+
+    turns_at: when a zone's failure or return shows in its health, if it is to. out: nothing reaches it now.
+    """
 
     instance: Instance
     behaviour: Behaviour
@@ -29,13 +38,17 @@ class Resident:
     state: InstanceState = InstanceState.STARTING
     health: Health = Health.UNKNOWN
     ever_healthy: bool = False
+    unhealthy_since: float | None = None
     restarts: int = 0
     exit: Exit | None = None
+    out: bool = False
+    turns_at: float | None = None
     lines: list[LogLine] = field(default_factory=list)
 
     def begin(self, at: float) -> None:
         """Its process starts."""
-        self.entered, self.state, self.health = at, InstanceState.STARTING, Health.UNKNOWN
+        self.entered, self.state = at, InstanceState.STARTING
+        self._judged(Health.UNKNOWN, at)
         for text in self.behaviour.lines:
             self.write(at, "stdout", text)
 
@@ -50,7 +63,7 @@ class Resident:
             return self.entered + self._pause()
         judged = self.entered + self.behaviour.start_s if self.health is Health.UNKNOWN else NEVER
         ends = NEVER if self.behaviour.exits_after_s is None else self.entered + self.behaviour.exits_after_s
-        return min(judged, ends)
+        return min(judged, ends, NEVER if self.turns_at is None else self.turns_at)
 
     def happen(self) -> None:
         """What is due happens."""
@@ -60,12 +73,34 @@ class Resident:
             self.restarts += 1
             self.begin(at)
         elif ends is not None and at >= self.entered + ends:
-            self.exit = Exit(self.behaviour.code, at)
-            self.entered, self.state, self.health = at, InstanceState.RESTARTING, Health.UNHEALTHY
+            self.end(self.behaviour.code, at)
         else:
-            self.state = InstanceState.RUNNING
-            self.health = Health.HEALTHY if self.behaviour.healthy else Health.UNHEALTHY
-            self.ever_healthy = self.ever_healthy or self.behaviour.healthy
+            self.state, self.turns_at = InstanceState.RUNNING, None
+            self._judged(Health.HEALTHY if self.behaviour.healthy and not self.out else Health.UNHEALTHY, at)
+
+    def end(self, code: int, at: float) -> None:
+        """Its process ends."""
+        self.exit = Exit(code, at)
+        self.entered, self.state, self.turns_at = at, InstanceState.RESTARTING, None
+        self._judged(Health.UNHEALTHY, at)
+
+    def cut(self, at: float) -> None:
+        """Nothing reaches it any more, and checks will notice."""
+        if not self.out:
+            self.out, self.turns_at = True, at + NOTICED_S if self.state is InstanceState.RUNNING else None
+
+    def join(self, at: float) -> None:
+        """It is reached again."""
+        if self.out:
+            self.out, self.turns_at = False, at + RETURNED_S if self.state is InstanceState.RUNNING else None
+
+    def _judged(self, health: Health, at: float) -> None:
+        self.health = health
+        self.ever_healthy = self.ever_healthy or health is Health.HEALTHY
+        if health is Health.HEALTHY:
+            self.unhealthy_since = None
+        elif self.ever_healthy and self.unhealthy_since is None:
+            self.unhealthy_since = at
 
     def _pause(self) -> float:
         policy = self.instance.restart
@@ -76,7 +111,8 @@ class Resident:
         spec = self.instance
         answer = "" if self.health is Health.UNKNOWN else "HTTP 200"
         if self.health is Health.UNHEALTHY:
-            answer = "connection refused" if self.state is InstanceState.RESTARTING else self.behaviour.answer
+            runs = "timeout" if self.out else self.behaviour.answer
+            answer = "connection refused" if self.state is InstanceState.RESTARTING else runs
         tail = tuple(line.text for line in self.lines[-TAIL_LINES:])
         return InstanceSeen(
             id=spec.id,
@@ -90,6 +126,7 @@ class Resident:
             health=self.health,
             since=self.since,
             ever_healthy=self.ever_healthy,
+            unhealthy_since=self.unhealthy_since,
             restarts=self.restarts,
             exit=self.exit,
             answer=answer,
@@ -100,18 +137,49 @@ class Resident:
 
 @dataclass(slots=True)
 class World:
-    """One environment that exists."""
+    """One environment that exists. outages: zone to the fault that a drill has put in. processes: the engine's own, by
+    made-up ids."""
 
     configuration: Configuration
     gateway: str
     residents: dict[str, Resident] = field(default_factory=dict)
+    outages: dict[str, Fault] = field(default_factory=dict)
+    processes: dict[str, int] = field(default_factory=lambda: {"supervisor": 1, "balancer-1": 2, "balancer-2": 3})
 
     def due(self) -> float:
         """When the next thing happens by itself; NEVER."""
-        return min((resident.due() for resident in self.residents.values()), default=NEVER)
+        ends = (fault.until for fault in self.outages.values())
+        return min((*(resident.due() for resident in self.residents.values()), *ends), default=NEVER)
 
     def pass_until(self, now: float) -> int:
         """Everything due until `now` happens, in order; how many things did."""
+        over = [fault for fault in self.outages.values() if fault.until <= now]
+        for fault in sorted(over, key=lambda fault: fault.until):
+            self.rejoin(fault.name, fault.until)
+        return len(over) + self._pass(now)
+
+    def fail(self, fault: Fault, at: float) -> None:
+        """A zone fails."""
+        self.outages[fault.name] = fault
+        for resident in self.residents.values():
+            if resident.instance.zone == fault.name:
+                resident.cut(at)
+
+    def rejoin(self, zone: str, at: float) -> None:
+        """It returns."""
+        del self.outages[zone]
+        for resident in self.residents.values():
+            if resident.instance.zone == zone:
+                resident.join(at)
+
+    def replace_process(self, kind: str) -> None:
+        """The first process of a kind is killed, and another takes its place at once."""
+        name = min(each for each in self.processes if each.startswith(kind))
+        number = max(self.processes.values()) + 1
+        del self.processes[name]
+        self.processes[kind if kind == name else f"{kind}-{number}"] = number
+
+    def _pass(self, now: float) -> int:
         queue = [(at, name) for name, resident in self.residents.items() if (at := resident.due()) <= now]
         heapify(queue)
         count = 0
@@ -133,7 +201,7 @@ class World:
         backend = next((each for each in self.configuration.backends if each.service == instance.service), None)
         if backend is None or instance.address not in {member.address for member in backend.members}:
             raise ImpossibleError(f"{instance.id} is started at {instance.address}, which the firewall does not know")
-        resident = Resident(instance, behaviour, since=at, entered=at)
+        resident = Resident(instance, behaviour, since=at, entered=at, out=instance.zone in self.outages)
         resident.begin(at)
         self.residents[instance.id] = resident
 

@@ -149,6 +149,11 @@ class Balancer:
         with self._lock:
             return tuple(self._servers.values())
 
+    def processes(self) -> dict[str, int]:
+        """Name to process id of those that take what comes."""
+        with self._lock:
+            return {process.name: process.pid for process in self._running}
+
     def retired(self) -> tuple[int, ...]:
         """Process ids of those that were replaced and finish what they have."""
         with self._lock:

@@ -126,6 +126,26 @@ def unleash(at: Hierarchies, group: str) -> None:
             Path(f"{mount}{group}/{file}").write_text(unbounded)
 
 
+def freeze(at: Hierarchies, group: str) -> None:
+    """Let nothing in the group run: its processes neither work nor end. Not an error when there is no such group."""
+    _set_frozen(at, group, frozen=True)
+
+
+def thaw(at: Hierarchies, group: str) -> None:
+    """Let it run again. Not an error when there is no such group."""
+    _set_frozen(at, group, frozen=False)
+
+
+def _set_frozen(at: Hierarchies, group: str, *, frozen: bool) -> None:
+    legacy = at.controllers.get("freezer")
+    if legacy is not None:
+        place, text = f"{legacy}{group}/freezer.state", "FROZEN" if frozen else "THAWED"
+    else:
+        place, text = f"{at.unified}{group}/cgroup.freeze", "1" if frozen else "0"
+    with suppress(OSError):
+        Path(place).write_text(text)
+
+
 def remove(at: Hierarchies, group: str) -> list[str]:
     """Remove `group` and all below it from every hierarchy, and the group above all cells when it is empty; what is
     still there after SETTLE_S. Everything in it must have been killed before."""

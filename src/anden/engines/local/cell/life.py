@@ -52,6 +52,7 @@ class Record:
     failures: int = 0
     exit: Exit | None = None
     ever_healthy: bool = False
+    unhealthy_since: float | None = None
 
 
 class Life:
@@ -202,9 +203,9 @@ class Life:
         failures = restart.failures(self.record.failures, lasted, self.record.instance.restart.stable_s)
         state = self.record.state if self._leaving.is_set() else InstanceState.RESTARTING
         self.health, self.answer = Health.UNHEALTHY, f"it ended: {die_by(code)}"
-        self._note(
-            replace(self.record, pid=0, state=state, failures=failures, exit=Exit(code, at, out_of_memory=killed))
-        )
+        silent = self._silent(at)
+        left = Exit(code, at, out_of_memory=killed)
+        self._note(replace(self.record, pid=0, state=state, failures=failures, exit=left, unhealthy_since=silent))
         with suppress(OSError):
             await asyncio.to_thread(self._ground.balancer.down, self.id)
         async with self._turn:
@@ -222,10 +223,18 @@ class Life:
         if said != (self.health, self.answer):
             turned = said[0] is not self.health
             self.health, self.answer = said
-            if said[0] is Health.HEALTHY and not self.record.ever_healthy:
-                self._note(replace(self.record, ever_healthy=True))
+            healthy = said[0] is Health.HEALTHY
+            since = None if healthy else self._silent(time.time())
+            if (healthy and not self.record.ever_healthy) or since != self.record.unhealthy_since:
+                self._note(
+                    replace(self.record, ever_healthy=self.record.ever_healthy or healthy, unhealthy_since=since)
+                )
             elif turned:
                 self._ground.changed()
+
+    def _silent(self, now: float) -> float | None:
+        """Since when it has not been healthy although it was before."""
+        return (self.record.unhealthy_since or now) if self.record.ever_healthy else None
 
     def seen(self) -> InstanceSeen:
         """It, now."""
@@ -243,6 +252,7 @@ class Life:
             health=self.health,
             since=record.since,
             ever_healthy=record.ever_healthy,
+            unhealthy_since=record.unhealthy_since,
             restarts=record.restarts,
             exit=record.exit,
             answer=self.answer,
@@ -293,6 +303,7 @@ class Life:
             return True
         for number, patience in ((signal.SIGTERM, stop_s), (signal.SIGKILL, KILL_S)):
             if self.record.pid:
+                cgroup.thaw(self._ground.hierarchies, self.bundle.group)  # what is frozen does not even die
                 if number == signal.SIGKILL:
                     cgroup.unleash(self._ground.hierarchies, self.bundle.group)
                 self._ground.init.kill(self.record.pid, number)

@@ -21,7 +21,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
-from anden.engines.local.cell import netns
+from anden.engines.local.cell import netns, sockets
 from anden.engines.local.render.stations import (
     BALANCER,
     INTERNET,
@@ -184,6 +184,13 @@ def detach(id: str) -> None:
 
     netns.apart(work)
     netns.forget(id)
+
+
+@_plain
+def hang_up(addresses: Iterable[IPv4Address]) -> None:
+    """End the balancer's connections to these addresses on its own side, where no answer of theirs is needed."""
+    gone = set(addresses)
+    netns.inside(BALANCER, lambda: sockets.end(gone))
 
 
 def attached() -> set[str]:

@@ -18,17 +18,19 @@ from typing import Any
 from anden.engines.local.cell import cgroup, firewall, network, probe, protocol
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.execution import Execution
+from anden.engines.local.cell.faults import Faults
 from anden.engines.local.cell.ground import Ends, Ground
 from anden.engines.local.cell.init_client import Ended, InitClient
 from anden.engines.local.cell.life import Life, Record, records
 from anden.engines.local.cell.resolver import Resolver
 from anden.engines.local.render import haproxy, seccomp
-from anden.model import codec
+from anden.model import codec, zones
 from anden.model.blueprint import Facts
 from anden.model.configuration import Configuration
+from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
-from anden.model.observation import Health, InstanceState, Observation
+from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe
 
@@ -63,6 +65,9 @@ class Supervisor:
         self._resolver = Resolver(init, protocol.RUN)
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
+        self._faults = Faults(self._ground, self._lives)
+        self._hung_up: set[str] = set()
+        """Instances of lost zones whose connections were ended."""
         # Milliseconds, so that a supervisor that comes back goes on from a higher number than any it ever gave.
         self._version = int(time.time() * 1000)
         self._seen = asyncio.Event()
@@ -94,6 +99,7 @@ class Supervisor:
             servers = [one for record in found if (one := haproxy.server(record.instance)) is not None]
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
             await asyncio.to_thread(self._resolver.configure, configuration)
+        await self._faults.resume()
         await self._judge()
 
     # What happens by itself
@@ -128,6 +134,7 @@ class Supervisor:
         while True:
             try:
                 await self._judge()
+                await self._faults.tend()
                 if self._tend.is_set() or time.monotonic() - tended > TEND_S:
                     self._tend.clear()
                     tended = time.monotonic()
@@ -143,6 +150,24 @@ class Supervisor:
         health = await asyncio.to_thread(self._ground.balancer.health)
         for life in tuple(self._lives.values()):
             life.judge(health.get(life.id))
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """End the balancer's connections into a zone that has fallen silent: what waits there for an answer gets none,
+        and what may be asked twice is asked again elsewhere, instead of waiting for its timeout."""
+        configuration = self._ground.configuration
+        if configuration is None or len(configuration.layout.zones) == 1:
+            return
+        listening = {life.record.instance.service for life in self._lives.values() if life.record.instance.port}
+        seen = self._instances()
+        gone = zones.stranded(seen, zones.lost(seen, time.time(), listening, 0.0))
+        fresh = [one for one in gone if one.id not in self._hung_up]
+        self._hung_up = {str(one.id) for one in gone}
+        if fresh:
+            await asyncio.to_thread(network.hang_up, [one.address for one in fresh])
+
+    def _instances(self) -> list[InstanceSeen]:
+        return [self._lives[name].seen() for name in sorted(self._lives)]
 
     def _changed(self) -> None:
         self._version += 1
@@ -189,6 +214,10 @@ class Supervisor:
             case "probe":
                 probes = [codec.from_data(Probe, one) for one in request["probes"]]
                 return await self._probe(probes)
+            case "disturb":
+                return await self._faults.disturb(codec.from_data(Fault, request["fault"]))
+            case "restore":
+                return await self._faults.restore()
         raise ValueError(f"no such request: {request['op']}")
 
     def observe(self) -> Observation:
@@ -200,10 +229,12 @@ class Supervisor:
             present=True,
             configuration=None if configuration is None else configuration.digest,
             gateway=self._facts["gateway"],
-            instances=tuple(self._lives[name].seen() for name in sorted(self._lives)),
+            instances=tuple(self._instances()),
             facts=Facts({} if configuration is None else {one.zone: one.address for one in configuration.leaves}),
             boot=self._facts["boot"],
             version=self._version,
+            faults=self._faults.now(),
+            processes={"supervisor": os.getpid(), **self._ground.balancer.processes()},
         )
 
     async def _wait(self, seen: int, timeout_s: float) -> int:
@@ -222,7 +253,7 @@ class Supervisor:
                 and (one := haproxy.server(life.record.instance)) is not None
             ]
             await asyncio.to_thread(network.build, configuration)
-            await asyncio.to_thread(firewall.apply, configuration)
+            await asyncio.to_thread(firewall.apply, configuration, self._faults.down(configuration))
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
             await asyncio.to_thread(self._resolver.configure, configuration)
             new = CONFIGURATION.with_suffix(".new")

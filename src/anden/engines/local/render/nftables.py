@@ -50,6 +50,14 @@ def ruleset(configuration: Configuration, down: Collection[IPv4Network] = ()) ->
     return "\n".join([*lines[:-1], "}", ""])
 
 
+def zone_down(down: Collection[IPv4Network]) -> str:
+    """The text that makes exactly these networks be cut off, in the table that `ruleset` made."""
+    lines = [f"flush set inet {TABLE} zone_down"]
+    if down:
+        lines.append(f"add element inet {TABLE} zone_down {_inline(str(n) for n in collapse_addresses(down))}")
+    return "\n".join([*lines, ""])
+
+
 def _numbers(backends: Iterable[Backend]) -> dict[IPv4Address, int]:
     numbers: dict[IPv4Address, int] = {}
     for backend in backends:
