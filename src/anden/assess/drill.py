@@ -159,7 +159,28 @@ def unsettled(sample: Sample | None, before: Sample | None) -> str:
         return "its control plane does not answer"
     if sample.faults:
         return "a fault of a drill is still in: " + ", ".join(f"zone {each.name}" for each in sample.faults)
-    return short(sample) or (_fewer(before, sample) if before is not None else "")
+    if why := short(sample):
+        return why
+    return "" if before is None else _fewer(before, sample) or _surplus(sample) or _uneven(before, sample)
+
+
+def _surplus(sample: Sample) -> str:
+    """Instances that stood in for others and are not needed any more."""
+    there = Counter(each.service for each in sample.instances)
+    return next(
+        (f"{name} {there[name]} of {level} are there" for name, level in sample.levels.items() if there[name] > level),
+        "",
+    )
+
+
+def _uneven(before: Sample, sample: Sample) -> str:
+    """Zones that are not as even as they were; which zone has which number does not matter."""
+    counts = sorted(sample.serving().values()), sorted(count for count in before.serving().values())
+    width = max(map(len, counts))
+    padded = [[0] * (width - len(each)) + each for each in counts]
+    if padded[0] == padded[1]:
+        return ""
+    return "zones are not as even as before: " + " ".join(f"{zone} {n}" for zone, n in sample.serving().items())
 
 
 def _fewer(before: Sample, sample: Sample) -> str:

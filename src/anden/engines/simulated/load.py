@@ -1,8 +1,9 @@
 """Modelled requests: what becomes of them by who serves at the moment. A sketch of the twin's balancer, no more.
 
-A request goes to the instances in turn that the balancer holds for healthy. One that does (or did until this moment)
-not answer any more is cut off: its connection fails and the balancer asks another one, which takes CONNECT_S longer;
-or frozen: it takes the request and says nothing, so that the first attempt fails and the client's retry is answered.
+A request goes to the instances in turn that the balancer holds for healthy. One that is cut off costs it CONNECT_S,
+until its connection fails and the balancer asks another one; one that is frozen takes the request and says nothing,
+until the balancer hangs up on it and asks another one, SILENT_S later. What is in flight in a process of the balancer
+that is killed fails, and is answered when the client tries once more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,8 @@ USUAL_S, SPREAD_S = 0.004, 0.002
 CONNECT_S = 0.2
 """What a connection to nobody costs before another instance is asked."""
 SILENT_S = 1.0
-"""How long a frozen instance is waited for."""
-NOBODY, SILENT, CUT_SHORT = "HTTP 503", "HTTP 504", "closed without an answer"
+"""How long a frozen instance is waited for, in the middle."""
+NOBODY, CUT_SHORT = "HTTP 503", "closed without an answer"
 
 
 class ModelledLoad:
@@ -71,10 +72,8 @@ class ModelledLoad:
         if outage is None:
             return "", took_s, False
         if not able:
-            return NOBODY if outage is Outage.CUT else SILENT, 0.0, False
-        if outage is Outage.CUT:
-            return "", CONNECT_S + took_s, False
-        return SILENT, SILENT_S + took_s, True
+            return NOBODY, 0.0, False
+        return "", took_s + (CONNECT_S if outage is Outage.CUT else SILENT_S), False
 
 
 def _outage(seen: Observation, one: InstanceSeen) -> Outage | None:
