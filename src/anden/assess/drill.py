@@ -12,6 +12,8 @@ from anden.model.traffic import Tally
 
 FINEST_S, MOST_BEATS = 0.5, 240
 """The timeline's step is half a second, or longer, in half seconds, where there would be more than MOST_BEATS."""
+EXACT_S = 0.001
+"""What times in a report are rounded to."""
 _SLACK_S = 1e-6
 UNSEEN = "it was over before anybody could see it, or it never took"
 LOST = "not within the drill"
@@ -66,7 +68,7 @@ def detected(seen: Seen, before: Sample) -> tuple[float | None, str]:
         return None, why
     for sample in _after(seen):
         if harmed(seen.drill, seen.hit, before, sample):
-            return sample.at - seen.marks.fault_at, ""
+            return _exact(sample.at - seen.marks.fault_at), ""
     return None, UNSEEN
 
 
@@ -80,10 +82,10 @@ def recovered(seen: Seen, before: Sample, detect_s: float | None) -> tuple[float
     elif detect_s is None:
         return None, UNSEEN
     else:
-        start = fault_at + detect_s
+        start = fault_at + detect_s - EXACT_S
     for sample in _after(seen):
         if sample.at >= start - _SLACK_S and _back(seen, before, sample):
-            return sample.at - fault_at, ""
+            return _exact(sample.at - fault_at), ""
     return None, LOST
 
 
@@ -223,12 +225,13 @@ def phases(seen: Seen) -> tuple[Phase, ...]:
     found = []
     for name, start, end in zip(PhaseName, edges, edges[1:], strict=False):
         part = _Sum(_between(seen.tallies, start, end, last=name is PhaseName.AFTER))
-        found.append(
-            Phase(
-                name, start - marks.began_at, end - marks.began_at, part.sent, part.failed, part.lost, part.latency()
-            )
-        )  # fmt: skip
+        span = _exact(start - marks.began_at), _exact(end - marks.began_at)
+        found.append(Phase(name, *span, part.sent, part.failed, part.lost, part.latency()))
     return tuple(found)
+
+
+def _exact(seconds: float) -> float:
+    return round(seconds, 3)
 
 
 def step_s(length_s: float) -> float:

@@ -121,7 +121,8 @@ def run(
         now = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": at}))
     at |= {"environment": now.environment}
     if not now.running:
-        fix = f"Start it with `anden up -e {now.environment}`."
+        on = "" if here.engine is EngineName.LOCAL else f" --on {here.engine}"
+        fix = f"Start it with `anden up -e {now.environment}{on}`."
         raise Problems(Problem(f"{now.client}/{now.environment}", "nothing runs", now.reason, fix))
     urls = routes.urls(now, paths) if rate else ()
     drill = Drill(kind, name, outage, for_s, rate, urls)
