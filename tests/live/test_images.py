@@ -92,9 +92,7 @@ def test_builds_share_one_base_and_come_from_the_cache_the_second_time(images: L
     assert found["a"].command == ("python3", "/app.py")
     assert found["a"].user == "10001"
 
-    began = time.monotonic()
-    assert resolve(images, tmp_path, sources) == (found, [])
-    assert time.monotonic() - began < 0.2
+    assert resolve(images, tmp_path, sources) == (found, []), "no event: nothing was built again"
     assert images.presume(tmp_path, sources) == found
 
     tree = images.rootfs(found["a"].digest)

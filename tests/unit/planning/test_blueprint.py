@@ -1,6 +1,5 @@
 from dataclasses import replace
 from ipaddress import IPv4Address
-from time import perf_counter
 
 import pytest
 from tests.unit.planning.topologies import drafted, images, service, topology
@@ -18,8 +17,6 @@ BANK = topology(
     service("worker", None),
     zones=3,
 )
-ENOUGH_S = 1.0
-"""For 1,000 services; measured 0.02 s, so that only another order of growth fails."""
 
 
 def test_everything_is_placed() -> None:
@@ -65,8 +62,6 @@ def test_a_service_without_an_image_is_a_problem_of_its_own() -> None:
 def test_a_thousand_services() -> None:
     many = topology(*(service(f"s{index:04}", instances=Range(2, 8)) for index in range(1000)), zones=3)
     resolved = images(many)
-    begin = perf_counter()
     blueprint = draft(many, resolved, Facts(), None)
-    draft(many, resolved, Facts(), blueprint)
-    assert perf_counter() - begin < ENOUGH_S
+    assert draft(many, resolved, Facts(), blueprint) == blueprint
     assert sum(len(placement.slots) for placement in blueprint.placements) == 10_000

@@ -1,6 +1,5 @@
 from dataclasses import replace
 from ipaddress import IPv4Address
-from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -203,9 +202,5 @@ def big(count: int) -> Blueprint:
 
 def test_one_path_among_a_thousand_services() -> None:
     blueprint = big(1000)
-    begin = perf_counter()
     assert path(blueprint, "s0001", "s0000", None, {}, ()).open
-    assert perf_counter() - begin < 0.1, "measured 0.002 s"
-    begin = perf_counter()
     assert len(matrix(big(100), {}, ())) == 10_000
-    assert perf_counter() - begin < 2, "measured 0.1 s"
