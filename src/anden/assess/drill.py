@@ -24,7 +24,8 @@ UNWATCHED = "nothing watches the control plane: the next command finds it gone, 
 class Seen:
     """Everything that a drill saw. tallies: each with the Unix time that it reaches to. hit: what was hit, resolved.
 
-    unsettled: why it does not serve as before at the end; empty when it does.
+    unsettled: why it does not serve as before at the end; empty when it does. unloaded: when the load was ended before
+    that, Unix seconds; None: it lasted to the end.
     """
 
     drill: Drill
@@ -33,6 +34,7 @@ class Seen:
     samples: Sequence[Sample]
     tallies: Sequence[tuple[float, Tally]]
     unsettled: str = ""
+    unloaded: float | None = None
 
 
 def report(key: EnvironmentKey, seen: Seen) -> DrillReport:
@@ -49,6 +51,7 @@ def report(key: EnvironmentKey, seen: Seen) -> DrillReport:
         every.failed, every.lost, detect_s, recover_s, every.latency(), every.kinds, phases(seen), step,
         timeline(seen, step), not seen.unsettled, before.serving(), last.serving(), detect_why, recover_why,
         seen.unsettled, drill.rate > 0,
+        None if seen.unloaded is None or not drill.rate else _exact(seen.unloaded - marks.restored_at),
     )  # fmt: skip
 
 

@@ -20,6 +20,9 @@ LEAST_AFTER_S = 3.0
 """After it, even when everything serves at once."""
 SETTLE_LIMIT_S = 120.0
 """The longest that a drill watches afterwards; what has not settled then is said to have not."""
+LOADED_LIMIT_S = 30.0
+"""Of that with our load. What has not settled under it by then gets rid of it: a drill must keep nobody from
+getting well."""
 HELD_S = 1.0
 """Everything has served for this long: it has settled."""
 FIRST_LOOK_S = 15.0
@@ -47,6 +50,8 @@ class _Course:
     until: float | None = None
     hit: str = ""
     why: str = ""
+    unloaded: float | None = None
+    """When the load was ended before all had settled."""
 
     def begin(self, phase: PhaseName, until: float | None) -> None:
         """A phase begins."""
@@ -171,6 +176,9 @@ def _settle(course: _Course, before: Sample, restored: float) -> str:
         passed, latest = ground.now() - restored, course.latest
         if held is not None and latest is not None and latest.at - held >= HELD_S and passed >= LEAST_AFTER_S:
             return ""
+        if passed >= LOADED_LIMIT_S and course.unloaded is None:
+            course.unloaded = ground.now()
+            course.load.stop()
         if passed >= SETTLE_LIMIT_S:
             return f"{course.why or 'it does not hold'}, {SETTLE_LIMIT_S:g} s later"
 
@@ -185,5 +193,5 @@ def _report(key: EnvironmentKey, course: _Course, disturbed: Disturbed, restored
         ground.rest(STEP_S)
         course.look()
     marks = Marks(course.began, disturbed.at, restored, ended)
-    seen = assessment.Seen(course.drill, course.hit, marks, course.samples, course.tallies, why)
+    seen = assessment.Seen(course.drill, course.hit, marks, course.samples, course.tallies, why, course.unloaded)
     return assessment.report(key, seen)

@@ -184,3 +184,5 @@ class DrillReport:
     recover_why: str = ""
     settled_why: str = ""
     loaded: bool = True
+    unloaded_after_s: float | None = None
+    """The load was ended so long after the fault, because nothing settled under it; None: it lasted to the end."""

@@ -135,8 +135,11 @@ def test_ctrl_c_while_the_control_plane_is_down_starts_it_again(place: Place) ->
     assert place.status().running
 
 
-def test_what_never_settles_is_said_after_the_bound(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_never_settles_gets_rid_of_the_load_and_is_said_after_the_bound(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(course, "SETTLE_LIMIT_S", 5.0)
+    monkeypatch.setattr(course, "LOADED_LIMIT_S", 3.0)
 
     def told(picture: Picture) -> None:
         if picture.phase is PhaseName.FAULT:
@@ -146,6 +149,9 @@ def test_what_never_settles_is_said_after_the_bound(place: Place, monkeypatch: p
     drilled = place.drill(of(place, CASES["kill-accounts"]), told)
     assert not drilled.settled
     assert drilled.settled_why == "accounts 1/2, 5 s later"
+    assert drilled.unloaded_after_s is not None
+    assert 3.0 <= drilled.unloaded_after_s < 3.5
+    assert [beat.sent for beat in drilled.timeline][-3:] == [0, 0, 0]
     assert drilled.recover_s is None
     assert drilled.recover_why
     same("drill/unsettled.txt", render.lines(drilled, PLAIN))

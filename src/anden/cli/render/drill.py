@@ -119,7 +119,11 @@ def lines(report: DrillReport, paint: Paint) -> list[str]:
     said = [paint.strong(f"{where}: drill {clean(report.title)}, {report.drill.for_s:g} s, {began}")]
     if report.hit and report.hit != report.drill.name:
         said.append(f"hit {clean(report.hit)}")
-    said += [_requests(report, paint), _detected(report, paint), _recovered(report, paint), _settled(report, paint), ""]
+    said += [_requests(report, paint), _detected(report, paint), _recovered(report, paint)]
+    if report.unloaded_after_s is not None:
+        after = f"{report.unloaded_after_s:.0f} s after the fault"
+        said.append(f"{paint.sign('!')} the load was ended {after}: it did not settle under it")
+    said += [_settled(report, paint), ""]
     if report.loaded:
         said += [*_phases(report.phases, paint), "", *_charts(report), ""]
     said.append(f"serving before {_counts(report.before)}, at the end {_counts(report.after)}")
