@@ -11,7 +11,7 @@ from anden.model.drill import Beat, DrillReport, PhaseName
 
 WIDTH, LEFT, RIGHT, TOP = 960, 70, 24, 92
 PANEL, GAP, FOOT = 110, 34, 40
-LETTER, GAP_OF_KEY = 6.4, 12
+LETTER, GAP_OF_KEY = 7.0, 12
 """Pixels that a letter of the key takes at most, on average, and what is between two of its entries."""
 LEAST_MS, LEAST_TOP_MS = 1.0, 10.0
 """The latency axis: logarithmic, from 1 ms to at least 10 ms."""
