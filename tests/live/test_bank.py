@@ -1,16 +1,20 @@
 """The example bank, in a real cell, through the command line: what a new user does, and what may go wrong meanwhile."""
 
+import json
 import os
 import signal
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.live.conftest import ROOT, Anden, leftovers, processes
 from tests.live.load import Load
+
+from anden.store import open_store
 
 BANK = "examples/banco-andino"
 CLIENT = "banco-andino"
@@ -195,6 +199,28 @@ def test_a_cell_that_died_is_brought_back(bank: Anden) -> None:
             return False
 
     until(answers, "the cell is brought back by the control plane")
+    assert any("brought back" in finding["text"] for finding in status(bank)["findings"]), "and it says so"
+
+
+def test_after_a_reboot_status_says_so_and_up_continues(bank: Anden) -> None:
+    """A power cut ends everything at once, and the records are of an earlier boot: made so here, by hand."""
+    cell = bank.state / CLIENT / "cells" / "certification"
+    os.kill(bank.daemon(CLIENT), signal.SIGKILL)
+    record = json.loads((cell / "keeper.json").read_text())
+    os.kill(record["pid"], signal.SIGKILL)
+    until(lambda: not processes(str(cell)), "everything of the cell has ended")
+    (cell / "keeper.json").write_text(json.dumps({**record, "boot": "an earlier boot"}))
+    (store,) = (bank.state / CLIENT).glob("*.db")
+    records = open_store(store)
+    for target in records.targets():
+        records.put_target(replace(target, boot="an earlier boot"))
+    records.close()
+    report = status(bank)
+    assert (report["running"], report["reason"]) == (False, "not running since boot")
+    time.sleep(2.0)
+    assert not status(bank)["running"], "nothing starts by itself after a reboot"
+    bank("up", BANK, "-e", "certification", "--no-input")
+    assert get(*gateway(bank), "/accounts") == 200
 
 
 def test_down_leaves_nothing(bank: Anden) -> None:

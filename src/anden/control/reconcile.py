@@ -10,7 +10,7 @@ from anden.control import access, changes
 from anden.control.news import Done, Judged, News, Ticked
 from anden.model.blueprint import Blueprint
 from anden.model.change import Change, Judgement, Verdict
-from anden.model.command import Outcome
+from anden.model.command import BRING_BACK, Outcome
 from anden.model.ids import Digest, EnvironmentKey
 from anden.model.observation import Observation
 from anden.model.plan import Action, Plan, Remove, Step
@@ -21,8 +21,6 @@ from anden.planning.steps import Rollout, removal
 
 MOST_FAILED_TICKS = 3
 """Ticks in a row that could not do their plan before the change in flight has failed."""
-BRING_BACK = "bring back"
-"""What the record calls it when control starts an environment again that died."""
 MOST_REVIVALS, REVIVAL_WINDOW_S = 5, 600.0
 """An environment that dies this often within this time is left alone until somebody asks for it."""
 

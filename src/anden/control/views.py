@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from anden.assess import revivals
 from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, refusals
 from anden.control.asked import Asked
@@ -26,6 +27,8 @@ from anden.planning.instances import level
 from anden.planning.lint import lint
 from anden.planning.rehearsal import rehearse
 
+MOST_LOOKED_AT = 50
+"""Commands that are searched for what the control plane did by itself."""
 MOST_PROBES = 2_000
 """Connections that one request tries; the matrix of 40 services."""
 
@@ -52,6 +55,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     now = means.clock.now()
     present = seen is not None and seen.present
     findings = assess(blueprint, target.levels, seen, said, now) if seen is not None else ()
+    findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
     return StatusReport(
         client=key.client,
         environment=key.environment,

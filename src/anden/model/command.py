@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from anden.model.ids import EnvironmentKey
 
+BRING_BACK = "bring back"
+"""What the record calls it when control starts an environment again that died."""
+
 
 class Outcome(StrEnum):
     """How a command ended; RUNNING until it did, INTERRUPTED when the control plane died first."""

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from tests.unit.control.bench import KEY, Bench, Watched, manifest
 
-from anden.control.reconcile import BRING_BACK, MOST_FAILED_TICKS, MOST_REVIVALS, REVIVAL_WINDOW_S
+from anden.assess.revivals import TOLD_S
+from anden.control.reconcile import MOST_FAILED_TICKS, MOST_REVIVALS, REVIVAL_WINDOW_S
 from anden.model.change import ChangeState
-from anden.model.command import Outcome
+from anden.model.command import BRING_BACK, Outcome
 from anden.model.ids import EnvironmentKey
 from anden.model.plan import Receipt, Remove, StartInstance, Step
 from anden.model.problem import Problem, Problems
@@ -82,6 +83,19 @@ def test_after_a_while_it_is_tried_again(bench: Bench) -> None:
     bench.clock.sleep(REVIVAL_WINDOW_S + 1)
     bench.settle()
     assert bench.engine.observe(KEY).present
+
+
+def test_whoever_looks_is_told_that_it_was_brought_back(bench: Bench) -> None:
+    assert bench.control.status(bench.at()).findings == ()
+    for times in (1, 2):
+        bench.engine.vanish(KEY)
+        tick(bench)
+        bench.settle()
+        (finding,) = bench.control.status(bench.at()).findings
+        assert finding.text.startswith("it died and was brought back ")
+        assert ("(2 times within an hour)" in finding.text) == (times == 2)
+    bench.clock.sleep(TOLD_S + 1)
+    assert bench.control.status(bench.at()).findings == ()
 
 
 def test_after_a_reboot_nothing_starts_by_itself_and_status_says_why(bench: Bench) -> None:
