@@ -6,9 +6,11 @@ What is slow to import is imported where it is used: `anden check` must not wait
 # ruff: noqa: PLC0415
 
 import contextlib
+import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +22,14 @@ from anden.model.problem import Problem, Problems
 from anden.web.files import Files
 
 if TYPE_CHECKING:
+    from anden.control.environment import Control
+    from anden.drill.ground import Model
+    from anden.drill.picture import Picture
+    from anden.model.drill import Drill, DrillReport
+    from anden.model.ids import EnvironmentKey
     from anden.model.mark import Marks
-    from anden.model.ports import Engine, Images
+    from anden.model.observation import Observation
+    from anden.model.ports import Clock, Engine, Images
     from anden.model.topology import Topology
     from anden.web.caller import Api
 
@@ -35,6 +43,8 @@ __all__ = [
     "connect",
     "consider",
     "doctor",
+    "drill",
+    "drills",
     "main",
     "run",
     "serve",
@@ -45,6 +55,7 @@ KNOCK_LIMIT_S = 2.0
 ANY_DIGEST = "sha256:" + "0" * 64
 """For a draft whose images nobody looks at."""
 SIMULATION_LOCK_LIMIT_S = 10.0
+FALLEN = Problem("the control plane", "was ended by a drill", "", "The next command starts it again.")
 
 
 class SystemClock:
@@ -67,15 +78,54 @@ class SystemClock:
 
 
 @dataclass
+class Virtual:
+    """An engine's virtual time, for a drill. fallen: control was ended by one, and what runs goes on without it."""
+
+    engine: "Engine"
+    clock: "Clock"
+    control: "Control | None" = None
+    fallen: bool = False
+
+    def fall(self) -> None:
+        """What a crash is to a process of its own."""
+        self.fallen = True
+        raise Problems(FALLEN)
+
+    def rest(self, key: "EnvironmentKey", folder: Path, seconds: float) -> None:
+        """Let time pass, with control's ticks in it while there is one."""
+        from anden.control.asked import Asked
+
+        until = self.clock.now() + seconds
+        if self.control is not None and not self.fallen:
+            self.control.pass_time(Asked(key.client, key.environment, folder), until)
+        while self.clock.now() < until:
+            self.engine.wait(key, self.engine.observe(key).version, until - self.clock.now())
+
+    def observe(self, key: "EnvironmentKey") -> "Observation":
+        """What the engine sees, whether or not there is a control plane."""
+        return self.engine.observe(key)
+
+    def model(self, services: Sequence[str], rate: float) -> "Model":
+        """A load on these services that begins now, answered by whoever serves."""
+        from anden.engines.simulated.load import ModelledLoad
+
+        return ModelledLoad(services, rate, self.clock.now())
+
+
+@dataclass
 class Session:
-    """An Api, with what is to be known of it. note: a caveat for people. now: the engine's time, in Unix seconds."""
+    """An Api, with what is to be known of it. note: a caveat for people. now: the engine's time, in Unix seconds.
+    virtual: set where that time passes only when somebody lets it."""
 
     api: "Api"
     note: str = ""
     now: Callable[[], float] = time.time
+    virtual: "Virtual | None" = None
 
     def request(self, method: str, path: str, json: Mapping[str, Any] | None = None) -> Any:
         """See web.caller.Api."""
+        if self.virtual is not None and self.virtual.fallen:
+            raise Problems(FALLEN)
         return self.api.request(method, path, json)
 
     def stream(self, method: str, path: str, json: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
@@ -202,10 +252,12 @@ def _simulated(client: str) -> Session:
         stack.callback(store.close)
         clock = VirtualClock(time.time())
         engine = SimulatedEngine(clock, files.folder / "snapshot.json")
-        control = Control(engine, SimulatedImages(), store, clock, InlineRunner())
+        virtual = Virtual(engine, clock)
+        control = virtual.control = Control(engine, SimulatedImages(), store, clock, InlineRunner(), fall=virtual.fall)
         stack.callback(control.close)
         undo.pop_all()
-    return Session(InProcess(Desk(client, engine.name, control), myself(), stack.close), now=clock.now)
+    api = InProcess(Desk(client, engine.name, control), myself(), stack.close)
+    return Session(api, now=clock.now, virtual=virtual)
 
 
 @contextlib.contextmanager
@@ -218,6 +270,33 @@ def _alone(files: Files) -> Iterator[None]:
         return
     with locked(files, SIMULATION_LOCK_LIMIT_S):
         yield
+
+
+# Drills.
+
+
+def drills(client: str, engine: EngineName) -> Path:
+    """The folder of a client's drill reports."""
+    return root() / client / ("drills" if engine is EngineName.LOCAL else f"{engine}-drills")
+
+
+def drill(
+    at: Mapping[str, Any], wanted: "Drill", services: Sequence[str], told: "Callable[[Picture], None]"
+) -> "DrillReport":
+    """Drill an environment. at: where, as the API takes it. services: whose routes `wanted.urls` are, for a load that
+    is modelled. Raises Problems."""
+    from anden.drill import course, ground
+    from anden.model.ids import EnvironmentKey
+
+    key = EnvironmentKey(at["client"], at["environment"], EngineName(at["engine"]))
+    with contextlib.ExitStack() as stack:
+
+        def session() -> Session:
+            return stack.enter_context(connect(key.client, key.engine, start=False, seen=True))
+
+        first = session()
+        there = ground.virtual(key, at, first, session, services) if first.virtual else ground.real(at, first, session)
+        return course.run(key, wanted, there, told)
 
 
 # Reading a manifest without acting on it.
@@ -334,13 +413,18 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
         stack.callback(store.close)
         images = state / "images"
         engine = LocalEngine(state, images, clock)
-        control = Control(engine, LocalImages(images, clock), store, clock, ThreadRunner(), knock)
+        control = Control(engine, LocalImages(images, clock), store, clock, ThreadRunner(), knock, fall)
         stack.callback(control.close)
         desk = Desk(client, engine.name, control, daemon.code(), foreground)
         activity = server.Activity()
         app = application(desk, activity, documented=foreground)
         control.begin()
         server.serve(files, app, activity, None if foreground else control.needed, port=port, ready=ready)
+
+
+def fall() -> None:
+    """End this process at once, for a drill: nothing is written, closed or said, as when it crashes."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def knock(url: str) -> int | None:

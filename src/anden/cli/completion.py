@@ -6,6 +6,7 @@ from click.shell_completion import CompletionItem
 from anden.cli import place
 from anden.cli.options import Words
 from anden.model.problem import Problems
+from anden.planning.addressing import ZONE_NAMES
 
 
 def _items(names: list[str], incomplete: str) -> list[CompletionItem]:
@@ -29,6 +30,12 @@ def services(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     """The manifest's services."""
     here = _place(ctx)
     return _items([*here.services] if here else [], incomplete)
+
+
+def zones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The environment's zones."""
+    here = _place(ctx)
+    return _items([*ZONE_NAMES[: here.topology.zones]] if here and here.topology else [], incomplete)
 
 
 def ends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

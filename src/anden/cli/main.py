@@ -34,6 +34,7 @@ COMMANDS = {
     "restart": "Replace a service's instances by the same, rolling.",
     "reach": "Who reaches whom, through which hops, and why not.",
     "prove": "Prove what is declared by really trying it.",
+    "drill": "Break something on purpose under load, and show what becomes of it.",
     "history": "Who did what, when, with which outcome.",
     "down": "End an environment and leave nothing of it.",
     "doctor": "What this machine lacks.",

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TextIO
 
-from anden.cli.render.paint import Paint, width
+from anden.cli.render.paint import ESCAPES, Paint, width
 
 ERASE = "\r\x1b[2K"
 NARROWEST = 20
@@ -88,6 +88,33 @@ class Progress:
         if self.passing:
             self.stream.write(ERASE)
             self.passing = False
+
+
+@dataclass
+class Screen:
+    """A few lines on a terminal, each time drawn over those before."""
+
+    stream: TextIO
+    drawn: int = 0
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """These instead of what was drawn before."""
+        size = shutil.get_terminal_size()
+        room = max(NARROWEST, size.columns - 1)
+        shown = [fit(line, room) for line in list(lines)[: max(1, size.lines - 1)]]
+        up = f"\x1b[{self.drawn}A" if self.drawn else ""
+        self.stream.write(up + "".join(f"{ERASE}{line}\n" for line in shown) + "\x1b[J")
+        self.stream.flush()
+        self.drawn = len(shown)
+
+    def end(self) -> None:
+        """Nothing of it is left."""
+        self.draw([])
+
+
+def fit(line: str, room: int) -> str:
+    """The line, cut to that many columns; one with colours in it that is too long loses them."""
+    return line if width(line) <= room else ESCAPES.sub("", line)[:room]
 
 
 def progress() -> Progress:

@@ -1,8 +1,8 @@
 """One client's environments on one engine: the front of the package, described in its docstring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from anden.control import access, commands, views
+from anden.control import access, commands, drills, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -10,6 +10,7 @@ from anden.control.record import Report, Told
 from anden.control.runner import Runner
 from anden.model import codec
 from anden.model.command import Command, Outcome
+from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Store
@@ -21,9 +22,11 @@ class Control:
     """See the package's docstring."""
 
     def __init__(
-        self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None
-    ) -> None:
-        self._means = Means(engine, images, store, clock, runner, knock)
+        self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None,
+        fall: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """fall: ends this process at once, for a drill of the control plane itself."""
+        self._means = Means(engine, images, store, clock, runner, knock, fall)
 
     def begin(self) -> None:
         """Look after every environment that is on record."""
@@ -72,6 +75,18 @@ class Control:
     def down(self, at: Asked, who: str) -> Told:
         """End the environment and leave nothing of it but the record."""
         yield from commands.down(self._means, at, access.named(who), self._report(at))
+
+    def disturb(self, at: Asked, who: str, drill: Drill) -> Disturbed:
+        """Put a drill's fault in. It is recorded, and keeps no other command out: faults do not wait for anybody."""
+        return drills.disturb(self._means, at, access.named(who), drill)
+
+    def restore(self, at: Asked, who: str) -> None:
+        """End every fault that lasts."""
+        drills.restore(self._means, at, access.named(who))
+
+    def pass_time(self, at: Asked, until: float) -> None:
+        """Look after the environment until `until` on the clock's time, for a caller whose time is virtual."""
+        drills.pass_time(self._means, at, until)
 
     def _report(self, at: Asked) -> commands.ReportOf:
         def of(key: EnvironmentKey) -> Report:

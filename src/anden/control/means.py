@@ -33,6 +33,8 @@ class Means:
     clock: Clock
     runner: Runner
     knock: Knock | None = None
+    fall: Callable[[], None] | None = None
+    """Ends this control plane at once, as a crash does; None: it cannot be ended on purpose."""
     reconciler: Reconciler = field(init=False)
     feeds: defaultdict[EnvironmentKey, Feed] = field(default_factory=lambda: defaultdict(Feed))
     _running: dict[EnvironmentKey, Command] = field(default_factory=dict)

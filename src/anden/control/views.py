@@ -74,6 +74,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         deployed=(*_deployed(blueprint, beside), *_levels(blueprint, target)),
         change=changes.latest(means.store, key),
         manners=target.manners,
+        faults=seen.faults if seen is not None and present else (),
+        processes=seen.processes if seen is not None and present else {},
     )
 
 
@@ -130,6 +132,7 @@ def _service(
             for one in instances
         ),
         url=f"http://{gateway}{service.route.path}" if routed and service.route else None,
+        auth=service.route.auth if service.route else None,
     )  # fmt: skip
 
 

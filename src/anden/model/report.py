@@ -1,8 +1,10 @@
 """What the read-only views answer, over the API and as `--json`. Shapes are public: add to them, do not change them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from anden.model.change import Change
+from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
@@ -38,6 +40,8 @@ class ServiceStatus:
     """`healthy` (all of the level serve), `degraded` (some), `down` (none)."""
     instances: tuple[InstanceStatus, ...]
     url: str | None = None
+    auth: str | None = None
+    """Whose token its route asks for, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class StatusReport:
     """The latest change."""
     manners: str = "twin"
     """Whose manners it runs with: `twin` or `aws` (model.manners)."""
+    faults: tuple[Fault, ...] = ()
+    """Those that a drill has put in and that last."""
+    processes: Mapping[str, int] = field(default_factory=dict)
+    """The environment's own, name to process id, where the engine knows them."""
 
 
 @dataclass(frozen=True, slots=True)

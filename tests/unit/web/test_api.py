@@ -13,7 +13,9 @@ from tests.unit.web.conftest import Served, at
 import anden
 from anden.model import codec
 from anden.model.command import Command, Outcome
+from anden.model.drill import Disturbed
 from anden.model.event import Event, EventKind
+from anden.model.fault import Outage
 from anden.model.ports import Exec
 from anden.model.problem import Problem, Problems
 from anden.model.report import PlanReport, ReachReport, StatusReport
@@ -29,6 +31,23 @@ def follow(served: Served, path: str, **body: Any) -> list[Event]:
 
 def commands(served: Served) -> list[Command]:
     return [codec.from_data(Command, each) for each in served.api().request("POST", "/v1/commands", {"at": at()})]
+
+
+def test_a_fault_is_put_in_and_taken_back(served: Served) -> None:
+    follow(served, "/v1/up")
+    api = served.api()
+    body = {"at": at(), "kind": "zone", "name": "a", "outage": "frozen", "for_s": 30}
+    assert codec.from_data(Disturbed, api.request("POST", "/v1/disturb", body)).name == "a"
+    seen = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": at()}))
+    assert [(fault.name, fault.outage) for fault in seen.faults] == [("a", Outage.FROZEN)]
+    assert api.request("POST", "/v1/restore", {"at": at()}) is None
+    seen = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": at()}))
+    assert seen.faults == ()
+    assert [each.what for each in commands(served)][:2] == ["drill restore", "drill zone a (frozen), 30 s"]
+    with pytest.raises(Problems, match="kind"):
+        api.request("POST", "/v1/disturb", {"at": at(), "kind": "everything"})
+    with pytest.raises(Problems, match="cannot be ended by a drill"):
+        api.request("POST", "/v1/disturb", {"at": at(), "kind": "control"})
 
 
 def test_an_environment_from_up_to_down(served: Served) -> None:
@@ -222,6 +241,7 @@ def test_a_server_that_nothing_needs_ends(served: Served) -> None:
 def test_the_table_is_what_is_promised() -> None:
     paths = {(each.method, each.path) for each in ENDPOINTS}
     promised = "up deploy scale rollback restart down plan status reach prove-egress logs exec commands"
+    promised += " disturb restore"
     assert paths == {("GET", "/v1/version")} | {("POST", f"/v1/{name}") for name in promised.split()}
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from anden.model.drill import DrillKind
+from anden.model.fault import Outage
 from anden.model.ids import EngineName
 
 
@@ -105,6 +107,17 @@ class Commands:
 
     at: At
     most: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Disturb:
+    """A fault on purpose. name: a zone, or an instance or service to kill. for_s: how long a zone's fault lasts."""
+
+    at: At
+    kind: DrillKind
+    name: str = ""
+    outage: Outage = Outage.CUT
+    for_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from anden.control.access import named
 from anden.control.asked import Asked
 from anden.control.environment import Control
 from anden.model import codec
+from anden.model.drill import Drill
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
 from anden.web.api import asks
@@ -126,6 +127,15 @@ def _exec(desk: Desk, body: asks.Exec, who: str) -> Any:
     return desk.control.exec(_asked(desk, body.at), named(who), body.instance, body.argv, stdin, limit)
 
 
+def _disturb(desk: Desk, body: asks.Disturb, who: str) -> Any:
+    drill = Drill(body.kind, body.name, body.outage, body.for_s)
+    return desk.control.disturb(_asked(desk, body.at), named(who), drill)
+
+
+def _restore(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.restore(_asked(desk, body.at), named(who))
+
+
 def _commands(desk: Desk, body: asks.Commands, who: str) -> Any:
     return desk.control.commands(_asked(desk, body.at), min(max(body.most, 1), MOST_COMMANDS))
 
@@ -144,6 +154,8 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
     Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec"),
+    Endpoint("POST", "/v1/disturb", asks.Disturb, _disturb, "Put a fault in on purpose: a Disturbed"),
+    Endpoint("POST", "/v1/restore", asks.Just, _restore, "End every fault that a drill has put in"),
     Endpoint("POST", "/v1/commands", asks.Commands, _commands, "The record of commands, newest first"),
 )
 _BY_NAME = {(each.method, each.path): each for each in ENDPOINTS}
