@@ -330,7 +330,7 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
     with lock.locked(files), contextlib.ExitStack() as stack:
         server.write_log(files, terminal=False)
         clock, state = SystemClock(), files.folder.parent
-        store = open_store(files.store)
+        store = open_store(files.store, broken)
         stack.callback(store.close)
         images = state / "images"
         engine = LocalEngine(state, images, clock)
@@ -341,6 +341,16 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
         app = application(desk, activity, documented=foreground)
         control.begin()
         server.serve(files, app, activity, None if foreground else control.needed, port=port, ready=ready)
+
+
+def broken(problem: Problem) -> None:
+    """The records turned out to be damaged: end, so that the next command's control plane restores them."""
+    import logging
+    import os
+    import signal
+
+    logging.getLogger("anden").error("%s", problem)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def knock(url: str) -> int | None:

@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from anden.model.ids import EnvironmentKey
 
+RESTORED = "restore the records"
+"""The words of a command that nobody gave: anden found its records damaged and took their last good copy."""
+
 
 class Outcome(StrEnum):
     """How a command ended; RUNNING until it did, INTERRUPTED when the control plane died first."""
