@@ -5,8 +5,8 @@ from tests.live.escapes.attempts import ATTEMPTS, CELL, HOST, OWN, Attempt
 HEAD = """# Attempts to get out of an instance
 
 What an instance may not do, each really tried by `tests/live/test_escapes.py`: as an ordinary user (1000) and as root
-of the instance (`user: "0"`), which is nobody on the machine. Outside, root runs the same program, so that a slip of the
-pen does not count as a refusal. This page is made from `tests/live/escapes/attempts.py`, and a test compares the two.
+of the instance (`user: "0"`), which is nobody on the machine. Outside, root runs the same program, so that a slip of
+the pen does not count as a refusal. This page is made from `tests/live/escapes/attempts.py`, and a test compares them.
 
 It is a list of what was thought of, not a proof: a fault of the kernel is not on it. See `docs/critiques.md`.
 
