@@ -1,5 +1,6 @@
 """The store of model.ports: durable records over one SQLite connection. Thread-safe."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from anden.store import audit, changes, commands, observations, restoring, targe
 from anden.store.blueprints import Blueprints
 from anden.store.database import MEMORY, Database
 from anden.store.good_copy import GoodCopy
+
+log = logging.getLogger("anden.store")
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -148,7 +151,11 @@ class Records:
         with self._head_lock:
             last = audit.last(self._database)
             if self._head:
-                audit.keep(self._head, last)
+                try:
+                    audit.keep(self._head, last)
+                except OSError as error:
+                    # The write itself is on disk, so it is acknowledged; a head that lags behind is no fault.
+                    log.warning("the head of the audit cannot be kept: %s", error)
             self._memory_head = last
         if self._copy:
             self._copy.refresh(wait=acknowledges)

@@ -317,6 +317,21 @@ def test_a_copy_that_cannot_be_written_stops_nobody(
     store.close()
 
 
+def test_a_head_that_cannot_be_written_stops_nobody_and_is_brought_up_to_date(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "anden.db"
+    store = open_store(path)
+    path.with_name("anden.db.head.new").mkdir()
+    command = store.begin_command(KEY, "ana", "up", 1.0)
+    assert "the head of the audit cannot be kept" in caplog.text
+    path.with_name("anden.db.head.new").rmdir()
+    store.end_command(command.id, Outcome.DONE, "", 2.0)
+    assert path.with_name("anden.db.head").read_text().startswith("2 ")
+    store.close()
+    assert open_store(path).verify().gaps == ()
+
+
 def test_the_first_version_of_the_records_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "anden.db"
     raw = database.connect(str(path))
