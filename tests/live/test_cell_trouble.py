@@ -22,14 +22,22 @@ import http.server, os, signal, threading, time
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(STATUS())
-        self.send_header("content-length", "0")
+        self.send_header("content-length", "2")
         self.end_headers()
+        self.wfile.write(b"ok")
     def log_message(self, *words): pass
 STATUS = lambda: 200
 TROUBLE
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
-DESCRIPTORS = "kept = []\ntry:\n    while True: kept.append(os.open('/dev/null', 0))\nexcept OSError: print('no more', flush=True)"
+DESCRIPTORS = """
+kept = []
+def take():
+    time.sleep(2)
+    try:
+        while True: kept.append(os.open('/dev/null', 0))
+    except OSError: os.write(1, b'no more descriptors\\n')
+threading.Thread(target=take, daemon=True).start()"""
 PROCESSES = """
 def fork():
     while True:
@@ -37,7 +45,7 @@ def fork():
             if os.fork() == 0:
                 while True: time.sleep(60)
         except OSError:
-            print('no more', flush=True)
+            print('no more processes', flush=True)
             time.sleep(1)
 threading.Thread(target=fork, daemon=True).start()"""
 DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -74,12 +82,12 @@ def well(bank: Cell) -> None:
     bank.until(lambda seen: (one := seen.instance("other-1")) is not None and one.serving)
 
 
-@pytest.mark.parametrize("trouble", [DESCRIPTORS, PROCESSES], ids=["descriptors", "processes"])
-def test_what_it_uses_up_is_its_own(bank: Cell, trouble: str) -> None:
+@pytest.mark.parametrize(("what", "trouble"), [("descriptors", DESCRIPTORS), ("processes", PROCESSES)])
+def test_what_it_uses_up_is_its_own(bank: Cell, what: str, trouble: str) -> None:
     instance = troubled(bank, trouble)
     bank.do(StartInstance(instance))
     try:
-        bank.until(lambda _: "no more" in said(bank, instance.id), 60.0)
+        bank.until(lambda _: f"no more {what}" in said(bank, instance.id), 60.0)
         well(bank)
     finally:
         bank.do(StopInstance(instance.id, 0.0, 1.0))
