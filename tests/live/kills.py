@@ -141,14 +141,13 @@ class World:
         """A command: its path, its body, and what is wanted once it is acknowledged."""
         now, image = self.wanted, self.random.choice(self.images)
         at, level = self.at(image), self.random.randint(2, 4)
-        return self.random.choice(
-            [
-                ("/v1/up", {"at": at, "deployed": "revert"}, replace(now, image=image)),
-                ("/v1/deploy", {"at": at, "service": "web", "image": image}, replace(now, image=image)),
-                ("/v1/scale", {"at": at, "service": "web", "level": level}, replace(now, level=level)),
-                ("/v1/restart", {"at": at, "service": "web"}, replace(now, generation=now.generation + 1)),
-            ]
-        )
+        choices: list[tuple[str, dict[str, Any], Wanted]] = [
+            ("/v1/up", {"at": at, "deployed": "revert"}, replace(now, image=image)),
+            ("/v1/deploy", {"at": at, "service": "web", "image": image}, replace(now, image=image)),
+            ("/v1/scale", {"at": at, "service": "web", "level": level}, replace(now, level=level)),
+            ("/v1/restart", {"at": at, "service": "web"}, replace(now, generation=now.generation + 1)),
+        ]
+        return self.random.choice(choices)
 
     def round(self) -> None:
         """One command, one kill, one comparison."""

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.live.cell_world import Cell, Range, StartInstance, StopInstance, cell, service, specification
 
 from anden.engines.local.cell import restart
 from anden.model.instance import Instance
-from anden.model.observation import Health
+from anden.model.observation import Health, Observation
 from anden.model.topology import Route
 
 pytestmark = pytest.mark.live
@@ -39,15 +40,14 @@ def take():
     except OSError: os.write(1, b'no more descriptors\\n')
 threading.Thread(target=take, daemon=True).start()"""
 PROCESSES = """
-def fork():
-    while True:
-        try:
-            if os.fork() == 0:
-                while True: time.sleep(60)
-        except OSError:
-            print('no more processes', flush=True)
-            time.sleep(1)
-threading.Thread(target=fork, daemon=True).start()"""
+def take():
+    time.sleep(2)
+    threading.stack_size(65536)
+    held = threading.Event()
+    try:
+        while True: threading.Thread(target=held.wait, daemon=True).start()
+    except RuntimeError: os.write(1, b'no more processes\\n')
+threading.Thread(target=take, daemon=True).start()"""
 DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 FLAPPING = "began = time.monotonic()\nSTATUS = lambda: 200 if int(time.monotonic() - began) // 3 % 2 == 0 else 500"
 
@@ -68,6 +68,11 @@ def troubled(bank: Cell, trouble: str) -> Instance:
 
 def said(bank: Cell, id: str) -> list[str]:
     return [line.text for line in bank.engine.logs(bank.key, id, 50, follow=False) if line is not None]
+
+
+def _is(id: str, health: Health, seen: Observation) -> bool:
+    one = seen.instance(id)
+    return one is not None and one.health is health
 
 
 def well(bank: Cell) -> None:
@@ -110,7 +115,7 @@ def test_one_that_flaps_is_seen_both_ways_and_is_not_restarted(bank: Cell) -> No
     bank.do(StartInstance(instance))
     try:
         for health in (Health.HEALTHY, Health.UNHEALTHY, Health.HEALTHY):
-            bank.until(lambda seen, now=health: (one := seen.instance(instance.id)) is not None and one.health is now)
+            bank.until(partial(_is, instance.id, health))
         well(bank)
         seen = bank.engine.observe(bank.key).instance(instance.id)
         assert seen is not None

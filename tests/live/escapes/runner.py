@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+from typing import Any
 
 LIMIT_S = 8.0
 """For one attempt."""
@@ -38,36 +39,36 @@ class Held(Exception):  # noqa: N818 - no error
     """Nothing failed, and nothing was gained."""
 
 
-def call(name, *arguments):
+def call(name: str, *arguments: Any) -> int:
     """A system call by its name; raises OSError."""
     number = CALLS[name][{X86: 0, ARM: 1}[platform.machine()]]
     passed = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
-    found = _libc.syscall(ctypes.c_long(number), *passed)
+    found: int = _libc.syscall(ctypes.c_long(number), *passed)
     if found < 0:
         raise OSError(ctypes.get_errno(), name)
     return found
 
 
-def connect(address, port):
+def connect(address: str, port: int) -> None:
     """A TCP connection within a short time."""
     socket.create_connection((address, port), timeout=2.0).close()
 
 
-def abstract(name):
+def abstract(name: str) -> None:
     """A connection to an abstract Unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
         made.settimeout(2.0)
         made.connect("\0" + name)
 
 
-def path(place):
+def path(place: str) -> None:
     """A connection to a Unix socket in a file; one of another kind is there all the same."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
         made.settimeout(2.0)
         made.connect(place)
 
 
-def outcome(program, at):
+def outcome(program: str, at: dict[str, Any]) -> str:
     """What came of a program."""
     names = {
         "at": at, "call": call, "connect": connect, "abstract": abstract, "path": path, "Held": Held, "ctypes": ctypes,
@@ -86,7 +87,7 @@ def outcome(program, at):
     return "passed"
 
 
-def attempt(program, at):
+def attempt(program: str, at: dict[str, Any]) -> str:
     """The same in a process of its own, within a bound."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -108,18 +109,18 @@ def attempt(program, at):
     return f"killed by signal {os.WTERMSIG(status)}" if ready and os.WIFSIGNALED(status) else "broken: no answer"
 
 
-def listen(address, port):
+def listen(address: str, port: int) -> None:
     """Somebody to connect to, for comparison."""
     made = socket.create_server((address, port))
 
-    def accept():
+    def accept() -> None:
         while True:
             made.accept()[0].close()
 
     threading.Thread(target=accept, daemon=True).start()
 
 
-def main():
+def main() -> None:
     asked = json.load(sys.stdin)
     for address, port in asked["at"].get("listen", ()):
         listen(address, port)
