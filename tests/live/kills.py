@@ -78,6 +78,8 @@ class Recorded:
     commands: tuple[Command, ...]
     audit: str
     open_changes: int
+    changes: tuple[str, ...]
+    """The newest few, for people: a target may also have been moved by anden itself, going back."""
 
 
 @dataclass
@@ -196,7 +198,10 @@ class World:
         stepped = any(each["kind"] == "step" for each in told) and then.image == self.wanted.image
         acknowledged = ended == "done" or (stepped and then != self.wanted)
         if found.wanted not in ((then,) if acknowledged else (then, self.wanted)):
-            fault(f"{here}: acknowledged {self.wanted}, asked {then} (told: {acknowledged}), on record {found.wanted}")
+            fault(
+                f"{here}: acknowledged {self.wanted}, asked {then} (told: {acknowledged}), on record {found.wanted};"
+                f" newest changes: {'; '.join(found.changes)}"
+            )
         if found.open_changes > 1:
             fault(f"{here}: {found.open_changes} open changes")
         self.report.acknowledged += acknowledged
@@ -212,11 +217,13 @@ class World:
             assert target is not None
             kept = audit.kept(self.files.store.with_name(self.files.store.name + audit.HEAD_SUFFIX))
             report = audit.verify(database, kept)
+            known = changes.newest(database, KEY, -1)
             return Recorded(
                 wanted(database, target),
                 commands.newest(database, KEY, -1),
                 report.fault or "; ".join(report.gaps),
-                sum(change.state in OPEN_STATES for change in changes.newest(database, KEY, -1)),
+                sum(change.state in OPEN_STATES for change in known),
+                tuple(f"{each.id} {each.state} {each.reason}".strip() for each in known[:3]),
             )
 
     def settle(self) -> None:
