@@ -409,7 +409,7 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
     with lock.locked(files), contextlib.ExitStack() as stack:
         server.write_log(files, terminal=False)
         clock, state = SystemClock(), files.folder.parent
-        store = open_store(files.store)
+        store = open_store(files.store, broken)
         stack.callback(store.close)
         images = state / "images"
         engine = LocalEngine(state, images, clock)
@@ -425,6 +425,14 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
 def fall() -> None:
     """End this process at once, for a drill: nothing is written, closed or said, as when it crashes."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def broken(problem: Problem) -> None:
+    """The records turned out to be damaged: end, so that the next command's control plane restores them."""
+    import logging
+
+    logging.getLogger("anden").error("%s", problem)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def knock(url: str) -> int | None:

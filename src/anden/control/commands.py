@@ -9,7 +9,7 @@ from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, meant, wish
-from anden.control.record import Ending, Report, Standing, Told, Work, recorded
+from anden.control.record import UP, Ending, Report, Standing, Told, Work, recorded
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
@@ -42,7 +42,7 @@ def up(
         names = ", ".join(BY_NAME)
         raise Problems(Problem(f"--as {manners}", "there are no manners of this name", names, "Choose one of these."))
     body = partial(_up, means, at, wished, gateway, choice, adopt, manners)
-    return recorded(means, wished.key, who, "up", body, report(wished.key))
+    return recorded(means, wished.key, who, UP, body, report(wished.key))
 
 
 def _up(

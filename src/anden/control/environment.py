@@ -15,7 +15,7 @@ from anden.model.ids import EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Store
 from anden.model.problem import Problems
-from anden.model.report import EgressReport, PlanReport, ReachReport, StatusReport
+from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, StatusReport
 
 
 class Control:
@@ -127,6 +127,10 @@ class Control:
         engine = self._means.engine.name
         key = EnvironmentKey(at.client, at.environment, engine) if at.environment is not None else None
         return self._means.store.commands(key, most)
+
+    def verify(self) -> AuditReport:
+        """Whether the record is what was written, of all environments: they share one chain."""
+        return self._means.store.verify()
 
     def logs(self, at: Asked, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
         """Of a service, an instance, or of all (None). None is a heartbeat."""

@@ -9,6 +9,8 @@ from anden.model.event import Event, EventKind
 from anden.model.ids import EnvironmentKey
 from anden.model.problem import Problem, Problems
 
+UP = "up"
+"""The words of `up` in the record."""
 Told = Generator[Event | None, None, None]
 """What a command tells; None is a heartbeat."""
 

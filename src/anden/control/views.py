@@ -10,8 +10,11 @@ from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
+from anden.control.record import UP
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
+from anden.model.command import RESTORED, Outcome
+from anden.model.finding import Finding, Severity
 from anden.model.ids import EnvironmentKey
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
@@ -58,6 +61,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     manners = BY_NAME[target.manners]
     findings = assess(blueprint, target.levels, seen, said, now, manners) if seen is not None else ()
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
+    findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
         environment=key.environment,
@@ -85,6 +89,17 @@ def _seen(means: Means, key: EnvironmentKey) -> tuple[Observation | None, str]:
         return means.engine.observe(key), ""
     except Problems as found:
         return means.store.observation(key), str(found.problems[0])
+
+
+def _restored(means: Means, key: EnvironmentKey) -> tuple[Finding, ...]:
+    """That the records are a copy's, until a command has said again what should be."""
+    for command in means.store.commands(key, MOST_LOOKED_AT):
+        if command.what == RESTORED:
+            fix = "`anden up` says again what should run; `anden history` shows what is on record."
+            return (Finding(Severity.WARNING, "the records", command.detail, fix),)
+        if command.what == UP and command.outcome is Outcome.DONE:
+            break
+    return ()
 
 
 def _absent(target: Target, seen: Observation | None) -> str:

@@ -17,6 +17,7 @@ from anden.model.manners import TWIN, Manners
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
+from anden.model.report import AuditReport
 from anden.model.topology import ImageSource, Topology
 
 
@@ -176,6 +177,9 @@ class Store(Protocol):
 
     def commands(self, key: EnvironmentKey | None, most: int = 50) -> tuple[Command, ...]:
         """Newest first."""
+
+    def verify(self) -> AuditReport:
+        """Whether the record of commands is what was written."""
 
     def put_observation(self, observation: Observation) -> None:
         """Keep it as the latest of its key; only the latest is kept."""

@@ -131,3 +131,16 @@ class EgressReport:
     engine: str
     at: float
     proofs: tuple[EgressProof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Whether the record of commands is what was written. entries: how many are right, from the first one on.
+
+    fault: the first that is not, as `audit 7: not what was written`; empty when all are. gaps: entries that say that
+    something before them may be missing, as `audit 9: written after a gap: …`.
+    """
+
+    entries: int
+    fault: str = ""
+    gaps: tuple[str, ...] = ()

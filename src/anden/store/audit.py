@@ -13,6 +13,7 @@ from pathlib import Path
 
 from anden.model import codec
 from anden.model.command import Command
+from anden.model.report import AuditReport
 from anden.store.database import Database
 
 BEGINNING = "anden"
@@ -24,18 +25,15 @@ HEAD_SUFFIX = ".head"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last entry: its number and hash."""
+    """The last entry: its number and hash. writes: how many durable transactions the file held with it; 0: unknown."""
 
     number: int
     hash: str
+    writes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What verify() found: how many entries are right, and the first that is not: `audit 7: …`; empty when all are."""
-
-    entries: int
-    fault: str = ""
+NOTHING = Head(0, BEGINNING)
+"""Of a chain without an entry."""
 
 
 def append(database: Database, command: Command) -> None:
@@ -54,32 +52,41 @@ def _append(database: Database, command: int, entry: str) -> None:
 def head(database: Database) -> Head:
     """The last entry."""
     row = database.one("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
-    return Head(row[0], row[1]) if row else Head(0, BEGINNING)
+    return Head(row[0], row[1]) if row else NOTHING
+
+
+def last(database: Database) -> Head:
+    """The same, with the number of writes: what the file beside the database is to name."""
+    known = head(database)
+    return Head(known.number, known.hash, database.writes())
 
 
 def _hash(before: str, entry: str) -> str:
     return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
 
 
-def verify(database: Database, kept: Head | None) -> Verified:
+def verify(database: Database, kept: Head | None, *, rows: bool = True) -> AuditReport:
     """Follow the chain from its beginning, compare the rows of `commands` with what it says, and its head with `kept`
-    (the file's; entries after it may be missing there, when the machine stopped between the two writes)."""
+    (the file's; entries after it may be missing there, when the machine stopped between the two writes).
+    rows False: the chain alone."""
     before, entries = BEGINNING, 0
     said: dict[int, str] = {}
+    gaps: list[str] = []
     for number, command, entry, found in database.run("SELECT number, command, entry, hash FROM audit ORDER BY number"):
         if number != entries + 1:
-            return Verified(entries, f"audit {entries + 1}: missing")
+            return AuditReport(entries, f"audit {entries + 1}: missing", tuple(gaps))
         if _hash(before, entry) != found:
-            return Verified(entries, f"audit {number}: not what was written")
-        if command == GAP:
-            return Verified(entries, f"audit {number}: {json.loads(entry)['gap']}")
+            return AuditReport(entries, f"audit {number}: not what was written", tuple(gaps))
         if kept and kept.number == number and kept.hash != found:
-            return Verified(entries, f"audit {number}: not the entry that the head names")
+            return AuditReport(entries, f"audit {number}: not the entry that the head names", tuple(gaps))
         before, entries = found, number
-        said[command] = entry
+        if command == GAP:
+            gaps.append(f"audit {number}: {json.loads(entry)['gap']}")
+        else:
+            said[command] = entry
     if kept and kept.number > entries:
-        return Verified(entries, f"audit {entries + 1}: missing, the head names {kept.number}")
-    return Verified(entries, _differing(database, said))
+        return AuditReport(entries, f"audit {entries + 1}: missing, the head names {kept.number}", tuple(gaps))
+    return AuditReport(entries, _differing(database, said) if rows else "", tuple(gaps))
 
 
 def _differing(database: Database, said: dict[int, str]) -> str:
@@ -98,7 +105,7 @@ def keep(path: Path, last: Head) -> None:
     """Write the head beside the database: whole or not at all."""
     fresh = path.with_name(path.name + ".new")
     with fresh.open("w", encoding="utf-8") as file:
-        file.write(f"{last.number} {last.hash}\n")
+        file.write(f"{last.number} {last.hash} {last.writes}\n")
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
@@ -108,8 +115,8 @@ def kept(path: Path) -> Head | None:
     """The head that the file names; None when there is no file. A file that says nothing sensible names nothing that
     the chain could have."""
     try:
-        number, _, found = path.read_text(encoding="utf-8").strip().partition(" ")
-        return Head(int(number), found)
+        number, found, *writes = path.read_text(encoding="utf-8").split()
+        return Head(int(number), found, int(writes[0]) if writes else 0)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
@@ -119,12 +126,20 @@ def kept(path: Path) -> Head | None:
 def resume(database: Database, known: Head | None) -> None:
     """At open: when the chain does not reach what the file names, or names nothing although there are entries, say so
     in the chain itself, so that going on does not cover it up."""
-    last = head(database)
-    if known is None and last.number == 0:
+    if known is None and head(database).number == 0:
         return
     row = database.one("SELECT hash FROM audit WHERE number = ?", (known.number,)) if known else None
     if known is not None and (known.number == 0 or (row is not None and row[0] == known.hash)):
+        if (lost := known.writes - database.writes()) > 0:
+            gap(database, f"{lost} writes that the head counted were not there")
         return
-    named = f"the head named entry {known.number}, which was not there" if known else "the head's file was missing"
+    gap(
+        database,
+        f"the head named entry {known.number}, which was not there" if known else "the head's file was missing",
+    )
+
+
+def gap(database: Database, why: str) -> None:
+    """Say in the chain that something may be missing before this entry."""
     with database.transaction():
-        _append(database, GAP, json.dumps({"gap": f"written after a gap: {named}"}, sort_keys=True))
+        _append(database, GAP, json.dumps({"gap": f"written after a gap: {why}"}, sort_keys=True, ensure_ascii=False))

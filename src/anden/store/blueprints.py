@@ -27,6 +27,7 @@ class Blueprints:
                 "INSERT INTO blueprints (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (blueprint.digest, codec.to_json(blueprint)),
             )
+            self._database.seal("blueprints", "digest = ? AND seal = ''", (blueprint.digest,))
 
     def get(self, digest: Digest) -> Blueprint:
         """Raises KeyError when there is none, Problems when what stands there is not it."""

@@ -20,13 +20,16 @@ def open_change(
     """A new one in APPLYING; the open one, if any, becomes SUPERSEDED in the same transaction."""
     with database.transaction():
         superseded = (ChangeState.SUPERSEDED.value, at, *columns(key))
+        before = database.one(f"SELECT id FROM changes WHERE {OF_KEY} AND {_OPEN}", columns(key))  # noqa: S608
         database.run(f"UPDATE changes SET state = ?, updated_at = ? WHERE {OF_KEY} AND {_OPEN}", superseded)  # noqa: S608
         database.run(
             "INSERT INTO changes (client, environment, engine, target, previous, state, command, created_at,"
             " updated_at, reason, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '[]')",
             (*columns(key), target, previous, ChangeState.APPLYING.value, command, at, at),
         )
-        return _get(database, database.last_id())
+        opened = database.last_id()
+        database.seal("changes", "id IN (?, ?)", (before[0] if before else opened, opened))
+        return _get(database, opened)
 
 
 def move(database: Database, id: int, state: ChangeState, at: float, reason: str, evidence: Sequence[str]) -> Change:
@@ -40,6 +43,7 @@ def move(database: Database, id: int, state: ChangeState, at: float, reason: str
             "UPDATE changes SET state = ?, updated_at = ?, reason = ?, evidence = ? WHERE id = ?",
             (state.value, at, *said, id),
         )
+        database.seal("changes", "id = ?", (id,))
         return _get(database, id)
 
 

@@ -21,7 +21,9 @@ def begin(database: Database, key: EnvironmentKey, who: str, what: str, at: floa
             " VALUES (?, ?, ?, ?, ?, ?, ?, '')",
             (*columns(key), who, what, at, Outcome.RUNNING.value),
         )
-        command = _get(database, database.last_id())
+        begun = database.last_id()
+        database.seal("commands", "id = ?", (begun,))
+        command = _get(database, begun)
         audit.append(database, command)
         return command
 
@@ -35,6 +37,7 @@ def end(database: Database, id: int, outcome: Outcome, detail: str, at: float) -
         database.run(
             "UPDATE commands SET outcome = ?, detail = ?, ended_at = ? WHERE id = ?", (outcome.value, detail, at, id)
         )
+        database.seal("commands", "id = ?", (id,))
         command = _get(database, id)
         audit.append(database, command)
         return command
@@ -42,12 +45,16 @@ def end(database: Database, id: int, outcome: Outcome, detail: str, at: float) -
 
 def interrupt(database: Database) -> None:
     """Commands that a dead control plane left running are INTERRUPTED. Nobody knows when: they get no end."""
+    running = database.run("SELECT id FROM commands WHERE outcome = ?", (Outcome.RUNNING.value,))
+    if not running:
+        return
     with database.transaction():
-        for row in database.run(f"SELECT {_FIELDS} FROM commands WHERE outcome = ?", (Outcome.RUNNING.value,)):  # noqa: S608
+        for (number,) in running:
             database.run(
-                "UPDATE commands SET outcome = ?, detail = ? WHERE id = ?", (Outcome.INTERRUPTED.value, DEAD, row[3])
+                "UPDATE commands SET outcome = ?, detail = ? WHERE id = ?", (Outcome.INTERRUPTED.value, DEAD, number)
             )
-            audit.append(database, _get(database, row[3]))
+            database.seal("commands", "id = ?", (number,))
+            audit.append(database, _get(database, number))
 
 
 def newest(database: Database, key: EnvironmentKey | None, most: int) -> tuple[Command, ...]:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from anden.model import codec
 from anden.model.ids import EnvironmentKey
 from anden.model.observation import Observation
-from anden.store.database import OF_KEY, Database, columns
+from anden.store.database import OF_KEY, SEALED, Database, columns
 
 
 def put(database: Database, observation: Observation) -> None:
@@ -16,12 +16,13 @@ def put(database: Database, observation: Observation) -> None:
             " ON CONFLICT (client, environment, engine) DO UPDATE SET data = excluded.data",
             (*columns(observation.key), codec.to_json(observation)),
         )
+        database.seal("observations", OF_KEY, columns(observation.key))
 
 
 def get(database: Database, key: EnvironmentKey) -> Observation | None:
     """The latest one; one that cannot be read counts as none, since the next tick replaces it."""
-    row = database.one(f"SELECT data FROM observations WHERE {OF_KEY}", columns(key))  # noqa: S608 - a constant
-    if row is None:
+    row = database.one(f"SELECT data, seal = {SEALED['observations']} FROM observations WHERE {OF_KEY}", columns(key))  # noqa: S608 - constants
+    if row is None or not row[1]:
         return None
     try:
         return codec.from_json(Observation, row[0])

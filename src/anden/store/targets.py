@@ -17,6 +17,7 @@ def put(database: Database, target: Target) -> None:
             " data = excluded.data",
             (*columns(target.key), target.blueprint, codec.to_json(target)),
         )
+        database.seal("targets", OF_KEY, columns(target.key))
 
 
 def get(database: Database, key: EnvironmentKey) -> Target | None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ END_LIMIT_S = 15.0
 FULL_BYTES = 256 * 1024
 """With less than this left on the disk, nothing can be recorded."""
 LOOK_S = 0.02
+KNOCK_LIMIT_S = 1.0
 LAST_LINES = 5
 MOST_ERROR_BYTES = 64 << 10
 
@@ -41,7 +43,7 @@ def code() -> str:
 
 def ask(files: Files, client: str) -> Version | None:
     """Who serves the folder's socket; None when nobody does."""
-    if not files.socket.exists():
+    if not _listening(files):
         return None
     api = SocketApi(files.socket, client, files.log)
     try:
@@ -51,6 +53,17 @@ def ask(files: Files, client: str) -> Version | None:
     finally:
         api.close()
     return codec.from_data(Version, data)
+
+
+def _listening(files: Files) -> bool:
+    """Whether somebody listens: a daemon that was killed leaves its socket, and an HTTP client takes long to make."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+        knocking.settimeout(KNOCK_LIMIT_S)
+        try:
+            knocking.connect(str(files.socket))
+        except OSError:
+            return False
+        return True
 
 
 def current(files: Files, client: str) -> bool:
@@ -103,7 +116,7 @@ def start(files: Files, client: str, argv: Sequence[str]) -> SocketApi:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         ended = running.poll() is not None
-        if files.socket.exists() and ask(files, client) is not None:
+        if ask(files, client) is not None:
             return SocketApi(files.socket, client, files.log)
         if ended:
             break

@@ -24,6 +24,7 @@ from anden.model.plan import Action, Caveat, Configure, Difference, Remove, Step
 from anden.model.problem import Problem
 from anden.model.reach import Hop, Path, Probe, Probed, Seen
 from anden.model.report import (
+    AuditReport,
     EgressProof,
     EgressReport,
     InstanceStatus,
@@ -246,6 +247,13 @@ def test_history() -> None:
     done = Command(2, KEY, "ana (via sudo)", "up", NOW, Outcome.DONE, NOW + 3.2)
     failed = Command(1, KEY, "root", "scale accounts 9", NOW - 60, Outcome.REFUSED, NOW - 60, "accounts runs 2..8")
     same("history.txt", history.lines([done, failed], PLAIN))
+
+
+def test_history_verified() -> None:
+    gap = "audit 9: written after a gap: the head's file was missing"
+    right = history.checked(AuditReport(12, "", (gap,)), "banco-andino", PLAIN)
+    wrong = history.checked(AuditReport(1, "audit 2: not what was written"), "banco-andino", PLAIN)
+    same("history-verify.txt", [*right, "", *wrong])
 
 
 def test_log_lines_keep_json_and_lose_what_a_terminal_would_obey() -> None:

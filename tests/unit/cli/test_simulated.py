@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.unit.cli.conftest import Run
 
@@ -188,6 +189,36 @@ def test_history_is_the_record_of_commands(up: Run) -> None:
     newest = codec.from_data(Command, up("history", "--json", *ON).json[0])
     assert newest.outcome is Outcome.REFUSED
     assert newest.who
+
+
+def test_the_record_is_verified_and_a_changed_one_is_named(up: Run, shop: Path) -> None:
+    right = up("history", "--verify", *ON)
+    assert (right.code, right.out.splitlines()[-1]) == (
+        0, "✓ shop: 2 entries, each as it was written, to the last that the head names",
+    )  # fmt: skip
+    assert up("history", "--verify", "--json", *ON).json == {"entries": 2, "fault": "", "gaps": []}
+    records = shop.parent / "state" / "shop" / "simulated" / "anden.db"
+    records.with_name("anden.db.copy").write_bytes(b"")
+    raw = apsw.Connection(str(records))
+    raw.execute("UPDATE audit SET entry = replace(entry, 'up', 'no') WHERE number = 1")
+    raw.close()
+    stopped = up("status", *ON)  # changed behind its back, and no copy to compare with
+    assert stopped.code == 1
+    assert "audit 1: not what was written" in stopped.err
+    assert "anden.db.copy" in stopped.err
+
+
+def test_records_that_were_restored_are_said_until_the_next_up(up: Run, shop: Path) -> None:
+    records = shop.parent / "state" / "shop" / "simulated" / "anden.db"
+    records.write_bytes(records.read_bytes()[:5000])
+    said = up("status", *ON)
+    assert said.code == 0
+    assert "! the records: damaged (" in said.out
+    assert "nothing that was acknowledged is missing" in said.out
+    assert "anden  restore the records" in " ".join(up("history", *ON).out.splitlines()[1].split("   "))
+    assert "! audit 3: written after a gap: damaged (" in up("history", "--verify", *ON).out
+    assert up("up", *ON).code == 0
+    assert "the records:" not in up("status", *ON).out
 
 
 def test_down_leaves_nothing_but_the_record(up: Run) -> None:

@@ -16,7 +16,8 @@ from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName
 from anden.model.image import Image
 from anden.model.observation import Observation
 from anden.model.ports import Store, Target
-from anden.model.problem import Problems
+from anden.model.problem import Problem, Problems
+from anden.model.report import AuditReport
 from anden.model.topology import ImageSource, Service, Topology
 from anden.planning.blueprint import draft
 from anden.store import Records, open_store
@@ -175,33 +176,6 @@ def test_a_transaction_that_fails_leaves_nothing(store: Records) -> None:
 # Damage.
 
 
-@pytest.mark.parametrize(
-    "content", [b"not a database at all, but long enough to be one" * 20, b"SQLite format 3\0" * 99]
-)
-def test_a_file_that_is_no_database_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "anden.db"
-    path.write_bytes(content)
-    with pytest.raises(Problems) as found:
-        open_store(path)
-    assert found.value.problems[0].where == str(path)
-    assert "damaged" in found.value.problems[0].what
-    assert found.value.problems[0].fix
-    assert path.read_bytes() == content
-
-
-def test_a_page_full_of_zeros_is_found_at_open(tmp_path: Path) -> None:
-    path = tmp_path / "anden.db"
-    store = open_store(path)
-    for number in range(200):
-        store.begin_command(KEY, "ana", "x" * 100, float(number))
-    store.close()
-    data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 8] = bytes(4096 * 5)
-    path.write_bytes(data)
-    with pytest.raises(Problems, match="damaged"):
-        open_store(path)
-
-
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "anden.db"
     open_store(path).close()
@@ -212,14 +186,19 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         open_store(path)
 
 
-def test_a_blueprint_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+def test_a_blueprint_that_is_changed_under_way_is_not_believed_and_nothing_more_is_recorded(tmp_path: Path) -> None:
     path = tmp_path / "anden.db"
-    store = open_store(path)
-    store.put_blueprint(FIRST)
-    store.close()
+    told: list[Problem] = []
+    open_store(path).put_blueprint(FIRST)
+    store = open_store(path, told.append)
     _sql(path, "UPDATE blueprints SET data = replace(data, '8080', '9090')")
     with pytest.raises(Problems, match="another digest"):
-        open_store(path).blueprint(FIRST.digest)
+        store.blueprint(FIRST.digest)
+    with pytest.raises(Problems, match="Nothing more is recorded"):
+        store.begin_command(KEY, "ana", "up", 1.0)
+    assert [problem.what for problem in told] == ["the records are damaged"]
+    store.close()
+    assert open_store(path).blueprint(FIRST.digest) == FIRST
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -260,28 +239,45 @@ def audited(tmp_path: Path) -> Path:
         ("UPDATE commands SET who = 'bob' WHERE id = 2", "command 2: not what the audit says of it"),
         ("DELETE FROM commands WHERE id = 5", "command 5: not what the audit says of it"),
         (
-            "INSERT INTO commands SELECT 99, client, environment, engine, who, what, at, outcome, ended_at, detail"
-            " FROM commands WHERE id = 1",
+            "INSERT INTO commands SELECT 99, client, environment, engine, who, what, at, outcome, ended_at, detail,"
+            " seal FROM commands WHERE id = 1",
             "command 99: not what the audit says of it",
         ),
     ],
 )
 def test_tampering_is_found_and_named(audited: Path, tampering: str, fault: str) -> None:
+    store = open_store(audited)
     _sql(audited, tampering)
-    assert open_store(audited).verify().fault == fault
+    assert store.verify().fault == fault
+    store.close()
+    restored = open_store(audited)
+    assert restored.verify().fault == ""
+    assert restored.verify().gaps[0].startswith("audit 11: written after a gap: damaged (")
+    assert [command.who for command in restored.commands(KEY)] == ["anden", *["ana"] * 5]
 
 
-def test_rows_cut_off_at_the_end_are_found_also_when_work_went_on(audited: Path) -> None:
+def test_rows_cut_off_at_the_end_are_brought_back(audited: Path) -> None:
     _sql(audited, "DELETE FROM audit WHERE number > 8; DELETE FROM commands WHERE id = 5")
     store = open_store(audited)
-    assert "gap" in store.verify().fault
+    assert store.commands(KEY)[1].what == "scale web 4"
+    assert "its last writes are missing" in store.verify().gaps[0]
+
+
+def test_rows_cut_off_at_the_end_are_said_where_there_is_no_copy_also_when_work_went_on(audited: Path) -> None:
+    audited.with_name("anden.db.copy").unlink()
+    _sql(audited, "DELETE FROM audit WHERE number > 8; DELETE FROM commands WHERE id = 5")
+    store = open_store(audited)
+    said = "audit 9: written after a gap: the head named entry 10, which was not there"
+    assert store.verify().gaps == (said,)
     store.begin_command(KEY, "ana", "up", 9.0)
-    assert store.verify().fault.startswith("audit 9: written after a gap: the head named entry 10")
+    assert store.verify() == AuditReport(10, "", (said,))
+    _sql(audited, "UPDATE audit SET hash = 'x' WHERE number = 10")
+    assert store.verify().fault == "audit 10: not what was written"
 
 
 def test_a_head_that_was_removed_is_said(audited: Path) -> None:
     audited.with_name("anden.db.head").unlink()
-    assert "the head's file was missing" in open_store(audited).verify().fault
+    assert "the head's file was missing" in open_store(audited).verify().gaps[0]
 
 
 def test_a_head_that_lags_one_write_behind_is_no_fault(audited: Path) -> None:
@@ -293,5 +289,5 @@ def test_a_head_that_lags_one_write_behind_is_no_fault(audited: Path) -> None:
     store.close()
     head.write_text(before)
     again = open_store(audited)
-    assert again.verify().fault == ""
+    assert (again.verify().fault, again.verify().gaps) == ("", ())
     assert json.loads(json.dumps(head.read_text())) != before

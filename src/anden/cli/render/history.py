@@ -7,6 +7,7 @@ from anden.cli.render import words
 from anden.cli.render.paint import Paint, clean
 from anden.cli.render.table import columns
 from anden.model.command import Command, Outcome
+from anden.model.report import AuditReport
 
 
 def lines(commands: Sequence[Command], paint: Paint, zone: tzinfo = UTC) -> list[str]:
@@ -24,3 +25,16 @@ def lines(commands: Sequence[Command], paint: Paint, zone: tzinfo = UTC) -> list
             ]
         )  # fmt: skip
     return columns(rows)
+
+
+def checked(report: AuditReport, client: str, paint: Paint) -> list[str]:
+    """`anden history --verify`: what of the record holds, and what does not."""
+    entries = words.count(report.entries, "entry", "entries")
+    if report.fault:
+        said = [
+            f"{paint.sign('✗')} {client}: the record does not hold at {clean(report.fault)}",
+            f"  right before it: {entries}; compare with a copy of anden.db and anden.db.head kept elsewhere",
+        ]
+    else:
+        said = [f"{paint.sign('✓')} {client}: {entries}, each as it was written, to the last that the head names"]
+    return [*(f"{paint.sign('!')} {clean(gap)}" for gap in report.gaps), *said]

@@ -64,7 +64,7 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, down, plan, status, prove-egress."""
+    """Nothing but where: rollback, down, plan, status, prove-egress, verify."""
 
     at: At
 

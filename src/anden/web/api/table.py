@@ -140,6 +140,11 @@ def _commands(desk: Desk, body: asks.Commands, who: str) -> Any:
     return desk.control.commands(_asked(desk, body.at), min(max(body.most, 1), MOST_COMMANDS))
 
 
+def _verify(desk: Desk, body: asks.Just, who: str) -> Any:
+    _asked(desk, body.at)
+    return desk.control.verify()
+
+
 ENDPOINTS = (
     Endpoint("GET", "/v1/version", None, _version, "Who answers"),
     Endpoint("POST", "/v1/up", asks.Up, _up, "Make what runs be what the manifest says: events", streams=True),
@@ -157,6 +162,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/disturb", asks.Disturb, _disturb, "Put a fault in on purpose: a Disturbed"),
     Endpoint("POST", "/v1/restore", asks.Just, _restore, "End every fault that a drill has put in"),
     Endpoint("POST", "/v1/commands", asks.Commands, _commands, "The record of commands, newest first"),
+    Endpoint("POST", "/v1/verify", asks.Just, _verify, "Whether that record is what was written: an AuditReport"),
 )
 _BY_NAME = {(each.method, each.path): each for each in ENDPOINTS}
 

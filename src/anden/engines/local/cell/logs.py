@@ -1,7 +1,8 @@
 """What instances write, as lines with their time, in files of bounded size.
 
 A pipe is read in bounded pieces and always read on, so that no instance blocks for ever and no flood grows memory: what
-comes faster than BYTES_PER_S is discarded, and a line says how much.
+comes faster than BYTES_PER_S is discarded, and a line says how much. What a full disk does not take is lost in whole
+lines, and a line says how much as soon as it takes something again.
 """
 
 import json
@@ -83,6 +84,8 @@ class Log:
         self._lines = {"stdout": Lines(), "stderr": Lines()}
         self._allowance = Allowance(BYTES_PER_S, now)
         self._discarded = 0
+        self._unwritten = 0
+        """Bytes of lines that the disk did not take, since it last took one."""
         self._tail: deque[str] = deque(_tail(path), maxlen=TAIL_LINES)
 
     @property
@@ -121,19 +124,41 @@ class Log:
         if not lines:
             return
         self._tail.extend(text for _, text in lines)
-        data = b"".join(
+        if self._unwritten:
+            lost = f"anden: {self._unwritten} bytes of output were not written: its disk took no more"
+            if not self._put([("stderr", lost)], at):
+                self._unwritten += _size(lines)
+                return
+            self._unwritten = 0
+        whole = self._put(lines, at)
+        self._unwritten += _size(lines[whole:])
+        if self._size > FILE_BYTES:
+            with suppress(OSError):
+                self._rotate()
+
+    def _put(self, lines: list[tuple[str, str]], at: float) -> int:
+        """Write lines; how many of them, from the first on, are whole in the file. The rest leaves no trace in it."""
+        rows = [
             json.dumps({"at": round(at, 6), "stream": stream, "text": text}, ensure_ascii=False).encode() + b"\n"
             for stream, text in lines
-        )
-        with suppress(OSError):
+        ]
+        try:
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("ab", buffering=0)
                 self._size = os.fstat(self._file.fileno()).st_size
-            self._file.write(data)
-            self._size += len(data)
-            if self._size > FILE_BYTES:
-                self._rotate()
+            written = self._file.write(b"".join(rows)) or 0
+        except OSError:
+            return 0
+        whole, length = 0, 0
+        while whole < len(rows) and length + len(rows[whole]) <= written:
+            length += len(rows[whole])
+            whole += 1
+        self._size += length
+        if length < written:  # a nearly full disk takes half a line
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._size)
+        return whole
 
     def _rotate(self) -> None:
         self.close()
@@ -142,6 +167,11 @@ class Log:
             newer = aside(self._path, number - 1)
             with suppress(FileNotFoundError):
                 newer.replace(older)
+
+
+def _size(lines: list[tuple[str, str]]) -> int:
+    """Bytes of the lines as the instance wrote them, with their ends."""
+    return sum(len(text.encode(errors="replace")) + 1 for _, text in lines)
 
 
 def aside(path: Path, number: int) -> Path:

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +92,38 @@ def test_a_disk_that_refuses_does_not_end_anything(tmp_path: Path) -> None:
     log = Log(tmp_path / "file" / "web-1.log", 0.0)
     log.feed("stdout", b"one\n", 1.0, 0.0)
     assert log.tail == ("one",)
+
+
+def test_what_a_full_disk_did_not_take_is_counted_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "web-1.log"
+    log = Log(path, 0.0)
+    path.symlink_to("/dev/full")
+    log.feed("stdout", b"one\ntwo\n", 1.0, 0.0)
+    log.feed("stdout", "drei é\n".encode(), 2.0, 1.0)
+    log.close()
+    path.unlink()
+    log.feed("stdout", b"four\nfive\n", 3.0, 2.0)
+    said = "anden: 16 bytes of output were not written: its disk took no more"
+    assert [row["text"] for row in rows(path)] == [said, "four", "five"]
+    assert log.tail == ("one", "two", "drei é", "four", "five")
+
+
+def test_half_a_line_is_taken_back(tmp_path: Path) -> None:
+    """A limit of the file's size takes what fits and then refuses, as a nearly full disk does."""
+    program = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom anden.engines.local.cell.logs import Log\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nlog = Log(Path(sys.argv[1]), 0.0)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))\n"
+        "for number in range(40): log.feed('stdout', b'line %02d\\n' % number * 2, 1.0, float(number))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "log.feed('stdout', b'again\\n', 1.0, 99.0)\n"
+    )
+    path = tmp_path / "web-1.log"
+    env = {**os.environ, "PYTHONPATH": str(Path(logs.__file__).parents[4])}
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, env=env)
+    texts = [str(row["text"]) for row in rows(path)]
+    kept = texts.index(next(text for text in texts if text.startswith("anden: ")))
+    assert texts[:kept] == [f"line {number // 2:02}" for number in range(kept)]
+    lost = sum(len(f"line {number // 2:02}\n") for number in range(kept, 80))
+    assert texts[kept:] == [f"anden: {lost} bytes of output were not written: its disk took no more", "again"]
+    assert 0 < kept < 80
