@@ -6,19 +6,22 @@ faults of planning, and here they are found.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from anden.engines.simulated import caveats, reach, snapshot
 from anden.engines.simulated.behaviour import Behaviour, of_image
 from anden.engines.simulated.clock import VirtualClock
-from anden.engines.simulated.world import ImpossibleError, Kept, World
+from anden.engines.simulated.faults import Faults
+from anden.engines.simulated.world import ImpossibleError, Kept, Resident, World
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.instance import Instance
 from anden.model.log import LogLine
-from anden.model.observation import Observation
+from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Engine, Exec
 from anden.model.problem import Problem, Problems
@@ -37,14 +40,23 @@ BOOT = "simulated"
 
 
 class SimulatedEngine(Engine):
-    """See model.ports.Engine. behaviours: image name to how its instances behave; see behaviour.of_image for others."""
+    """See model.ports.Engine. behaviours: image name to how its instances behave; see behaviour.of_image for others.
+
+    faults: what goes wrong. With it the engine may be asked for what is not so (its observations may have been old),
+    and then answers as the local one does, which does not know what was observed.
+    """
 
     name = EngineName.SIMULATED
 
     def __init__(
-        self, clock: VirtualClock, snapshot: Path | None = None, behaviours: Mapping[str, Behaviour] | None = None
+        self,
+        clock: VirtualClock,
+        snapshot: Path | None = None,
+        behaviours: Mapping[str, Behaviour] | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self._clock = clock
+        self._faults = faults
         self._file = snapshot
         self._behaviours = dict(behaviours or {})
         self._lock = threading.RLock()
@@ -88,16 +100,23 @@ class SimulatedEngine(Engine):
             with self._lock:
                 began = self._clock.monotonic()
                 self._turn()
-                problem = self._do(key, step, gateway)
+                problem = self._hindered(step) or self._do(key, step, gateway)
                 if problem is None:
                     self._kept.version += 1
                 self._save()
+            self._crash(f"within {step.address}")
             yield Receipt(step.address, step.action, self._clock.monotonic() - began, problem)
+            self._crash(f"after {step.address}")
             if problem is not None:
                 return
 
     def observe(self, key: EnvironmentKey) -> Observation:
-        """What is, now."""
+        """What is, now, unless there are faults. Raises Problems when one of these is that it cannot be asked."""
+        true = self.truth(key)
+        return true if self._faults is None else self._faults.observed(true)
+
+    def truth(self, key: EnvironmentKey) -> Observation:
+        """What is, now, whatever goes wrong with seeing it."""
         with self._lock:
             self._turn()
             now, version, world = self._clock.now(), self._kept.version, self._kept.worlds.get(str(key))
@@ -110,7 +129,7 @@ class SimulatedEngine(Engine):
                 present=True,
                 configuration=world.configuration.digest,
                 gateway=world.gateway,
-                instances=tuple(resident.seen() for resident in ordered),
+                instances=tuple(self._dated(resident.seen()) for resident in ordered),
                 facts=Facts({leave.zone: leave.address for leave in world.configuration.leaves}),
                 boot=BOOT,
                 version=version,
@@ -122,7 +141,7 @@ class SimulatedEngine(Engine):
             self._turn()
             if self._kept.version <= seen:
                 world = self._kept.worlds.get(str(key))
-                limit = self._clock.now() + timeout_s
+                limit = self._clock.steady() + timeout_s
                 self._clock.reach(limit if world is None else min(limit, world.due()))
                 self._turn()
             self._save()
@@ -197,19 +216,32 @@ class SimulatedEngine(Engine):
         if world is None:
             return Problem(str(key), "is gone", "it ended between two looks at it", "The next tick brings it back.")
         if isinstance(step.effect, StartInstance):
-            self._clock.sleep(START_S)
-            instance = step.effect.instance
-            if instance.secrets:
-                missing = ", ".join(sorted(instance.secrets.values()))
-                return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
-            world.admit(instance, of_image(instance.image_name, self._behaviours), self._clock.now())
-            return None
+            return self._start(world, step.effect.instance)
         self._stop(world, step.effect)
+        return None
+
+    def _start(self, world: World, instance: Instance) -> Problem | None:
+        self._clock.sleep(START_S)
+        if self._faults is not None and (held := _holder(world, instance)) is not None:
+            if held.instance.revision == instance.revision and held.state is not InstanceState.STOPPING:
+                return None
+            why = f"{held.instance.id} holds its slot"
+            return Problem(instance.id, "it cannot be started yet", why, "Stop that one first.")
+        if instance.secrets:
+            missing = ", ".join(sorted(instance.secrets.values()))
+            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
+        world.admit(instance, of_image(instance.image_name, self._behaviours), self._clock.steady())
         return None
 
     def _stop(self, world: World, effect: StopInstance) -> None:
         if effect.id not in world.residents:
+            if self._faults is not None:
+                return
             raise ImpossibleError(f"{effect.id} is stopped, and it is not there")
+        if self._faults is not None:
+            leaving_s = self._faults.leaving_s()
+            world.residents[effect.id].leave(None if leaving_s is None else self._clock.steady() + leaving_s)
+            self._crash(f"while {effect.id} leaves")
         self._clock.sleep(STOP_S)
         del world.residents[effect.id]
 
@@ -226,12 +258,41 @@ class SimulatedEngine(Engine):
             raise Problems(Problem(service, "nothing of this name runs", "", "`anden status` lists what does."))
         return sorted((line for each in chosen for line in each.lines), key=lambda line: line.at)
 
+    # Faults.
+
+    def _hindered(self, step: Step) -> Problem | None:
+        """What keeps this step from being done at all; or it only takes longer."""
+        if self._faults is None:
+            return None
+        self._crash(f"before {step.address}")
+        if (slow_s := self._faults.slow_s(step)) > 0.0:
+            self._clock.sleep(slow_s)
+            self._turn()
+        return self._faults.refusal(step, self._clock.steady())
+
+    def _crash(self, where: str) -> None:
+        if self._faults is not None:
+            self._faults.crash(where)
+
     # Time, and the file.
 
     def _turn(self) -> None:
         """Everything that is due by now happens."""
-        now = self._clock.now()
+        now = self._clock.steady()
         self._kept.version += sum(world.pass_until(now) for world in self._kept.worlds.values())
+        if self._faults is not None:
+            before = sum(self._faults.count.values())
+            for name in self._faults.turn(self._clock, self._kept.worlds):
+                del self._kept.worlds[name]
+            self._kept.version += sum(self._faults.count.values()) - before
+
+    def _dated(self, seen: InstanceSeen) -> InstanceSeen:
+        """With its times as the wall clock of now has them: an engine knows ages, whatever was set meanwhile."""
+        shift = self._clock.now() - self._clock.steady()
+        if not shift:
+            return seen
+        ended = seen.exit and replace(seen.exit, at=seen.exit.at + shift)
+        return replace(seen, since=seen.since + shift, exit=ended)
 
     def _load(self) -> Kept:
         if self._file is None:
@@ -242,5 +303,11 @@ class SimulatedEngine(Engine):
 
     def _save(self) -> None:
         if self._file is not None:
-            self._kept.now = self._clock.now()
+            self._kept.now = self._clock.steady()
             snapshot.save(self._file, self._kept)
+
+
+def _holder(world: World, instance: Instance) -> Resident | None:
+    """Who has its name or, failing that, its address."""
+    here = world.residents.get(instance.id)
+    return here or next((one for one in world.residents.values() if one.instance.address == instance.address), None)

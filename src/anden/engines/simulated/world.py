@@ -5,6 +5,7 @@ from heapq import heapify, heappop, heappush
 
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.configuration import Configuration
+from anden.model.ids import Digest
 from anden.model.instance import Instance
 from anden.model.log import LogLine
 from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, InstanceState
@@ -20,7 +21,11 @@ class ImpossibleError(Exception):
 
 @dataclass(slots=True)
 class Resident:
-    """One instance. since: its specification's first start; entered: its latest start or exit; Unix seconds."""
+    """One instance. since: its specification's first start; entered: its latest start or exit; Unix seconds, steady.
+
+    sick_until: it answers badly until then. flaps: how often it still ends by itself, flap_s after each start. leaves:
+    when it is gone, after it was told to go; left: it is. revision: worked out once.
+    """
 
     instance: Instance
     behaviour: Behaviour
@@ -32,6 +37,12 @@ class Resident:
     restarts: int = 0
     exit: Exit | None = None
     lines: list[LogLine] = field(default_factory=list)
+    sick_until: float | None = None
+    flaps: int = 0
+    flap_s: float = 0.0
+    leaves: float | None = None
+    left: bool = False
+    revision: Digest | None = None
 
     def begin(self, at: float) -> None:
         """Its process starts."""
@@ -46,26 +57,47 @@ class Resident:
 
     def due(self) -> float:
         """When the next thing happens to it by itself; NEVER."""
+        if self.state in (InstanceState.DRAINING, InstanceState.STOPPING):
+            return NEVER if self.leaves is None else self.leaves
         if self.state is InstanceState.RESTARTING:
             return self.entered + self._pause()
         judged = self.entered + self.behaviour.start_s if self.health is Health.UNKNOWN else NEVER
-        ends = NEVER if self.behaviour.exits_after_s is None else self.entered + self.behaviour.exits_after_s
-        return min(judged, ends)
+        return min(judged, self._ends(), NEVER if self.sick_until is None else self.sick_until)
 
     def happen(self) -> None:
         """What is due happens."""
         at = self.due()
-        ends = self.behaviour.exits_after_s
-        if self.state is InstanceState.RESTARTING:
+        if self.state in (InstanceState.DRAINING, InstanceState.STOPPING):
+            self.left = True
+        elif self.state is InstanceState.RESTARTING:
             self.restarts += 1
             self.begin(at)
-        elif ends is not None and at >= self.entered + ends:
-            self.exit = Exit(self.behaviour.code, at)
-            self.entered, self.state, self.health = at, InstanceState.RESTARTING, Health.UNHEALTHY
+        elif at >= self._ends():
+            self.flaps = max(self.flaps - 1, 0)
+            self.end(at)
         else:
+            self.sick_until = None
             self.state = InstanceState.RUNNING
             self.health = Health.HEALTHY if self.behaviour.healthy else Health.UNHEALTHY
             self.ever_healthy = self.ever_healthy or self.behaviour.healthy
+
+    def end(self, at: float) -> None:
+        """Its process exits."""
+        self.exit, self.sick_until = Exit(self.behaviour.code, at), None
+        self.entered, self.state, self.health = at, InstanceState.RESTARTING, Health.UNHEALTHY
+
+    def sicken(self, until: float) -> None:
+        """It runs, and answers badly until then."""
+        self.state, self.health, self.sick_until = InstanceState.RUNNING, Health.UNHEALTHY, until
+
+    def leave(self, at: float | None) -> None:
+        """It was told to go: it takes no new requests, and is gone at `at` (None: when it is told again)."""
+        self.state, self.leaves = InstanceState.DRAINING, at
+
+    def _ends(self) -> float:
+        """When its process exits by itself; NEVER."""
+        after = self.flap_s if self.flaps else self.behaviour.exits_after_s
+        return NEVER if after is None else self.entered + after
 
     def _pause(self) -> float:
         policy = self.instance.restart
@@ -74,6 +106,8 @@ class Resident:
     def seen(self) -> InstanceSeen:
         """As an observation shows it."""
         spec = self.instance
+        if self.revision is None:
+            self.revision = spec.revision
         answer = "" if self.health is Health.UNKNOWN else "HTTP 200"
         if self.health is Health.UNHEALTHY:
             answer = "connection refused" if self.state is InstanceState.RESTARTING else self.behaviour.answer
@@ -84,7 +118,7 @@ class Resident:
             ordinal=spec.ordinal,
             zone=spec.zone,
             address=spec.address,
-            revision=spec.revision,
+            revision=self.revision,
             image_name=spec.image_name,
             state=self.state,
             health=self.health,
@@ -111,7 +145,7 @@ class World:
         return min((resident.due() for resident in self.residents.values()), default=NEVER)
 
     def pass_until(self, now: float) -> int:
-        """Everything due until `now` happens, in order; how many things did."""
+        """Everything due until `now` happens, in order; how many things did. What has left is there no more."""
         queue = [(at, name) for name, resident in self.residents.items() if (at := resident.due()) <= now]
         heapify(queue)
         count = 0
@@ -119,7 +153,9 @@ class World:
             _, name = heappop(queue)
             self.residents[name].happen()
             count += 1
-            if (at := self.residents[name].due()) <= now:
+            if self.residents[name].left:
+                del self.residents[name]
+            elif (at := self.residents[name].due()) <= now:
                 heappush(queue, (at, name))
         return count
 
