@@ -10,7 +10,6 @@ from anden.control import access, changes
 from anden.control.news import Done, Judged, News, Ticked
 from anden.control.sight import Sight
 from anden.control.stint import Stints
-from anden.model.blueprint import Blueprint
 from anden.model.change import Change, Judgement, Verdict
 from anden.model.command import Outcome
 from anden.model.ids import Digest, EnvironmentKey
@@ -93,19 +92,20 @@ class Reconciler:
             # Also where nothing answers any more: what died may have left something behind.
             step = Step(Action.DELETE, target.key.environment, "down", Remove())
             return removal(target.key, observation) if observation.present else Plan(target.key, None, (step,))
-        keeping = changes.replaced(self.store, target, change)
+        keeping = changes.replacing(target, change)
         return self._rollout(target, target.blueprint, keeping).plan(observation)
 
-    def _rollout(self, target: Target, digest: Digest, keeping: Blueprint | None) -> Rollout:
+    def _rollout(self, target: Target, digest: Digest, keeping: Digest | None) -> Rollout:
         """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a
         tenth of a second."""
-        of = (digest, dict(target.levels), dict(target.generations), keeping.digest if keeping else None)
+        of = (digest, dict(target.levels), dict(target.generations), keeping)
         of_key = self._rollouts.setdefault(target.key, {})
         known = of_key.get(keeping is not None)
         if known is None or known[0] != of:
             blueprint = self.store.blueprint(digest)
             caveats = self.engine.caveats(blueprint.topology)
-            rollout = Rollout(target.key, blueprint, target.levels, target.generations, keeping, caveats)
+            replaced = self.store.blueprint(keeping) if keeping is not None else None
+            rollout = Rollout(target.key, blueprint, target.levels, target.generations, replaced, caveats)
             known = of_key[keeping is not None] = (of, rollout)
         return known[1]
 

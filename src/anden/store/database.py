@@ -62,6 +62,7 @@ class Database:
         self.name = str(path)
         self._lock = threading.RLock()
         self._depth = 0
+        self._durable = True
         with self._said():
             self._connection = apsw.Connection(self.name)
             self._connection.set_busy_timeout(BUSY_LIMIT_MS)
@@ -101,7 +102,9 @@ class Database:
             if self._depth:
                 yield
                 return
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if durable is not self._durable:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:

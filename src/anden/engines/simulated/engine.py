@@ -127,7 +127,7 @@ class SimulatedEngine(Engine):
                 key,
                 now,
                 present=True,
-                configuration=world.configuration.digest,
+                configuration=world.digest(),
                 gateway=world.gateway,
                 instances=tuple(self._dated(resident.seen()) for resident in ordered),
                 facts=Facts({leave.zone: leave.address for leave in world.configuration.leaves}),

@@ -126,7 +126,7 @@ class Faults:
                 return None
             lasting = self._random.uniform(*REFUSING_S) if self._random.random() < 0.3 else 0.0
             self._refuses_until = now + lasting
-            self._say(Kind.REFUSED, f"{step.address}, and all else for {lasting:.1f} s" if lasting else step.address)
+        self._say(Kind.REFUSED, step.address)
         return Problem(step.address, "the engine refuses", "a fault that was put in", "Try again.")
 
     def leaving_s(self) -> float | None:

@@ -139,6 +139,14 @@ class World:
     configuration: Configuration
     gateway: str
     residents: dict[str, Resident] = field(default_factory=dict)
+    applied: Digest | None = None
+    """The configuration's, worked out once."""
+
+    def digest(self) -> Digest:
+        """Of what is applied."""
+        if self.applied is None:
+            self.applied = self.configuration.digest
+        return self.applied
 
     def due(self) -> float:
         """When the next thing happens by itself; NEVER."""
@@ -181,7 +189,7 @@ class World:
                 if holders.setdefault(member.address, backend.service) != backend.service:
                     both = f"{holders[member.address]} and {backend.service}"
                     raise ImpossibleError(f"{member.address} is given to {both}")
-        self.configuration = configuration
+        self.configuration, self.applied = configuration, None
 
 
 @dataclass(slots=True)
