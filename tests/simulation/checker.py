@@ -26,6 +26,8 @@ UNKNOWN = "could not tell"
 """In the detail of such a command."""
 BEFORE = "ran before this change"
 """In the reason of a change that has held although something that was there before it is in trouble."""
+MOST_REVIVALS = 5
+"""An environment that has died this often within ten minutes is left alone until somebody asks for it."""
 OPEN = (ChangeState.APPLYING, ChangeState.ROLLING_BACK)
 
 
@@ -56,7 +58,8 @@ class Judge:
         self._look: tuple[int, Looked] | None = None
         self._started = 0
         self._true = Truth(False)
-        self._settled: bool | None = None
+        self._limps = False
+        """The change has held although something of before is in trouble; what is beyond the level waits for that."""
 
     def hear(self, number: int, at: float, entry: Entry) -> None:
         """The next entry."""
@@ -93,9 +96,9 @@ class Judge:
             self._say("the environment was removed, and nobody had asked for that")
         elif isinstance(effect, Configure) and self._meant is not None and self._meant.stand is None:
             self._say("it was configured after `down` was acknowledged")
-        for id in {one.id for one in did.after.beings}:
-            if sum(one.id == id for one in did.after.beings) > 1:
-                self._say(f"{id} is there twice")
+        names = [one.id for one in did.after.beings]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self._say(f"{name} is there twice")
 
     def _start(self, effect: StartInstance, did: Did) -> None:
         """Nobody starts where somebody was seen, nor more than the contract and its surge allow."""
@@ -211,7 +214,7 @@ class Judge:
         if stand is not None:
             for one in stand.services:
                 allowed = {one.level(self._levels)}
-                if was is None or was.service(one.name) is None:
+                if not ticking and (was is None or was.service(one.name) is None):
                     allowed.add(one.base)
                 if one.level(target.levels) not in allowed:
                     self._say(f"{one.name} should run at {allowed}, and its target says {one.level(target.levels)}")
@@ -255,14 +258,15 @@ class Judge:
     def _moved(self, change: Change, ticking: bool) -> None:
         self._change = change
         good = not any(word in one.runs for one in self._services(change.target) for word in BAD)
-        if change.state in (ChangeState.ROLLING_BACK, ChangeState.FAILED) and ticking and good:
-            if not self._struck(self._change_from) & EXCUSES:
-                self._say(f"change {change.id} was given up, and nothing was wrong with it: {change.reason}")
+        given_up = change.state in (ChangeState.ROLLING_BACK, ChangeState.FAILED) and ticking
+        if given_up and good and not self._struck(self._change_from) & EXCUSES:
+            self._say(f"change {change.id} was given up, and nothing was wrong with it: {change.reason}")
         if change.state in (ChangeState.VERIFIED, ChangeState.ROLLED_BACK) and self._meant and self._meant.stand:
             if self._stand_of(change.target if change.state is ChangeState.VERIFIED else change.previous) != (
                 self._meant.stand
             ):
                 self._say(f"change {change.id} is {change.state}, and the target is another one")
+            self._limps = BEFORE in change.reason
             self._runs(f"change {change.id} is {change.state}", self._meant, self._true)
             if not all(one.ever_healthy for one in self._true.beings):
                 self._say(f"change {change.id} is {change.state}, and something was never healthy")
@@ -284,10 +288,10 @@ class Judge:
                 self._say(f"{when}, and something is left")
             return
         wanted, there = meant.stand.instances(meant.levels), running(true.beings)
-        for id, image in sorted(wanted - there):
-            self._say(f"{when}, and {id} ({image}) is not there")
-        for id, image in sorted(there - wanted):
-            self._say(f"{when}, and {id} ({image}) is there and should not")
+        for name, image in sorted(wanted - there):
+            self._say(f"{when}, and {name} ({image}) is not there")
+        for name, image in sorted(there - wanted) if not self._limps else ():
+            self._say(f"{when}, and {name} ({image}) is there and should not")
 
     # Commands.
 
@@ -302,9 +306,9 @@ class Judge:
             self._say(f"`{begun.name}` was refused, and the record says that it runs")
         if recorded is not None and ended.how == "closed" and recorded.outcome is not Outcome.CANCELLED:
             self._say(f"`{begun.name}` was cancelled, and the record says {recorded.outcome}")
-        if recorded is not None and told is not None and UNKNOWN in recorded.detail:
-            if not self._struck(since) & BLIND:
-                self._say(f"`{begun.name}` lost sight of how it ended, and nothing hindered it")
+        lost = recorded is not None and told is not None and UNKNOWN in recorded.detail
+        if lost and not self._struck(since) & BLIND:
+            self._say(f"`{begun.name}` lost sight of how it ended, and nothing hindered it")
         if told == Outcome.DONE.value:
             self._done(begun, since)
 
@@ -337,10 +341,17 @@ class Judge:
         known = self._meant.target if self._meant else None
         if target != known:
             self._say("what was acknowledged last is not what the records say")
-        for id, command in self._commands.items():
+        for number, command in self._commands.items():
             if command.outcome is Outcome.RUNNING:
-                self._commands[id] = Command(
-                    id, command.key, command.who, command.what, command.at, Outcome.INTERRUPTED, None, command.detail
+                self._commands[number] = Command(
+                    number,
+                    command.key,
+                    command.who,
+                    command.what,
+                    command.at,
+                    Outcome.INTERRUPTED,
+                    None,
+                    command.detail,
                 )
 
     # The end.
@@ -356,8 +367,10 @@ class Judge:
             if not hopeless or (self._change is not None and self._change.state in OPEN):
                 self._say("it does not come to rest")
             return
-        if true is None or meant is None:
+        deaths = sum(entry.kind is Kind.VANISH for entry in self._entries(0) if isinstance(entry, Struck))
+        if true is None or meant is None or (not true.present and deaths > MOST_REVIVALS):
             return
+        self._limps = False
         self._runs("it has come to rest", meant, true)
         if meant.stand is not None and true.configuration is not None:
             names = {str(backend.service) for backend in true.configuration.backends}
@@ -368,14 +381,14 @@ class Judge:
     def end(self, records: Records) -> None:
         """The record, once everything is over."""
         found = {command.id: command for command in records.commands(None, 100_000)}
-        for id, command in self._commands.items():
-            last = found.pop(id, None)
+        for number, command in self._commands.items():
+            last = found.pop(number, None)
             if last is None:
-                self._say(f"command {id} was acknowledged, and is not on record")
+                self._say(f"command {number} was acknowledged, and is not on record")
             elif last.outcome is Outcome.RUNNING:
-                self._say(f"command {id} ({last.what}) has no outcome")
+                self._say(f"command {number} ({last.what}) has no outcome")
             elif command.outcome is not Outcome.INTERRUPTED and last != command:
-                self._say(f"command {id} is on record as {last.outcome}, and was acknowledged as {command.outcome}")
+                self._say(f"command {number} is on record as {last.outcome}, and was acknowledged as {command.outcome}")
         for command in found.values():
             if command.outcome is Outcome.RUNNING:
                 self._say(f"command {command.id} ({command.what}) has no outcome")

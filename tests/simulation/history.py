@@ -161,7 +161,7 @@ class History:
                 yield f"{at:9.2f}  {text}"
 
 
-def _line(entry: Entry) -> str | None:
+def _line(entry: Entry) -> str | None:  # noqa: PLR0911 - one return for each kind
     match entry:
         case Looked(given, version):
             if given is None:

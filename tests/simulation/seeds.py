@@ -1,5 +1,6 @@
 """One seed from its beginning to its verdict, and many of them."""
 
+import gc
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,6 +25,50 @@ class Lived:
     struck: Counter[str] = field(default_factory=Counter)
     virtual_s: float = 0.0
     calm_s: float = 0.0
+
+    def sum(self) -> "Sum":
+        """This one alone, as a sum."""
+        wrong = {self.seed: self.wrong} if self.wrong else {}
+        return Sum(1, wrong, self.commands, self.effects, self.struck, self.virtual_s, self.calm_s)
+
+
+@dataclass
+class Sum:
+    """Many seeds. wrong: seed to what is. calm_s: the longest."""
+
+    seeds: int = 0
+    wrong: dict[int, list[str]] = field(default_factory=dict)
+    commands: int = 0
+    effects: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
+    virtual_s: float = 0.0
+    calm_s: float = 0.0
+
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(
+            self.seeds + other.seeds,
+            {**self.wrong, **other.wrong},
+            self.commands + other.commands,
+            self.effects + other.effects,
+            self.struck + other.struck,
+            self.virtual_s + other.virtual_s,
+            max(self.calm_s, other.calm_s),
+        )
+
+
+def many(first: int, end: int, stop: bool = False) -> Sum:
+    """The seeds from `first` until before `end`; with `stop` only until one is wrong."""
+    total = Sum()
+    # A batch is short, and looking for garbage again and again takes a quarter of its time.
+    gc.disable()
+    try:
+        for seed in range(first, end):
+            total += live(seed).sum()
+            if stop and total.wrong:
+                break
+    finally:
+        gc.enable()
+    return total
 
 
 def live(seed: int) -> Lived:

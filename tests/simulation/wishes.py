@@ -1,4 +1,4 @@
-"""What somebody may wish for, as a value of its own: written out as a manifest for control, read as it is by the judge."""
+"""What somebody may wish for, as a value: written out as a manifest for control, read as it is by the judge."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -75,7 +75,7 @@ class Wishes:
                 fresh = next(name for name in NAMES if name not in wish.images)
                 wish = replace(wish, services=(*wish.services, self._service(fresh)))
             case 3:
-                wish = self._with(wish, lambda one: self._ranged(one))
+                wish = self._with(wish, self._ranged)
             case 4:
                 wish = self._with(wish, lambda one: replace(one, port=9090 if one.port == 8080 else 8080))
             case 5 if self._random.random() < 0.3:

@@ -77,6 +77,8 @@ class Reconciler:
         if target.blueprint is None:
             return target, change
         stint = self._stints.of(change)
+        if stint.fresh:
+            self._failed[target.key] = 0  # what failed before is not this change's
         judgement = judge(self._rollout(target, target.blueprint, None), observation, stint.began, stint.worked_s)
         if judgement.verdict is Verdict.CONTINUE and self._failed[target.key] >= MOST_FAILED_TICKS:
             judgement = Judgement(Verdict.FAILED, self._why[target.key])

@@ -15,10 +15,11 @@ from anden.model.ports import Clock
 @dataclass(frozen=True, slots=True)
 class Stint:
     """began: when the change came into its state, Unix seconds as the wall clock has them now. worked_s: how long
-    control has been at it since."""
+    control has been at it since. fresh: it is seen in this state for the first time."""
 
     began: float
     worked_s: float
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class Stints:
         """How long it has been going on, by now."""
         now, steady = self.clock.now(), self.clock.monotonic()
         first = self._first.get(change.key)
-        if first is None or (first.change, first.state) != (change.id, change.state):
+        fresh = first is None or (first.change, first.state) != (change.id, change.state)
+        if first is None or fresh:
             first = _First(change.id, change.state, steady, max(now - change.updated_at, 0.0))
             self._first[change.key] = first
         worked_s = steady - first.at
-        return Stint(now - worked_s - first.before_s, worked_s)
+        return Stint(now - worked_s - first.before_s, worked_s, fresh)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.planning.test_steps import ALL_OF_ONE, NARROW, ONE, TWO
+from tests.unit.planning.test_steps import ALL_OF_ONE, NARROW, TWO
 from tests.unit.planning.topologies import drafted, service, topology
 from tests.unit.planning.world import KEY, NOTHING, observed, running
 
