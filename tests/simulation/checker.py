@@ -154,7 +154,8 @@ class Judge:
             return frozenset(), frozenset()
         first = self._origin(*self._look)
         before = first[1].true.serving(service)
-        saw, failed = before, set()
+        saw = before
+        failed: set[str] = set()
         for entry in self._entries(first[0] + 1):
             if isinstance(entry, Looked):
                 failed |= before - entry.true.serving(service)

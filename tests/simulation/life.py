@@ -12,6 +12,13 @@ from anden.store.blueprints import Blueprints
 from anden.store.database import MEMORY
 from anden.store.records import Records
 
+WRITES = frozenset({
+    "put_blueprint", "put_target", "put_observation", "forget", "open_change", "move_change", "begin_command",
+    "end_command",
+})  # fmt: skip
+WRITING = 5.0
+"""How much more probable the end is at what writes than at what reads: there it matters most."""
+
 
 class MemoryRecords(Records):
     """Records in memory, which another control plane opens anew: `before` has died and is not used any more."""
@@ -89,12 +96,13 @@ class Mortal:
 
         def called(*arguments: Any, **options: Any) -> Any:
             life.guard(life.between)
-            life.guard(lambda: life.faults.crash(f"before {name}"))
+            times = WRITING if name in WRITES else 1.0
+            life.guard(lambda: life.faults.crash(f"before {name}", times))
             result = life.guard(lambda: call(*arguments, **options))
             if isinstance(result, Iterator):
                 return self._stream(result)
             try:
-                life.guard(lambda: life.faults.crash(f"after {name}"))
+                life.guard(lambda: life.faults.crash(f"after {name}", times))
             except ControlDied:
                 self._heard(name, (*arguments, *options.values()), result, False)
                 raise

@@ -60,7 +60,7 @@ class Wishes:
     def image(self, name: str, bad: float) -> str:
         """An image that was never seen before; with probability `bad` one that does not work."""
         self._number += 1
-        word = f"{self._random.choice(BAD)}-" if self._random.random() < bad else ""
+        word = f"{self._random.choice((*BAD, 'crashing'))}-" if self._random.random() < bad else ""
         return f"{name}:{word}{self._number}"
 
     def next(self, bad: float) -> Wish:

@@ -105,9 +105,9 @@ class Faults:
         self._shown.clear()
         self._given = None
 
-    def crash(self, where: str) -> None:
-        """The control plane may die here."""
-        if self._strikes(Kind.CRASH):
+    def crash(self, where: str, times: float = 1.0) -> None:
+        """The control plane may die here; `times` as probably as elsewhere."""
+        if self._strikes(Kind.CRASH, times):
             self._say(Kind.CRASH, where)
             raise ControlDied(where)
 
@@ -202,8 +202,8 @@ class Faults:
         how(one)
         return one.instance.id
 
-    def _strikes(self, kind: Kind) -> bool:
-        rate = self._rates.get(kind, 0.0)
+    def _strikes(self, kind: Kind, times: float = 1.0) -> bool:
+        rate = self._rates.get(kind, 0.0) * times
         return rate > 0.0 and self._random.random() < rate
 
     def _say(self, kind: Kind, what: str) -> None:
