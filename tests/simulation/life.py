@@ -37,7 +37,7 @@ class MemoryRecords(Records):
             self._keep_head()
         self._opened = True
 
-    # Observations as values: turning each into text and back is a third of the time of a simulation.
+    # Observations as values: turning each into text and back would be a tenth of the time of a simulation.
 
     def put_observation(self, observation: Observation) -> None:
         """See Records."""
