@@ -43,7 +43,7 @@ FOLDER = Path("/")
 CONVERGES_S = 1200.0
 """Virtual seconds after the last fault within which everything is as the last acknowledged target says: a change that
 has just begun may use all of its bound (`change_bound_s`, up to 400 s here), go back within as much, and restarts may
-pause for 30 s. The longest that 100,000 seeds took stands in docs/simulation.md."""
+pause for 30 s. The longest that runs took stands in docs/simulation.md."""
 MOST_STEPS = 20_000
 """Events of one command, or ticks of one rest, before the simulation itself must be wrong."""
 RATES: Mapping[Kind, float] = {
