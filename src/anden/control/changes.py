@@ -44,12 +44,18 @@ def fallback(store: Store, target: Target | None) -> Digest | None:
     return target.blueprint if target.blueprint in held(store, target.key) else None
 
 
-def replaced(store: Store, target: Target, change: Change | None) -> Blueprint | None:
-    """What a change in flight replaces and may still be running: planning's `keeping`."""
+def replacing(target: Target, change: Change | None) -> Digest | None:
+    """What a change in flight replaces and may still be running."""
     if change is None or change.state not in OPEN_STATES:
         return None
     other = change.previous if change.state is ChangeState.APPLYING else change.target
-    return store.blueprint(other) if other is not None and other != target.blueprint else None
+    return other if other != target.blueprint else None
+
+
+def replaced(store: Store, target: Target, change: Change | None) -> Blueprint | None:
+    """The same as a blueprint: planning's `keeping`."""
+    other = replacing(target, change)
+    return store.blueprint(other) if other is not None else None
 
 
 def mended(store: Store, target: Target, at: float) -> tuple[Target, Change | None]:

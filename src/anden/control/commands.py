@@ -50,7 +50,7 @@ def _up(
     command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
-    target, seen = means.store.target(key), means.engine.observe(key)
+    target, seen = means.store.target(key), means.observe(key)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
     if refused := refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology)):
@@ -94,7 +94,7 @@ def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command
     yield follow.heading(key, current.topology.zones, manners=target.manners)
     at = Asked(key.client, key.environment, follow.folder(target))
     found = yield from _resolve(means, at, {service: ImageSource(image=image)})
-    seen = means.engine.observe(key)
+    seen = means.observe(key)
     wished = Wish(key, current.topology, follow.marks(target))
     if idle := refusals.without_command(current.topology, found, wished.marks):
         raise Problems(idle)
@@ -124,7 +124,7 @@ def _rollback(means: Means, key: EnvironmentKey, command: Command, standing: Sta
     blueprint = means.store.blueprint(before)
     yield follow.heading(key, blueprint.topology.zones, f"{short(current.digest)} → {short(before)}", target.manners)
     fresh = replace(target, blueprint=before, deployed=deployed.overlay(blueprint))
-    return (yield from _move(means, target, fresh, blueprint, means.engine.observe(key), command, standing))
+    return (yield from _move(means, target, fresh, blueprint, means.observe(key), command, standing))
 
 
 def scale(means: Means, at: Asked, who: str, service: str, level: int, report: ReportOf) -> Told:
@@ -151,9 +151,9 @@ def _scale(means: Means, key: EnvironmentKey, service: str, level: int, command:
     yield follow.heading(key, current.topology.zones, manners=target.manners)
     with means.reconciler.writing(key):
         target = _still(means, key)
-        moved = means.retarget(target, means.engine.observe(key).boot, levels={**target.levels, service: level})
+        moved = means.retarget(target, means.observe(key).boot, levels={**target.levels, service: level})
     standing.acknowledge()
-    return (yield from follow.settled(means, moved, current, command))
+    return (yield from follow.settled(means, moved, current))
 
 
 def restart(means: Means, at: Asked, who: str, service: str | None, report: ReportOf) -> Told:
@@ -170,9 +170,9 @@ def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Co
     with means.reconciler.writing(key):
         target = _still(means, key)
         bumped = dict(target.generations) | {str(name): target.generations.get(name, 0) + 1 for name in names}
-        moved = means.retarget(target, means.engine.observe(key).boot, generations=bumped)
+        moved = means.retarget(target, means.observe(key).boot, generations=bumped)
     standing.acknowledge()
-    return (yield from follow.settled(means, moved, current, command))
+    return (yield from follow.settled(means, moved, current))
 
 
 def down(means: Means, at: Asked, who: str, report: ReportOf) -> Told:
@@ -189,7 +189,7 @@ def down(means: Means, at: Asked, who: str, report: ReportOf) -> Told:
 def _down(means: Means, key: EnvironmentKey, command: Command, standing: Standing) -> Work:
     target = means.store.target(key)
     if target is None:
-        seen = means.engine.observe(key)
+        seen = means.observe(key)
         if not seen.present:
             yield Event(EventKind.NOTE, "", f"{key}: nothing runs", "")
             return Ending(Outcome.DONE, "nothing runs")
@@ -246,14 +246,14 @@ def _move(
         yield Event(EventKind.NOTE, "", f"{how} change {change.id}, which is under way", "…")
     if change.state is ChangeState.ROLLING_BACK:
         # It goes back to the very blueprint that is asked for: to be there is what was asked.
-        return (yield from follow.settled(means, moved, blueprint, command))
+        return (yield from follow.settled(means, moved, blueprint))
     return (yield from follow.changed(means, moved, blueprint, change, seen))
 
 
 def _settled(means: Means, target: Target, blueprint: Blueprint) -> bool:
     """What runs is what should run, seen just now."""
     caveats = means.caveats(blueprint.topology)
-    seen = means.engine.observe(target.key)
+    seen = means.observe(target.key)
     manners = BY_NAME[target.manners]
     made = plan(target.key, blueprint, target.levels, target.generations, None, caveats, seen, manners)
     return made.settled

@@ -17,8 +17,9 @@ from anden.model.manners import BY_NAME, TWIN, label
 from anden.model.mark import Mark, Marks
 from anden.model.observation import Observation
 from anden.model.ports import Target
-from anden.model.problem import Problem
+from anden.model.problem import Problem, Problems
 from anden.planning.judgement import change_bound_s, judge
+from anden.planning.steps import Rollout
 
 HEARTBEAT_S = 1.0
 """A follower that hears nothing tells a heartbeat this often, so that it can be closed."""
@@ -82,23 +83,25 @@ def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, 
     return _unfollowed(key)
 
 
-def settled(means: Means, target: Target, blueprint: Blueprint, command: Command) -> Work:
+def settled(means: Means, target: Target, blueprint: Blueprint) -> Work:
     """Follow a target whose blueprint stays (another level, a restart) until it is so, or cannot be."""
-    key, now, manners = target.key, means.clock.now(), BY_NAME[target.manners]
-    caveats = means.caveats(blueprint.topology)
+    key, since, manners = target.key, means.clock.monotonic(), BY_NAME[target.manners]
     # It is judged as a change is, and is none: nothing would be gained by going back to the same blueprint.
-    like = Change(0, key, blueprint.digest, None, ChangeState.APPLYING, command.id, now, now)
-    seen = means.engine.observe(key)
+    caveats = means.caveats(blueprint.topology)
+    rollout = Rollout(key, blueprint, target.levels, target.generations, None, caveats, manners)
+    try:
+        seen = means.observe(key)
+    except Problems:
+        seen = None  # it is acknowledged: what cannot be seen now will be
     progress = Progress(blueprint, target, seen, means.clock, quiet=False)
     for ticked in _ticks(means, key, change_bound_s(blueprint, manners) + MARGIN_S):
         yield from progress.of(ticked) if ticked else (None,)
-        if not isinstance(ticked, Ticked) or ticked.observation is None or ticked.observation.at < now:
+        if not isinstance(ticked, Ticked) or ticked.observation is None or ticked.began < since:
             continue
         if ticked.target is None or ticked.target.blueprint != target.blueprint:
             return Ending(Outcome.FAILED, "another command took its place")
-        judgement = judge(
-            blueprint, target.levels, target.generations, caveats, like, ticked.observation, means.clock.now(), manners
-        )
+        worked_s = means.clock.monotonic() - since
+        judgement = judge(rollout, ticked.observation, means.clock.now() - worked_s, worked_s)
         if judgement.verdict is Verdict.VERIFIED:
             if judgement.reason:
                 yield Event(EventKind.NOTE, "", judgement.reason, "!")

@@ -12,6 +12,7 @@ from anden.control.reconcile import Reconciler
 from anden.control.runner import Runner
 from anden.model.command import Command, Outcome
 from anden.model.ids import EnvironmentKey
+from anden.model.observation import Observation
 from anden.model.plan import Caveat
 from anden.model.ports import Clock, Engine, Images, Store, Target
 from anden.model.problem import Problem, Problems
@@ -51,6 +52,10 @@ class Means:
         except Problems as found:
             self.feeds[key].tell(Stuck(found.problems[0]))
             raise
+
+    def observe(self, key: EnvironmentKey) -> Observation:
+        """What is, and not what was. Raises Problems."""
+        return self.reconciler.sight.observe(key)
 
     def begin(self, key: EnvironmentKey, who: str, what: str) -> Command:
         """Record a mutating command and keep others out until end(). Raises Problems when one is running."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from anden.control import access, changes
 from anden.control.news import Done, Judged, News, Ticked
-from anden.model.blueprint import Blueprint
+from anden.control.sight import Sight
+from anden.control.stint import Stints
 from anden.model.change import Change, Judgement, Verdict
 from anden.model.command import BRING_BACK, Outcome
 from anden.model.ids import Digest, EnvironmentKey
@@ -34,11 +35,17 @@ class Reconciler:
     store: Store
     clock: Clock
     tell: Callable[[EnvironmentKey, News], None]
+    sight: Sight = field(init=False)
+    _stints: Stints = field(init=False)
     _failed: Counter[EnvironmentKey] = field(default_factory=Counter)
     _why: dict[EnvironmentKey, str] = field(default_factory=dict)
-    _rollouts: dict[EnvironmentKey, tuple[object, Rollout]] = field(default_factory=dict)
+    _rollouts: dict[EnvironmentKey, dict[bool, tuple[object, Rollout]]] = field(default_factory=dict)
+    """By whether they keep what they replace: a change is judged by one that does not, and planned by one that does."""
     _locks: dict[EnvironmentKey, threading.RLock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.sight, self._stints = Sight(self.engine), Stints(self.clock)
 
     def writing(self, key: EnvironmentKey) -> threading.RLock:
         """What whoever changes the target or the change of `key` holds meanwhile."""
@@ -47,36 +54,36 @@ class Reconciler:
 
     def tick(self, key: EnvironmentKey) -> Ticked:
         """Bring `key` as near to its target as can be done now. Raises Problems when the engine cannot be asked."""
-        observation = self.engine.observe(key)
+        began = self.clock.monotonic()
+        observation = self.sight.observe(key)
         with self.writing(key):
             target = self.store.target(key)
             if target is None:
-                return self._told(key, Ticked(self.clock.now(), observation, None))
+                return self._told(key, Ticked(began, observation, None))
             note, leave = self._looked(target, observation)
             self.store.put_observation(observation)
             target, change = changes.mended(self.store, target, self.clock.now())
             if change is not None:
                 target, change = self._judged(target, change, observation)
         made = Plan(key, target.blueprint) if leave else self._planned(target, change, observation)
-        problem = self._executed(key, made, target)
+        problem = self._executed(key, made, target, observation)
         if target.blueprint is None and problem is None and self._ended(key):
-            return self._told(key, Ticked(self.clock.now(), None, None, None, made))
+            return self._told(key, Ticked(began, None, None, None, made))
         latest = changes.latest(self.store, key)
-        return self._told(key, Ticked(self.clock.now(), observation, target, latest, made, problem, note))
+        return self._told(key, Ticked(began, observation, target, latest, made, problem, note))
 
     def _judged(self, target: Target, change: Change, observation: Observation) -> tuple[Target, Change]:
         if target.blueprint is None:
             return target, change
-        blueprint = self.store.blueprint(target.blueprint)
-        caveats = self.engine.caveats(blueprint.topology)
-        now = self.clock.now()
-        manners = BY_NAME[target.manners]
-        judgement = judge(blueprint, target.levels, target.generations, caveats, change, observation, now, manners)
+        stint = self._stints.of(change)
+        if stint.fresh:
+            self._failed[target.key] = 0  # what failed before is not this change's
+        judgement = judge(self._rollout(target, target.blueprint, None), observation, stint.began, stint.worked_s)
         if judgement.verdict is Verdict.CONTINUE and self._failed[target.key] >= MOST_FAILED_TICKS:
             judgement = Judgement(Verdict.FAILED, self._why[target.key])
         if judgement.verdict is not Verdict.CONTINUE:
             self._failed[target.key] = 0
-        target, moved = changes.judged(self.store, target, change, judgement, now)
+        target, moved = changes.judged(self.store, target, change, judgement, self.clock.now())
         if moved.state is not change.state:
             self.tell(target.key, Judged(moved, target, observation))
         return target, moved
@@ -86,28 +93,32 @@ class Reconciler:
             # Also where nothing answers any more: what died may have left something behind.
             step = Step(Action.DELETE, target.key.environment, "down", Remove())
             return removal(target.key, observation) if observation.present else Plan(target.key, None, (step,))
-        keeping = changes.replaced(self.store, target, change)
+        keeping = changes.replacing(target, change)
         return self._rollout(target, target.blueprint, keeping).plan(observation)
 
-    def _rollout(self, target: Target, digest: Digest, keeping: Blueprint | None) -> Rollout:
+    def _rollout(self, target: Target, digest: Digest, keeping: Digest | None) -> Rollout:
         """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a
         tenth of a second."""
         levels, generations, manners = dict(target.levels), dict(target.generations), BY_NAME[target.manners]
-        of = (digest, levels, generations, keeping.digest if keeping else None, manners)
-        known = self._rollouts.get(target.key)
+        of = (digest, levels, generations, keeping, manners)
+        of_key = self._rollouts.setdefault(target.key, {})
+        known = of_key.get(keeping is not None)
         if known is None or known[0] != of:
             blueprint = self.store.blueprint(digest)
             caveats = self.engine.caveats(blueprint.topology)
-            rollout = Rollout(target.key, blueprint, levels, generations, keeping, caveats, manners)
-            known = self._rollouts[target.key] = (of, rollout)
+            replaced = self.store.blueprint(keeping) if keeping is not None else None
+            rollout = Rollout(target.key, blueprint, levels, generations, replaced, caveats, manners)
+            known = of_key[keeping is not None] = (of, rollout)
         return known[1]
 
-    def _executed(self, key: EnvironmentKey, made: Plan, target: Target) -> Problem | None:
+    def _executed(self, key: EnvironmentKey, made: Plan, target: Target, on: Observation) -> Problem | None:
         """The first problem that a step met."""
         steps = {(step.address, step.action): step for step in made.steps}
         problem = None
         for receipt in self.engine.execute(key, made.steps, target.gateway) if made.steps else ():
             problem = problem or receipt.problem
+            if receipt.problem is None:
+                self.sight.acted(key, on)
             self.tell(key, Done(steps[receipt.address, receipt.action], receipt))
         self._failed[key] = self._failed[key] + 1 if problem else 0
         self._why[key] = str(problem or "")
@@ -115,7 +126,7 @@ class Reconciler:
 
     def _ended(self, key: EnvironmentKey) -> bool:
         """After a removal: forget what is gone, unless somebody wants it again by now."""
-        if self.engine.observe(key).present:
+        if self.sight.observe(key).present:
             return False
         with self.writing(key):
             target = self.store.target(key)
@@ -135,7 +146,7 @@ class Reconciler:
         recent = [
             command
             for command in self.store.commands(target.key, MOST_REVIVALS)
-            if command.what == BRING_BACK and now - command.at <= REVIVAL_WINDOW_S
+            if command.what == BRING_BACK and 0.0 <= now - command.at <= REVIVAL_WINDOW_S
         ]
         if len(recent) >= MOST_REVIVALS:
             return f"it died {MOST_REVIVALS} times in a row and is left alone: `anden up` starts it", True

@@ -84,7 +84,8 @@ class Observation:
 
     present: the environment exists and answers. configuration: the digest of what is applied.
     gateway: where the gateway listens, `127.0.0.1:8080`. boot: names the machine's boot, so that a reboot shows.
-    version: grows with every change that the engine saw; `Engine.wait` compares it.
+    version: grows with every change that the engine saw, and never goes back within a boot; `Engine.wait` compares it,
+    and control believes nothing older than what it has seen or done.
     absent_reason: when not present, what the engine knows: `not running since boot`, `its keeper died`.
     faults: those of zones that a drill has put in and that last. People are told; planning does not look at them, for
     no real zone says that it has failed.

@@ -5,15 +5,15 @@ as a finding; it holds the verdict up for as long as a new instance would have, 
 repairs one service must not be stopped by another one that is broken.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 
 from anden.model import zones
 from anden.model.blueprint import Blueprint
-from anden.model.change import Change, Judgement, Verdict
+from anden.model.change import Judgement, Verdict
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, InstanceState, Observation
-from anden.model.plan import Caveat, Plan
+from anden.model.plan import Plan
 from anden.model.topology import Service
 from anden.planning.instances import Wanted
 from anden.planning.placement import surge
@@ -35,46 +35,39 @@ EVIDENCE_INSTANCES = 3
 WORDS = {1: "once", 2: "twice"}
 
 
-def judge(
-    target: Blueprint,
-    levels: Mapping[str, int],
-    generations: Mapping[str, int],
-    caveats: Sequence[Caveat],
-    change: Change,
-    observation: Observation,
-    now: float,
-    manners: Manners = TWIN,
-) -> Judgement:
-    """The verdict at `now` (Unix seconds) on a change whose target is `target`.
+def judge(rollout: Rollout, observation: Observation, began: float, worked_s: float) -> Judgement:
+    """The verdict on a change whose target is `rollout`'s (which keeps nothing of what it replaces).
+
+    began: when the change came into its state, Unix seconds on the clock of `observation`. worked_s: how long control
+    has been at it since; a time in which the control plane was away does not count, and no clock that is set does.
 
     VERIFIED: all that should run is current and healthy, nothing else is there but what stands in a lost zone, and the
     target's own configuration is applied. FAILED: a new instance does not become healthy, or the whole takes longer
-    than `change_bound_s`. The clock of a change runs from when it came into its state (`updated_at`), so that going
-    back has all its time too.
+    than `change_bound_s`. The clock of a change runs from when it came into its state, so that going back has all its
+    time too.
     """
-    rollout = Rollout(change.key, target, levels, generations, None, caveats, manners)
     plan = rollout.plan(observation)
     if plan.settled:
         return Judgement(Verdict.VERIFIED)
     if (waiting := _stranded(rollout, plan, observation)) is not None:
         return Judgement(Verdict.VERIFIED, waiting)
-    new, before = _sorted_out(rollout, change, observation)
+    new, before = _sorted_out(rollout, began, observation)
+    manners = rollout.manners
     failures = [
         (one, reason)
         for wanted, one in new
-        if (reason := _failure(wanted, one, change.updated_at, now, manners)) is not None
+        if (reason := _failure(wanted, one, began, min(observation.at - one.since, worked_s), manners)) is not None
     ]
     if failures:
         more = len(failures) - 1
         reason = failures[0][1] + (f", and {more} more like it" if more else "")
         return Judgement(Verdict.FAILED, reason, _evidence([one for one, _ in failures]))
-    elapsed = now - change.updated_at
-    if _only(plan, before) and elapsed > max(_health_bound_s(wanted.service, manners) for wanted, _ in before):
+    if _only(plan, before) and worked_s > max(_health_bound_s(wanted.service, manners) for wanted, _ in before):
         listed = ", ".join(str(one.id) for _, one in before)
         reason = f"{listed} {'is' if len(before) == 1 else 'are'} not healthy, and ran before this change"
         return Judgement(Verdict.VERIFIED, reason, _evidence([one for _, one in before]))
-    bound = change_bound_s(target, manners)
-    if elapsed > bound:
+    bound = change_bound_s(rollout.target, manners)
+    if worked_s > bound:
         return Judgement(Verdict.FAILED, _gave_up(bound, plan), _evidence([one for _, one in (*new, *before)]))
     return Judgement(Verdict.CONTINUE)
 
@@ -104,7 +97,7 @@ def _health_bound_s(service: Service, manners: Manners) -> float:
 _Found = list[tuple[Wanted, InstanceSeen]]
 
 
-def _sorted_out(rollout: Rollout, change: Change, observation: Observation) -> tuple[_Found, _Found]:
+def _sorted_out(rollout: Rollout, began: float, observation: Observation) -> tuple[_Found, _Found]:
     """Current instances that do not serve: first those of this change or never healthy, then those that ran before."""
     new: _Found = []
     before: _Found = []
@@ -112,7 +105,7 @@ def _sorted_out(rollout: Rollout, change: Change, observation: Observation) -> t
         wanted = rollout.wanted.get(one.service)
         if wanted is None or one.serving or not wanted.current(one):
             continue
-        (before if one.since < change.updated_at and been_healthy(one) else new).append((wanted, one))
+        (before if one.since < began and been_healthy(one) else new).append((wanted, one))
     return new, before
 
 
@@ -132,8 +125,8 @@ def _only(plan: Plan, before: _Found) -> bool:
     return bool(troubled) and not plan.steps and all(wait.address in troubled for wait in plan.waits)
 
 
-def _failure(wanted: Wanted, one: InstanceSeen, began: float, now: float, manners: Manners) -> str | None:
-    """Why this instance has failed; None while it may still become healthy."""
+def _failure(wanted: Wanted, one: InstanceSeen, began: float, lasted: float, manners: Manners) -> str | None:
+    """Why this instance has failed; None while it may still become healthy. lasted: seconds that it had for it."""
     name = f"{one.id} ({wanted.version})"
     if one.since >= began:
         exits = max(one.restarts, 1 if one.exit is not None else 0)
@@ -144,7 +137,6 @@ def _failure(wanted: Wanted, one: InstanceSeen, began: float, now: float, manner
         )
         if exits >= bound:
             return f"{name} {_ended(wanted, one)} {_times(exits)} {when}"
-    lasted = now - max(one.since, began)
     if one.ever_healthy or lasted <= _health_bound_s(wanted.service, manners):
         return None
     return f"{name} {_trouble(wanted, one)} for {lasted:.0f} s"

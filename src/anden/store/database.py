@@ -107,6 +107,7 @@ class Database:
         self._lock = threading.RLock()
         self._depth = 0
         self._stopped: Problem | None = None
+        self._durable = True
         with self._said():
             self._connection = connect(self.name)
         try:
@@ -139,7 +140,9 @@ class Database:
             if self._depth:
                 yield
                 return
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if durable is not self._durable:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:

@@ -163,6 +163,18 @@ def test_a_step_that_cannot_be_done_fails_the_change_soon_and_says_why(tmp_path:
     assert bench.images()["web"] == ["web:1.0"] * 2
 
 
+def test_what_failed_before_a_change_is_not_the_change_s(tmp_path: Path) -> None:
+    """Found by simulation, seed 1460: ticks that could not do their plan made the next change fail at its first one."""
+    bench = failing(tmp_path)
+    bench.up()
+    assert isinstance(bench.engine, Failing)
+    bench.engine.failing = "web:1.0"
+    bench.engine.vanish(KEY)
+    for _ in range(MOST_FAILED_TICKS + 1):
+        assert tick(bench).problem is not None
+    assert bench.up(manifest(web="web:2.0")).outcome == Outcome.DONE
+
+
 def test_a_step_that_fails_once_is_done_again(tmp_path: Path) -> None:
     bench = failing(tmp_path)
     assert isinstance(bench.engine, Failing)

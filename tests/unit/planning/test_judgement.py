@@ -4,25 +4,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.planning.test_steps import ALL_OF_ONE, NARROW, ONE, TWO
+from tests.unit.planning.test_steps import ALL_OF_ONE, NARROW, TWO
 from tests.unit.planning.topologies import drafted, service, topology
 from tests.unit.planning.world import KEY, NOTHING, observed, running
 
-from anden.model.change import Change, ChangeState, Judgement, Verdict
+from anden.model.change import Judgement, Verdict
 from anden.model.manners import AWS
 from anden.model.observation import Exit, Health, InstanceSeen, InstanceState, Observation
 from anden.model.topology import Range
 from anden.planning.configuration import configure
 from anden.planning.judgement import HEALTH_BOUND_S, change_bound_s, judge
+from anden.planning.steps import Rollout
 
 BEGAN = 1000.0
-CHANGE = Change(1, KEY, TWO.digest, ONE.digest, ChangeState.APPLYING, 1, BEGAN, BEGAN)
+ROLLOUT = Rollout(KEY, TWO, {}, {}, None, ())
 GRACE_S = 10.0 + HEALTH_BOUND_S
 DONE = (running(TWO, "accounts", 1), running(TWO, "accounts", 2), running(TWO, "ledger", 1))
 
 
-def judged(observation: Observation, after_s: float = 1.0, change: Change = CHANGE) -> Judgement:
-    return judge(TWO, {}, {}, (), change, observation, BEGAN + after_s)
+def judged(observation: Observation, after_s: float = 1.0, began: float = BEGAN) -> Judgement:
+    return judge(ROLLOUT, replace(observation, at=BEGAN + after_s), began, BEGAN + after_s - began)
 
 
 def surge(**fields: Any) -> InstanceSeen:
@@ -107,9 +108,8 @@ def test_several_fail_alike() -> None:
     assert found.reason == "accounts-1 (1.0.1) did not become healthy for 41 s, and 2 more like it"
 
 
-@pytest.mark.parametrize("previous", [None, ONE.digest])
-def test_nothing_is_promised(previous: Any) -> None:
-    found = judged(rolling(answer="HTTP 500"), GRACE_S + 1, replace(CHANGE, previous=previous))
+def test_nothing_is_promised() -> None:
+    found = judged(rolling(answer="HTTP 500"), GRACE_S + 1)
     assert "roll" not in found.reason
     assert "back" not in found.reason
 
@@ -143,8 +143,20 @@ def test_the_whole_has_a_bound_and_says_it() -> None:
 
 
 def test_going_back_has_its_own_time() -> None:
-    back = replace(CHANGE, state=ChangeState.ROLLING_BACK, updated_at=BEGAN + 5000)
-    assert judged(observed(ALL_OF_ONE, NARROW), 5001, back).verdict is Verdict.CONTINUE
+    assert judged(observed(ALL_OF_ONE, NARROW), 5001, BEGAN + 5000).verdict is Verdict.CONTINUE
+
+
+def test_time_in_which_nobody_worked_at_it_does_not_count() -> None:
+    away = replace(rolling(answer="HTTP 500"), at=BEGAN + 3600)
+    assert judge(ROLLOUT, away, BEGAN, GRACE_S).verdict is Verdict.CONTINUE
+    assert judge(ROLLOUT, away, BEGAN, GRACE_S + 1).reason == "accounts-3 (1.0.1) answered HTTP 500 for 41 s"
+
+
+def test_a_clock_that_goes_back_makes_no_bound_endless() -> None:
+    bound = change_bound_s(TWO)
+    back = replace(rolling(answer="HTTP 500"), at=BEGAN - 3600)
+    assert judge(ROLLOUT, back, BEGAN - 3600 - bound, bound).verdict is Verdict.CONTINUE
+    assert judge(ROLLOUT, back, BEGAN - 3601 - bound, bound + 1).verdict is Verdict.FAILED
 
 
 def test_the_bound_grows_with_what_is_to_be_done() -> None:
@@ -163,7 +175,8 @@ def test_as_aws_a_new_instance_has_its_launch_as_well() -> None:
     there = observed((*DONE[:2], never), configure(TWO, None, (), manners=AWS))
 
     def verdict(after_s: float) -> Verdict:
-        return judge(TWO, {}, {}, (), CHANGE, there, BEGAN + after_s, AWS).verdict
+        rollout = Rollout(KEY, TWO, {}, {}, None, (), AWS)
+        return judge(rollout, replace(there, at=BEGAN + after_s), BEGAN, after_s).verdict
 
     assert judged(observed((*DONE[:2], never), configure(TWO, None, ())), GRACE_S + 1).verdict is Verdict.FAILED
     assert verdict(GRACE_S + late) is Verdict.CONTINUE

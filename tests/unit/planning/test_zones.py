@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.unit.planning.test_judgement import BEGAN, CHANGE
+from tests.unit.planning.test_judgement import BEGAN
 from tests.unit.planning.test_steps import drawn, lines
 from tests.unit.planning.topologies import service, topology
 from tests.unit.planning.world import KEY, observed, running
@@ -111,7 +111,7 @@ def test_with_the_stand_ins_there_is_nothing_to_do_but_wait_and_that_holds_no_ch
     found = planned(observation)
     assert not found.steps
     assert {wait.reason for wait in found.waits} == {"until zone b answers again"}
-    judgement = judge(ONE, {}, {}, (), CHANGE, observation, BEGAN + 1)
+    judgement = judge(Rollout(KEY, ONE, {}, {}, None, ()), observation, BEGAN, 1.0)
     assert judgement.verdict is Verdict.VERIFIED
     assert judgement.reason.startswith("zone b does not answer: ")
 

@@ -13,15 +13,17 @@ from pathlib import Path
 from anden.engines.simulated import caveats, gateway, reach, snapshot
 from anden.engines.simulated.behaviour import Behaviour, of_image
 from anden.engines.simulated.clock import VirtualClock
-from anden.engines.simulated.world import KILLED, ImpossibleError, Kept, World
+from anden.engines.simulated.faults import Faults
+from anden.engines.simulated.world import KILLED, ImpossibleError, Kept, Resident, World
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import LONGEST_S, Fault, FaultKind
 from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.instance import Instance
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
-from anden.model.observation import InstanceState, Observation
+from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Engine, Exec
 from anden.model.problem import Problem, Problems
@@ -40,14 +42,23 @@ BOOT = "simulated"
 
 
 class SimulatedEngine(Engine):
-    """See model.ports.Engine. behaviours: image name to how its instances behave; see behaviour.of_image for others."""
+    """See model.ports.Engine. behaviours: image name to how its instances behave; see behaviour.of_image for others.
+
+    faults: what goes wrong. With it the engine may be asked for what is not so (its observations may have been old),
+    and then answers as the local one does, which does not know what was observed.
+    """
 
     name = EngineName.SIMULATED
 
     def __init__(
-        self, clock: VirtualClock, snapshot: Path | None = None, behaviours: Mapping[str, Behaviour] | None = None
+        self,
+        clock: VirtualClock,
+        snapshot: Path | None = None,
+        behaviours: Mapping[str, Behaviour] | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self._clock = clock
+        self._faults = faults
         self._file = snapshot
         self._behaviours = dict(behaviours or {})
         self._lock = threading.RLock()
@@ -91,16 +102,23 @@ class SimulatedEngine(Engine):
             with self._lock:
                 began = self._clock.monotonic()
                 self._turn()
-                problem = self._do(key, step, gateway)
+                problem = self._hindered(step) or self._do(key, step, gateway)
                 if problem is None:
                     self._kept.version += 1
                 self._save()
+            self._crash(f"within {step.address}")
             yield Receipt(step.address, step.action, self._clock.monotonic() - began, problem)
+            self._crash(f"after {step.address}")
             if problem is not None:
                 return
 
     def observe(self, key: EnvironmentKey) -> Observation:
-        """What is, now."""
+        """What is, now, unless there are faults. Raises Problems when one of these is that it cannot be asked."""
+        true = self.truth(key)
+        return true if self._faults is None else self._faults.observed(true)
+
+    def truth(self, key: EnvironmentKey) -> Observation:
+        """What is, now, whatever goes wrong with seeing it."""
         with self._lock:
             self._turn()
             now, version, world = self._clock.now(), self._kept.version, self._kept.worlds.get(str(key))
@@ -111,13 +129,15 @@ class SimulatedEngine(Engine):
                 key,
                 now,
                 present=True,
-                configuration=world.configuration.digest,
+                configuration=world.digest(),
                 gateway=world.gateway,
-                instances=tuple(resident.seen() for resident in ordered),
+                instances=tuple(self._dated(resident.seen()) for resident in ordered),
                 facts=Facts({leave.zone: leave.address for leave in world.configuration.leaves}),
                 boot=BOOT,
                 version=version,
-                faults=tuple(world.outages[zone] for zone in sorted(world.outages)),
+                faults=tuple(
+                    replace(fault, until=fault.until + self._shift()) for _, fault in sorted(world.outages.items())
+                ),
                 processes=dict(world.processes),
             )
 
@@ -127,7 +147,7 @@ class SimulatedEngine(Engine):
             self._turn()
             if self._kept.version <= seen:
                 world = self._kept.worlds.get(str(key))
-                limit = self._clock.now() + timeout_s
+                limit = self._clock.steady() + timeout_s
                 self._clock.reach(limit if world is None else min(limit, world.due()))
                 self._turn()
             self._save()
@@ -184,17 +204,18 @@ class SimulatedEngine(Engine):
         """At once; see model.ports.Engine."""
         with self._lock:
             self._turn()
-            world, now = self._world(key), self._clock.now()
+            world, now = self._world(key), self._clock.steady()
             if fault.kind is FaultKind.ZONE:
                 zones = [str(zone.name) for zone in world.configuration.layout.zones]
                 if fault.name not in zones:
                     raise Problems(Problem(f"zone {fault.name}", "there is no such zone", f"zones: {', '.join(zones)}"))
-                world.fail(replace(fault, until=min(fault.until, now + LONGEST_S)), now)
+                until = fault.until - self._shift()
+                world.fail(replace(fault, until=min(until, now + LONGEST_S)), now)
             elif fault.kind is FaultKind.INSTANCE:
                 resident = world.residents.get(fault.name)
                 if resident is None or not resident.begun:
                     raise Problems(Problem(fault.name, "there is no such instance", "", "`anden status` lists them."))
-                resident.end(KILLED, now)
+                resident.end(now, KILLED)
             else:
                 world.replace_process(fault.kind.value)
             self._kept.version += 1
@@ -206,7 +227,7 @@ class SimulatedEngine(Engine):
             self._turn()
             world = self._world(key)
             for zone in tuple(world.outages):
-                world.rejoin(zone, self._clock.now())
+                world.rejoin(zone, self._clock.steady())
                 self._kept.version += 1
             self._save()
 
@@ -227,7 +248,7 @@ class SimulatedEngine(Engine):
     def occupy(self, key: EnvironmentKey, instance: str, seconds: float) -> None:
         """The instance has a request in flight for so long."""
         with self._lock:
-            self._world(key).residents[instance].busy_until = self._clock.now() + seconds
+            self._world(key).residents[instance].busy_until = self._clock.steady() + seconds
 
     def resolve(self, key: EnvironmentKey, name: str) -> tuple[tuple[IPv4Address, ...], int]:
         """What the resolver answers for an internal name: its addresses in the answer's order, and the TTL in s."""
@@ -257,24 +278,39 @@ class SimulatedEngine(Engine):
         if world is None:
             return Problem(str(key), "is gone", "it ended between two looks at it", "The next tick brings it back.")
         if isinstance(step.effect, StartInstance):
-            self._clock.sleep(START_S)
-            instance = step.effect.instance
-            if instance.secrets:
-                missing = ", ".join(sorted(instance.secrets.values()))
-                return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
-            behaviour = of_image(instance.image_name, self._behaviours)
-            world.admit(instance, behaviour, self._clock.now(), step.effect.launch_s)
-            return None
+            return self._start(world, step.effect)
         self._stop(world, step.effect)
+        return None
+
+    def _start(self, world: World, effect: StartInstance) -> Problem | None:
+        instance = effect.instance
+        self._clock.sleep(START_S)
+        if self._faults is not None and (held := _holder(world, instance)) is not None:
+            if held.instance.revision == instance.revision and held.state is not InstanceState.STOPPING:
+                return None
+            why = f"{held.instance.id} holds its slot"
+            return Problem(instance.id, "it cannot be started yet", why, "Stop that one first.")
+        if instance.secrets:
+            missing = ", ".join(sorted(instance.secrets.values()))
+            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
+        behaviour = of_image(instance.image_name, self._behaviours)
+        world.admit(instance, behaviour, self._clock.steady(), effect.launch_s)
         return None
 
     def _stop(self, world: World, effect: StopInstance) -> None:
         if effect.id not in world.residents:
+            if self._faults is not None:
+                return
             raise ImpossibleError(f"{effect.id} is stopped, and it is not there")
         resident = world.residents[effect.id]
-        self._clock.sleep(STOP_S + min(max(resident.busy_until - self._clock.now(), 0.0), effect.drain_s))
+        busy_s = min(max(resident.busy_until - self._clock.steady(), 0.0), effect.drain_s)
         if resident.state in (InstanceState.STARTING, InstanceState.RUNNING) and resident.begun:
-            self._clock.sleep(min(resident.behaviour.stops_s, effect.stop_s))
+            busy_s += min(resident.behaviour.stops_s, effect.stop_s)
+        if self._faults is not None:
+            leaving_s = self._faults.leaving_s()
+            resident.leave(None if leaving_s is None else self._clock.steady() + leaving_s)
+            self._crash(f"while {effect.id} leaves")
+        self._clock.sleep(STOP_S + busy_s)
         del world.residents[effect.id]
 
     def _world(self, key: EnvironmentKey) -> World:
@@ -290,12 +326,45 @@ class SimulatedEngine(Engine):
             raise Problems(Problem(service, "nothing of this name runs", "", "`anden status` lists what does."))
         return sorted((line for each in chosen for line in each.lines), key=lambda line: line.at)
 
+    # Faults.
+
+    def _hindered(self, step: Step) -> Problem | None:
+        """What keeps this step from being done at all; or it only takes longer."""
+        if self._faults is None:
+            return None
+        self._crash(f"before {step.address}")
+        if (slow_s := self._faults.slow_s(step)) > 0.0:
+            self._clock.sleep(slow_s)
+            self._turn()
+        return self._faults.refusal(step, self._clock.steady())
+
+    def _crash(self, where: str) -> None:
+        if self._faults is not None:
+            self._faults.crash(where)
+
     # Time, and the file.
 
     def _turn(self) -> None:
         """Everything that is due by now happens."""
-        now = self._clock.now()
+        now = self._clock.steady()
         self._kept.version += sum(world.pass_until(now) for world in self._kept.worlds.values())
+        if self._faults is not None:
+            before = sum(self._faults.count.values())
+            for name in self._faults.turn(self._clock, self._kept.worlds):
+                del self._kept.worlds[name]
+            self._kept.version += sum(self._faults.count.values()) - before
+
+    def _dated(self, seen: InstanceSeen) -> InstanceSeen:
+        """With its times as the wall clock of now has them: an engine knows ages, whatever was set meanwhile."""
+        if not (shift := self._shift()):
+            return seen
+        ended = seen.exit and replace(seen.exit, at=seen.exit.at + shift)
+        silent = None if seen.unhealthy_since is None else seen.unhealthy_since + shift
+        return replace(seen, since=seen.since + shift, exit=ended, unhealthy_since=silent)
+
+    def _shift(self) -> float:
+        """How far the wall clock has been set from where it would be."""
+        return self._clock.now() - self._clock.steady()
 
     def _load(self) -> Kept:
         if self._file is None:
@@ -306,5 +375,11 @@ class SimulatedEngine(Engine):
 
     def _save(self) -> None:
         if self._file is not None:
-            self._kept.now = self._clock.now()
+            self._kept.now = self._clock.steady()
             snapshot.save(self._file, self._kept)
+
+
+def _holder(world: World, instance: Instance) -> Resident | None:
+    """Who has its name or, failing that, its address."""
+    here = world.residents.get(instance.id)
+    return here or next((one for one in world.residents.values() if one.instance.address == instance.address), None)

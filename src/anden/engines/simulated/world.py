@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.configuration import Configuration
 from anden.model.fault import Fault
+from anden.model.ids import Digest
 from anden.model.instance import Instance
 from anden.model.log import LogLine
 from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, InstanceState
@@ -31,7 +32,11 @@ class ImpossibleError(Exception):
 class Resident:
     """One instance. since: its specification's first start; entered: its latest start or exit; launch_at: its process
     does not begin before; busy_until: it has a request in flight until then; turns_at: when a zone's failure or return
-    shows in its health, if it is to; out: nothing reaches it now. Unix seconds."""
+    shows in its health, if it is to; out: nothing reaches it now. Unix seconds, steady.
+
+    sick_until: it answers badly until then. flaps: how often it still ends by itself, flap_s after each start. leaves:
+    when it is gone, after it was told to go; left: it is. revision: worked out once.
+    """
 
     instance: Instance
     behaviour: Behaviour
@@ -49,6 +54,12 @@ class Resident:
     launch_at: float | None = None
     busy_until: float = 0.0
     dropped: int = 0
+    sick_until: float | None = None
+    flaps: int = 0
+    flap_s: float = 0.0
+    leaves: float | None = None
+    left: bool = False
+    revision: Digest | None = None
 
     @property
     def begun(self) -> bool:
@@ -69,34 +80,42 @@ class Resident:
 
     def due(self) -> float:
         """When the next thing happens to it by itself; NEVER."""
+        if self.state in (InstanceState.DRAINING, InstanceState.STOPPING):
+            return NEVER if self.leaves is None else self.leaves
         if self.launch_at is not None:
             return self.launch_at
         if self.state is InstanceState.RESTARTING:
             return self.entered + self._pause()
         judged = self.entered + self.behaviour.start_s if self.health is Health.UNKNOWN else NEVER
-        ends = NEVER if self.behaviour.exits_after_s is None else self.entered + self.behaviour.exits_after_s
-        return min(judged, ends, NEVER if self.turns_at is None else self.turns_at)
+        turns = (at for at in (self.turns_at, self.sick_until) if at is not None)
+        return min(judged, self._ends(), *turns)
 
     def happen(self) -> None:
         """What is due happens."""
         at = self.due()
-        ends = self.behaviour.exits_after_s
-        if self.launch_at is not None:
+        if self.state in (InstanceState.DRAINING, InstanceState.STOPPING):
+            self.left = True
+        elif self.launch_at is not None:
             self.launch_at = None
             self.begin(at)
         elif self.state is InstanceState.RESTARTING:
             self.restarts += 1
             self.begin(at)
-        elif ends is not None and at >= self.entered + ends:
-            self.end(self.behaviour.code, at)
+        elif at >= self._ends():
+            self.flaps = max(self.flaps - 1, 0)
+            self.end(at)
         else:
-            self.state, self.turns_at = InstanceState.RUNNING, None
-            self._judged(Health.HEALTHY if self.behaviour.healthy and not self.out else Health.UNHEALTHY, at)
+            self.state = InstanceState.RUNNING
+            self.turns_at = None if self.turns_at is None or self.turns_at <= at else self.turns_at
+            self.sick_until = None if self.sick_until is None or self.sick_until <= at else self.sick_until
+            well = self.behaviour.healthy and not self.out and self.sick_until is None
+            self._judged(Health.HEALTHY if well else Health.UNHEALTHY, at)
 
-    def end(self, code: int, at: float) -> None:
-        """Its process ends."""
-        self.exit = Exit(code, at)
-        self.entered, self.state, self.turns_at = at, InstanceState.RESTARTING, None
+    def end(self, at: float, code: int | None = None) -> None:
+        """Its process exits; by its own code when none is given."""
+        self.exit = Exit(self.behaviour.code if code is None else code, at)
+        self.entered, self.state = at, InstanceState.RESTARTING
+        self.turns_at = self.sick_until = None
         self._judged(Health.UNHEALTHY, at)
 
     def cut(self, at: float) -> None:
@@ -117,6 +136,20 @@ class Resident:
         elif self.ever_healthy and self.unhealthy_since is None:
             self.unhealthy_since = at
 
+    def sicken(self, at: float, until: float) -> None:
+        """It runs, and answers badly until then."""
+        self.state, self.sick_until = InstanceState.RUNNING, until
+        self._judged(Health.UNHEALTHY, at)
+
+    def leave(self, at: float | None) -> None:
+        """It was told to go: it takes no new requests, and is gone at `at` (None: when it is told again)."""
+        self.state, self.leaves = InstanceState.DRAINING, at
+
+    def _ends(self) -> float:
+        """When its process exits by itself; NEVER."""
+        after = self.flap_s if self.flaps else self.behaviour.exits_after_s
+        return NEVER if after is None else self.entered + after
+
     def _pause(self) -> float:
         policy = self.instance.restart
         return float(min(policy.first_s * 2.0 ** min(self.restarts, 30), policy.limit_s))
@@ -124,6 +157,8 @@ class Resident:
     def seen(self) -> InstanceSeen:
         """As an observation shows it."""
         spec = self.instance
+        if self.revision is None:
+            self.revision = spec.revision
         answer = "" if self.health is Health.UNKNOWN else "HTTP 200"
         if not self.begun:
             answer = NOT_BEGUN
@@ -137,7 +172,7 @@ class Resident:
             ordinal=spec.ordinal,
             zone=spec.zone,
             address=spec.address,
-            revision=spec.revision,
+            revision=self.revision,
             image_name=spec.image_name,
             state=self.state,
             health=self.health,
@@ -164,6 +199,14 @@ class World:
     processes: dict[str, int] = field(default_factory=lambda: {"supervisor": 1, "balancer-1": 2, "balancer-2": 3})
     asked: int = 0
     """How many answers its resolver gave: each begins with another address."""
+    applied: Digest | None = None
+    """The configuration's, worked out once."""
+
+    def digest(self) -> Digest:
+        """Of what is applied."""
+        if self.applied is None:
+            self.applied = self.configuration.digest
+        return self.applied
 
     def resolve(self, name: str) -> tuple[IPv4Address, ...]:
         """The addresses of an internal name, as the next answer has them; none when there is no such name."""
@@ -207,6 +250,7 @@ class World:
         self.processes[kind if kind == name else f"{kind}-{number}"] = number
 
     def _pass(self, now: float) -> int:
+        """What has left is there no more."""
         queue = [(at, name) for name, resident in self.residents.items() if (at := resident.due()) <= now]
         heapify(queue)
         count = 0
@@ -214,7 +258,9 @@ class World:
             _, name = heappop(queue)
             self.residents[name].happen()
             count += 1
-            if (at := self.residents[name].due()) <= now:
+            if self.residents[name].left:
+                del self.residents[name]
+            elif (at := self.residents[name].due()) <= now:
                 heappush(queue, (at, name))
         return count
 
@@ -243,7 +289,7 @@ class World:
                 if holders.setdefault(member.address, backend.service) != backend.service:
                     both = f"{holders[member.address]} and {backend.service}"
                     raise ImpossibleError(f"{member.address} is given to {both}")
-        self.configuration = configuration
+        self.configuration, self.applied = configuration, None
 
 
 @dataclass(slots=True)

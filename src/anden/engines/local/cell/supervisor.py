@@ -68,8 +68,9 @@ class Supervisor:
         self._faults = Faults(self._ground, self._lives)
         self._hung_up: set[str] = set()
         """Instances of lost zones whose connections were ended."""
-        # Milliseconds, so that a supervisor that comes back goes on from a higher number than any it ever gave.
-        self._version = int(time.time() * 1000)
+        # Milliseconds, so that a supervisor that comes back goes on from a higher number than any it ever gave; since
+        # the boot, for a clock that is set back would have it count from a lower one.
+        self._version = int(time.monotonic() * 1000)
         self._seen = asyncio.Event()
         self._configuring = asyncio.Lock()
         self._exits = init.exits()

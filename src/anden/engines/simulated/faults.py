@@ -1,0 +1,216 @@
+"""What goes wrong, by seed: the simulated engine consults this source, and without one nothing goes wrong.
+
+Every draw comes from the one generator that it is given, so a seed is a history. The control plane's death is raised
+as ControlDied, through everything; whoever drives the simulation catches it and begins another control plane.
+
+Another kind of fault (an outage of a zone, say) is one more member of Kind and one more method in `_happenings`.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from random import Random
+
+from anden.engines.simulated.clock import VirtualClock
+from anden.engines.simulated.world import Resident, World
+from anden.model.observation import InstanceState, Observation
+from anden.model.plan import Step
+from anden.model.problem import Problem, Problems
+
+HOUR_S = 3600.0
+MOST_KEPT = 8
+"""How many observations back a late one may be."""
+SICK_S = (1.0, 90.0)
+"""How long an instance that hangs answers badly."""
+MOST_FLAPS = 6
+FLAP_S = 0.7
+"""A flapping instance exits that long after each start, so many times at most."""
+SLOW_S = (0.5, 20.0)
+"""How long a slow effect takes; one in TEN_TIMES takes ten times as long."""
+TEN_TIMES = 8
+REFUSING_S = (1.0, 60.0)
+"""How long an engine refuses everything, when it does not refuse one step only."""
+LEAVING_S = (0.1, 30.0)
+"""How long an instance goes on leaving, when whoever told it to go has died meanwhile."""
+
+
+class Kind(StrEnum):
+    """Every kind of fault."""
+
+    CRASH = "crash"
+    """The control plane dies: before, within or after an effect, or at a call that it makes."""
+    LOST = "lost"
+    """The engine cannot be asked."""
+    LATE = "late"
+    """An older observation is shown again."""
+    DOUBLED = "doubled"
+    """The observation shown last is shown once more."""
+    TWIN = "twin"
+    """One instance is named twice in an observation."""
+    SLOW = "slow"
+    """An effect takes seconds or minutes."""
+    REFUSED = "refused"
+    """A step is refused, or all of them for a while."""
+    EXIT = "exit"
+    """An instance's process ends."""
+    HANG = "hang"
+    """An instance answers badly for a while."""
+    FLAP = "flap"
+    """An instance ends again and again."""
+    VANISH = "vanish"
+    """The environment dies as a whole."""
+    JUMP = "jump"
+    """Somebody sets the wall clock."""
+
+
+AT_A_TURN = (Kind.EXIT, Kind.HANG, Kind.FLAP, Kind.VANISH, Kind.JUMP)
+"""What may happen whenever anybody looks at the engine."""
+JUMPS_S = (-HOUR_S, HOUR_S, -30.0, 30.0, -1.0, 1.0, 0.05)
+
+
+class ControlDied(BaseException):
+    """The control plane is killed here."""
+
+
+class Faults:
+    """random: the only source of chance. rates: kind to how probable it is at each occasion; absent kinds never happen.
+    tell: hears of each fault, for the history."""
+
+    def __init__(
+        self, random: Random, rates: Mapping[Kind, float], tell: Callable[[Kind, str], None] = lambda kind, what: None
+    ) -> None:
+        self.count: Counter[Kind] = Counter()
+        self._random = random
+        self._rates = dict(rates)
+        self._tell = tell
+        self._shown: deque[Observation] = deque(maxlen=MOST_KEPT)
+        self._given: Observation | None = None
+        self._refuses_until = 0.0
+        self._happenings: dict[Kind, Callable[[VirtualClock, Mapping[str, World]], str]] = {
+            Kind.EXIT: self._exit,
+            Kind.HANG: self._hang,
+            Kind.FLAP: self._flap,
+            Kind.VANISH: self._vanish,
+            Kind.JUMP: self._jump,
+        }
+
+    def calm(self) -> None:
+        """From now on nothing more goes wrong. What is under way (a sick instance, a wrong clock) takes its time."""
+        self._rates.clear()
+        self._refuses_until = 0.0
+
+    def forget(self) -> None:
+        """Somebody else asks from now on, and is shown nothing that was shown before."""
+        self._shown.clear()
+        self._given = None
+
+    def crash(self, where: str, times: float = 1.0) -> None:
+        """The control plane may die here; `times` as probably as elsewhere."""
+        if self._strikes(Kind.CRASH, times):
+            self._say(Kind.CRASH, where)
+            raise ControlDied(where)
+
+    def slow_s(self, step: Step) -> float:
+        """How much longer than usual this effect takes."""
+        if not self._strikes(Kind.SLOW):
+            return 0.0
+        seconds = self._random.uniform(*SLOW_S) * (10.0 if self._random.randrange(TEN_TIMES) == 0 else 1.0)
+        self._say(Kind.SLOW, f"{step.address} takes {seconds:.1f} s")
+        return seconds
+
+    def refusal(self, step: Step, now: float) -> Problem | None:
+        """Why this step is not done."""
+        if now >= self._refuses_until:
+            if not self._strikes(Kind.REFUSED):
+                return None
+            lasting = self._random.uniform(*REFUSING_S) if self._random.random() < 0.3 else 0.0
+            self._refuses_until = now + lasting
+        self._say(Kind.REFUSED, step.address)
+        return Problem(step.address, "the engine refuses", "a fault that was put in", "Try again.")
+
+    def leaving_s(self) -> float | None:
+        """How long what was told to go still takes, when nobody waits for it. None: until it is told again."""
+        return None if self._random.random() < 0.3 else self._random.uniform(*LEAVING_S)
+
+    def observed(self, true: Observation) -> Observation:
+        """What is shown in the place of the truth. Raises Problems when nothing is."""
+        if self._strikes(Kind.LOST):
+            self._say(Kind.LOST, "an observation")
+            raise Problems(
+                Problem(str(true.key), "the engine cannot be asked", "a fault that was put in", "Try again.")
+            )
+        given = true
+        if true.present and self._shown and self._strikes(Kind.LATE):
+            given = self._random.choice(self._shown)
+            self._say(Kind.LATE, f"version {given.version} for {true.version}")
+        elif true.present and self._given is not None and self._strikes(Kind.DOUBLED):
+            given = self._given
+            self._say(Kind.DOUBLED, f"version {given.version} for {true.version}")
+        elif true.instances and self._strikes(Kind.TWIN):
+            twin = self._random.choice(true.instances)
+            given = replace(true, instances=(*true.instances, twin))
+            self._say(Kind.TWIN, twin.id)
+        if true.present:
+            self._shown.append(true)
+        else:
+            self.forget()
+        self._given = given if given.present else None
+        return given
+
+    def turn(self, clock: VirtualClock, worlds: Mapping[str, World]) -> tuple[str, ...]:
+        """What happens now that somebody looks, to instances and to the clock. The keys of worlds that end."""
+        ended = []
+        for kind in AT_A_TURN:
+            if self._strikes(kind) and (what := self._happenings[kind](clock, worlds)):
+                self._say(kind, what)
+                if kind is Kind.VANISH:
+                    ended.append(what)
+        return tuple(ended)
+
+    # One method for each kind that happens by itself: does it, and says to whom; empty when there is nobody.
+
+    def _exit(self, clock: VirtualClock, worlds: Mapping[str, World]) -> str:
+        return self._hit(worlds, lambda one: one.end(clock.steady()))
+
+    def _hang(self, clock: VirtualClock, worlds: Mapping[str, World]) -> str:
+        until = clock.steady() + self._random.uniform(*SICK_S)
+        return self._hit(worlds, lambda one: one.sicken(clock.steady(), until))
+
+    def _flap(self, clock: VirtualClock, worlds: Mapping[str, World]) -> str:
+        times = self._random.randint(2, MOST_FLAPS)
+
+        def begin(one: Resident) -> None:
+            one.flaps, one.flap_s = times, FLAP_S
+            one.end(clock.steady())
+
+        return self._hit(worlds, begin)
+
+    def _vanish(self, clock: VirtualClock, worlds: Mapping[str, World]) -> str:
+        return self._random.choice(sorted(worlds)) if worlds else ""
+
+    def _jump(self, clock: VirtualClock, worlds: Mapping[str, World]) -> str:
+        seconds = self._random.choice(JUMPS_S)
+        clock.jump(seconds)
+        return f"{seconds:+g} s"
+
+    def _hit(self, worlds: Mapping[str, World], how: Callable[[Resident], None]) -> str:
+        running = [one for _, world in sorted(worlds.items()) for one in _running(world.residents.values())]
+        if not running:
+            return ""
+        one = self._random.choice(running)
+        how(one)
+        return one.instance.id
+
+    def _strikes(self, kind: Kind, times: float = 1.0) -> bool:
+        rate = self._rates.get(kind, 0.0) * times
+        return rate > 0.0 and self._random.random() < rate
+
+    def _say(self, kind: Kind, what: str) -> None:
+        self.count[kind] += 1
+        self._tell(kind, what)
+
+
+def _running(residents: Iterable[Resident]) -> list[Resident]:
+    found = [one for one in residents if one.state in (InstanceState.STARTING, InstanceState.RUNNING)]
+    return sorted(found, key=lambda one: one.instance.id)
