@@ -1,8 +1,9 @@
 """Which zones are lost, as far as their instances show it.
 
 No real zone says that it has failed, so it is told from health alone: nothing that listens serves there any more, at
-least one that did serve has been silent for a while although its process runs, and elsewhere something does serve. One
-instance that hangs alone in its zone looks the same, and what is done about it is right then too.
+least one that did serve has been silent for a while although its process runs, and elsewhere most do serve. Where many
+fall silent here and there it is no zone but too much work, and more instances would only make it worse. One instance
+that hangs alone in its zone looks like a lost zone, and what is done about it is right then too.
 
 What stands in a lost zone is left alone: it may be serving somebody whom we cannot see, it cannot be told to go, and
 when the zone returns it is there at once. It does not count, and others stand in for it in the zones left.
@@ -25,9 +26,9 @@ def lost(instances: Iterable[InstanceSeen], at: float, listening: Collection[str
     health of their own."""
     heard = [one for one in instances if one.service in listening]
     alive = {one.zone for one in heard if one.serving}
-    if not alive:
-        return frozenset()
-    return frozenset(one.zone for one in heard if one.zone not in alive and _silent(one, at, silent_s))
+    dead = frozenset(one.zone for one in heard if one.zone not in alive and _silent(one, at, silent_s))
+    elsewhere = [one for one in heard if one.zone not in dead]
+    return dead if sum(one.serving for one in elsewhere) * 2 > len(elsewhere) else frozenset()
 
 
 def stranded(instances: Iterable[InstanceSeen], zones: Lost) -> list[InstanceSeen]:

@@ -67,6 +67,14 @@ def test_a_zone_is_lost_when_nothing_in_it_has_answered_for_a_while() -> None:
     assert lost(seen(*one_serves), LISTENING) == frozenset()
 
 
+def test_where_many_are_silent_here_and_there_it_is_no_zone_but_too_much_work() -> None:
+    two = [running(ONE, "web", n) for n in ordinals("web", "a")[:2]]
+    well = [one for one in everything(**SILENT) if one.service != "web" or one.zone == "b"]
+    assert lost(seen(*well, *two), LISTENING) == {"b"}
+    sick = [replace(one, **SILENT) for one in two]
+    assert lost(seen(*well, *sick), LISTENING) == frozenset()
+
+
 def test_where_nothing_serves_at_all_no_zone_is_lost_and_where_processes_end_neither() -> None:
     silent = [replace(one, **SILENT) for one in everything()]
     assert lost(seen(*silent), LISTENING) == frozenset()

@@ -3,7 +3,7 @@
 Every draw comes from the one generator that it is given, so a seed is a history. The control plane's death is raised
 as ControlDied, through everything; whoever drives the simulation catches it and begins another control plane.
 
-Another kind of fault (an outage of a zone, say) is one more member of Kind and one more method in `_happenings`.
+Another kind of fault is one more member of Kind and one more method in `_happenings`.
 """
 
 from collections import Counter, deque
@@ -14,6 +14,8 @@ from random import Random
 
 from anden.engines.simulated.clock import VirtualClock
 from anden.engines.simulated.world import Resident, World
+from anden.model.blueprint import Zone
+from anden.model.fault import Fault, FaultKind, Outage
 from anden.model.observation import InstanceState, Observation
 from anden.model.plan import Step
 from anden.model.problem import Problem, Problems
@@ -31,6 +33,8 @@ SLOW_S = (0.5, 20.0)
 TEN_TIMES = 8
 REFUSING_S = (1.0, 60.0)
 """How long an engine refuses everything, when it does not refuse one step only."""
+OUTAGE_S = (3.0, 120.0)
+"""How long a zone is silent."""
 LEAVING_S = (0.1, 30.0)
 """How long an instance goes on leaving, when whoever told it to go has died meanwhile."""
 
@@ -62,9 +66,11 @@ class Kind(StrEnum):
     """The environment dies as a whole."""
     JUMP = "jump"
     """Somebody sets the wall clock."""
+    OUTAGE = "outage"
+    """A zone falls silent for a while, or returns before its time."""
 
 
-AT_A_TURN = (Kind.EXIT, Kind.HANG, Kind.FLAP, Kind.VANISH, Kind.JUMP)
+AT_A_TURN = (Kind.EXIT, Kind.HANG, Kind.FLAP, Kind.VANISH, Kind.JUMP, Kind.OUTAGE)
 """What may happen whenever anybody looks at the engine."""
 JUMPS_S = (-HOUR_S, HOUR_S, -30.0, 30.0, -1.0, 1.0, 0.05)
 
@@ -93,6 +99,7 @@ class Faults:
             Kind.FLAP: self._flap,
             Kind.VANISH: self._vanish,
             Kind.JUMP: self._jump,
+            Kind.OUTAGE: self._outage,
         }
 
     def calm(self) -> None:
@@ -194,6 +201,20 @@ class Faults:
         clock.jump(seconds)
         return f"{seconds:+g} s"
 
+    def _outage(self, clock: VirtualClock, worlds: Mapping[str, World]) -> str:
+        """One zone at a time: what is promised for two at once is nothing."""
+        places = [(world, str(zone.name)) for _, world in sorted(worlds.items()) for zone in _several(world)]
+        if not places:
+            return ""
+        world, zone = self._random.choice(places)
+        if world.outages:
+            (back,) = world.outages
+            world.rejoin(back, clock.steady())
+            return f"zone {back} returns"
+        until = clock.steady() + self._random.uniform(*OUTAGE_S)
+        world.fail(Fault(FaultKind.ZONE, zone, self._random.choice(list(Outage)), until), clock.steady())
+        return f"zone {zone}"
+
     def _hit(self, worlds: Mapping[str, World], how: Callable[[Resident], None]) -> str:
         running = [one for _, world in sorted(worlds.items()) for one in _running(world.residents.values())]
         if not running:
@@ -209,6 +230,12 @@ class Faults:
     def _say(self, kind: Kind, what: str) -> None:
         self.count[kind] += 1
         self._tell(kind, what)
+
+
+def _several(world: World) -> tuple[Zone, ...]:
+    """The zones of a world that has more than one."""
+    zones = world.configuration.layout.zones
+    return zones if len(zones) > 1 else ()
 
 
 def _running(residents: Iterable[Resident]) -> list[Resident]:
