@@ -22,6 +22,8 @@ EXCUSES = frozenset({Kind.EXIT, Kind.FLAP, Kind.HANG, Kind.REFUSED, Kind.SLOW, K
 """Faults for which a version may be given up although it is good. Crashes, clocks and bad sight are none."""
 BLIND = frozenset({Kind.LOST, Kind.LATE, Kind.DOUBLED, Kind.REFUSED, Kind.SLOW, Kind.HANG, Kind.FLAP, Kind.EXIT})
 """Faults for which a command may end without knowing how it ended."""
+LASTING_S = 100.0
+"""How long a fault may last: an excuse may have struck so long before the change that it ends."""
 UNKNOWN = "could not tell"
 """In the detail of such a command."""
 BEFORE = "ran before this change"
@@ -72,7 +74,7 @@ class Judge:
                 self._did(entry)
                 self._true = entry.after
             case Stored():
-                self._stored(number, entry)
+                self._stored(entry)
             case Begun():
                 self._asked.append((entry, self._meant, number))
             case Ended():
@@ -179,7 +181,7 @@ class Judge:
 
     # What was written.
 
-    def _stored(self, number: int, stored: Stored) -> None:
+    def _stored(self, stored: Stored) -> None:
         match stored.name:
             case "put_target":
                 self._targeted(stored.arguments[0], stored.ticking)
@@ -188,7 +190,7 @@ class Judge:
                     self._say("an environment was forgotten that should run")
                 self._meant, self._levels = None, {}
             case "open_change":
-                self._opened(number, stored.result)
+                self._opened(stored.result)
             case "move_change":
                 self._moved(stored.result, stored.ticking)
             case "begin_command" | "end_command":
@@ -251,8 +253,11 @@ class Judge:
         if stand not in wished:
             self._say(f"`{asking.name}` was acknowledged as something else than was asked for")
 
-    def _opened(self, number: int, change: Change) -> None:
-        self._change, self._change_from = change, number
+    def _opened(self, change: Change) -> None:
+        # An instance that began to hang shortly before may be what the change stumbles over.
+        early = self._at - LASTING_S
+        self._change = change
+        self._change_from = next(at for at, (when, _) in enumerate(self._history.entries) if when >= early)
         if change.previous is not None and self._stand_of(change.previous) not in self._held:
             self._say(f"change {change.id} would go back to what never held")
 
@@ -311,11 +316,13 @@ class Judge:
         if lost and not self._struck(since) & BLIND:
             self._say(f"`{begun.name}` lost sight of how it ended, and nothing hindered it")
         if told == Outcome.DONE.value:
-            self._done(begun, since)
+            self._done(begun, since, ended.recorded)
 
-    def _done(self, begun: Begun, since: int) -> None:
+    def _done(self, begun: Begun, since: int, recorded: int | None) -> None:
         """It said that it is done: it is."""
-        true = next((entry.true for entry in reversed(self._ending(since)) if isinstance(entry, Looked)), self._true)
+        true = next(
+            (entry.true for entry in reversed(self._ending(since, recorded)) if isinstance(entry, Looked)), self._true
+        )
         if begun.name == "down":
             if self._meant is not None or true.present:
                 self._say("`down` is done, and something is left")
@@ -331,10 +338,14 @@ class Judge:
                 if one.service in names and one.since < asked_at:
                     self._say(f"`restart` is done, and {one.id} is as old as before")
 
-    def _ending(self, since: int) -> list[Entry]:
+    def _ending(self, since: int, recorded: int | None) -> list[Entry]:
         """From when it was asked until its end was written; what its report looked at comes later."""
         found = list(self._entries(since))
-        ends = [at for at, entry in enumerate(found) if isinstance(entry, Stored) and entry.name == "end_command"]
+        ends = [
+            at
+            for at, entry in enumerate(found)
+            if isinstance(entry, Stored) and entry.name == "end_command" and entry.arguments[0] == recorded
+        ]
         return found[: ends[-1]] if ends else []
 
     def _born(self, target: Target | None) -> None:
