@@ -7,20 +7,37 @@ acknowledged, what was asked for and what was told. It says everything that was 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.simulation.history import Begun, Born, Did, Ended, Entry, History, Looked, Marked, Stored, Struck, Truth
+from tests.simulation.history import (
+    Begun,
+    Born,
+    Did,
+    Ended,
+    Entry,
+    History,
+    Looked,
+    Marked,
+    Said,
+    Stored,
+    Struck,
+    Truth,
+)
 from tests.simulation.stand import Meant, Serves, Stand, of_blueprint, of_wish, running
 from tests.simulation.wishes import BAD
 
 from anden.engines.simulated.faults import Kind
 from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
+from anden.model.observation import Health, InstanceSeen, InstanceState
 from anden.model.plan import Configure, Remove, StartInstance, StopInstance
 from anden.model.ports import Target
 from anden.store import Records
 
-EXCUSES = frozenset({Kind.EXIT, Kind.FLAP, Kind.HANG, Kind.REFUSED, Kind.SLOW, Kind.VANISH})
+EXCUSES = frozenset({Kind.EXIT, Kind.FLAP, Kind.HANG, Kind.OUTAGE, Kind.REFUSED, Kind.SLOW, Kind.VANISH})
 """Faults for which a version may be given up although it is good. Crashes, clocks and bad sight are none."""
-BLIND = frozenset({Kind.LOST, Kind.LATE, Kind.DOUBLED, Kind.REFUSED, Kind.SLOW, Kind.HANG, Kind.FLAP, Kind.EXIT})
+BLIND = frozenset({
+    Kind.LOST, Kind.LATE, Kind.DOUBLED, Kind.REFUSED, Kind.SLOW, Kind.HANG, Kind.FLAP, Kind.EXIT,
+    Kind.OUTAGE,
+})  # fmt: skip
 """Faults for which a command may end without knowing how it ended."""
 LASTING_S = 100.0
 """How long a fault may last: an excuse may have struck so long before the change that it ends."""
@@ -28,6 +45,9 @@ UNKNOWN = "could not tell"
 """In the detail of such a command."""
 BEFORE = "ran before this change"
 """In the reason of a change that has held although something that was there before it is in trouble."""
+SILENT = "does not answer"
+"""In the reason of a change that has held without a zone that is lost; it names what stands there before WAITING."""
+WAITING = " wait for its return"
 MOST_REVIVALS = 5
 """An environment that has died this often within ten minutes is left alone until somebody asks for it."""
 OPEN = (ChangeState.APPLYING, ChangeState.ROLLING_BACK)
@@ -60,6 +80,8 @@ class Judge:
         self._look: tuple[int, Looked] | None = None
         self._started = 0
         self._true = Truth(False)
+        self._aside: set[str] = set()
+        """What stands in a lost zone, by the last change that has held without it."""
         self._limps = False
         """The change has held although something of before is in trouble; what is beyond the level waits for that."""
 
@@ -117,7 +139,9 @@ class Judge:
         if one.image_name != service.runs:
             self._say(f"{one.id} was started with {one.image_name}, and {service.runs} was asked for")
         self._started += 1
-        there = len({other.id for other in seen if other.service == one.service})
+        # What stands in a zone that has fallen silent does not count: others stand in for it.
+        lost = {other.zone for other in seen if _silent(other)} - {other.zone for other in seen if other.serving}
+        there = len({other.id for other in seen if other.service == one.service and other.zone not in lost})
         if there + sum(self._starts_since(one.service)) > service.ever:
             self._say(f"more than {service.ever} instances of {one.service} were started")
 
@@ -273,8 +297,11 @@ class Judge:
             ):
                 self._say(f"change {change.id} is {change.state}, and the target is another one")
             self._limps = BEFORE in change.reason
-            self._runs(f"change {change.id} is {change.state}", self._meant, self._true)
-            if not all(one.ever_healthy for one in self._true.beings):
+            # Why it went back is what a change that is rolled back says; a zone may be lost then too.
+            lost = SILENT in change.reason or change.state is ChangeState.ROLLED_BACK
+            self._aside = _waiting(change.reason)
+            (self._stands if lost else self._runs)(f"change {change.id} is {change.state}", self._meant, self._true)
+            if not lost and not all(one.ever_healthy for one in self._true.beings):
                 self._say(f"change {change.id} is {change.state}, and something was never healthy")
             self._held.add(self._meant.stand)
             names = {one.name for one in self._meant.stand.services}
@@ -299,6 +326,23 @@ class Judge:
         for name, image in sorted(there - wanted) if not self._limps else ():
             self._say(f"{when}, and {name} ({image}) is there and should not")
 
+    def _stands(self, when: str, meant: Meant, true: Truth) -> None:
+        """As `_runs`, or else a zone is lost: then the base of every service runs what is meant in the zones left, and
+        what waits for the zone's return is there, whatever it runs."""
+        before = len(self.wrong)
+        self._runs(when, meant, true)
+        silent = {one.id for one in true.beings if one.ever_healthy and not one.serving} | self._aside
+        if len(self.wrong) == before or meant.stand is None or meant.stand.zones == 1 or not silent:
+            return
+        del self.wrong[before:]
+        for service in meant.stand.services:
+            heard = [one for one in true.beings if one.service == service.name and one.id not in silent]
+            for one in heard:
+                if one.image != service.runs:
+                    self._say(f"{when}, and {one.id} ({one.image}) is there and should not")
+            if len(heard) < service.base:
+                self._say(f"{when}, a zone may be lost, and {len(heard)} of {service.name} are left of {service.base}")
+
     # Commands.
 
     def _over(self, ended: Ended) -> None:
@@ -310,13 +354,20 @@ class Judge:
             self._say(f"`{begun.name}` told {told}, and the record says {recorded and recorded.outcome}")
         if recorded is not None and ended.how == "raised" and recorded.outcome is Outcome.RUNNING:
             self._say(f"`{begun.name}` was refused, and the record says that it runs")
-        if recorded is not None and ended.how == "closed" and recorded.outcome is not Outcome.CANCELLED:
+        cut = ended.how == "closed" and not self._told_since_its_end(since)
+        if recorded is not None and cut and recorded.outcome is not Outcome.CANCELLED:
             self._say(f"`{begun.name}` was cancelled, and the record says {recorded.outcome}")
         lost = recorded is not None and told is not None and UNKNOWN in recorded.detail
         if lost and not self._struck(since) & BLIND:
             self._say(f"`{begun.name}` lost sight of how it ended, and nothing hindered it")
         if told == Outcome.DONE.value:
             self._done(begun, since, ended.recorded)
+
+    def _told_since_its_end(self, since: int) -> bool:
+        """It had ended by itself, and only its last words were cut off."""
+        entries = list(self._entries(since))
+        ends = [at for at, entry in enumerate(entries) if isinstance(entry, Stored) and entry.name == "end_command"]
+        return bool(ends) and any(isinstance(entry, Said) for entry in entries[ends[-1] :])
 
     def _done(self, begun: Begun, since: int, recorded: int | None) -> None:
         """It said that it is done: it is."""
@@ -330,7 +381,7 @@ class Judge:
         if self._meant is None or self._meant.stand is None:
             self._say(f"`{begun.name}` is done, and nothing is wanted")
             return
-        self._runs(f"`{begun.name}` is done", self._meant, true)
+        self._stands(f"`{begun.name}` is done", self._meant, true)
         if begun.name == "restart":
             names = [begun.asked["service"]] if begun.asked["service"] else [s.name for s in self._meant.stand.services]
             asked_at = self._history.entries[since][0]
@@ -422,3 +473,13 @@ class Judge:
         said = f"{self._at:.2f}: {what}"
         if said not in self.wrong:
             self.wrong.append(said)
+
+
+def _waiting(reason: str) -> set[str]:
+    """The names in the reason of a change that has held without a lost zone."""
+    return set(reason.partition(": ")[2].removesuffix(WAITING).split(", ")) if SILENT in reason else set()
+
+
+def _silent(one: InstanceSeen) -> bool:
+    """It was healthy and is not, although its process runs."""
+    return one.ever_healthy and one.health is Health.UNHEALTHY and one.state is InstanceState.RUNNING

@@ -26,6 +26,7 @@ class MemoryRecords(Records):
     def __init__(self, faults: Faults, before: "MemoryRecords | None" = None) -> None:
         self._faults = faults
         self._opened = False
+        self.died: ControlDied | None = None
         self._seen: dict[EnvironmentKey, Observation] = before._seen if before is not None else {}
         if before is None:
             super().__init__(MEMORY)
@@ -54,8 +55,14 @@ class MemoryRecords(Records):
         self._seen.pop(key, None)
 
     def _written(self, *, acknowledges: bool = False) -> None:
+        """The end may come between the record and its head; whoever called is told of it when the call returns, so that
+        what was recorded is known."""
         if self._opened:
-            self._faults.crash("between the record and the head of the audit")
+            try:
+                self._faults.crash("between the record and the head of the audit")
+            except ControlDied as died:
+                self.died = died
+                return
         super()._written(acknowledges=acknowledges)
 
 
@@ -103,6 +110,7 @@ class Mortal:
             if isinstance(result, Iterator):
                 return self._stream(result)
             try:
+                life.guard(self._survive)
                 life.guard(lambda: life.faults.crash(f"after {name}", times))
             except ControlDied:
                 self._heard(name, (*arguments, *options.values()), result, False)
@@ -111,6 +119,11 @@ class Mortal:
             return result
 
         return called
+
+    def _survive(self) -> None:
+        """Raises ControlDied when the end came within the call."""
+        if (died := getattr(self._real, "died", None)) is not None:
+            raise died
 
     def _stream(self, items: Iterator[Any]) -> Iterator[Any]:
         while True:

@@ -49,6 +49,7 @@ MOST_STEPS = 20_000
 RATES: Mapping[Kind, float] = {
     Kind.CRASH: 0.004, Kind.LOST: 0.05, Kind.LATE: 0.08, Kind.DOUBLED: 0.08, Kind.TWIN: 0.02, Kind.SLOW: 0.08,
     Kind.REFUSED: 0.03, Kind.EXIT: 0.01, Kind.HANG: 0.01, Kind.FLAP: 0.003, Kind.VANISH: 0.001, Kind.JUMP: 0.01,
+    Kind.OUTAGE: 0.004,
 }  # fmt: skip
 """How probable each kind is at each occasion, in a seed that has it; `Weather` scales them."""
 INTERLEAVED = 0.01

@@ -110,11 +110,15 @@ def _sorted_out(rollout: Rollout, began: float, observation: Observation) -> tup
 
 
 def _stranded(rollout: Rollout, plan: Plan, observation: Observation) -> str | None:
-    """That all the plan still waits for stands in lost zones, in words; None: it waits for something else."""
+    """In words: all that the plan still waits for stands in lost zones, and every base serves in the zones left. None: it
+    waits for something else, or the zones left are too few."""
     gone = rollout.lost(observation)
     left = {one.id for one in zones.stranded(observation.instances, gone)}
     if plan.steps or not all(wait.address in left for wait in plan.waits):
         return None
+    for name, wanted in rollout.wanted.items():
+        if sum(one.serving for one in observation.of(name)) < wanted.service.instances.base:
+            return None
     names = ", ".join(wait.address for wait in plan.waits)
     return f"zone {', '.join(sorted(gone))} does not answer: {names} wait for its return"
 
