@@ -110,8 +110,8 @@ def _sorted_out(rollout: Rollout, began: float, observation: Observation) -> tup
 
 
 def _stranded(rollout: Rollout, plan: Plan, observation: Observation) -> str | None:
-    """In words: all that the plan still waits for stands in lost zones, and every base serves in the zones left. None: it
-    waits for something else, or the zones left are too few."""
+    """In words: all that the plan still waits for stands in lost zones, and every base serves in the zones left. None:
+    it waits for something else, or the zones left are too few."""
     gone = rollout.lost(observation)
     left = {one.id for one in zones.stranded(observation.instances, gone)}
     if plan.steps or not all(wait.address in left for wait in plan.waits):
