@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.live.conftest import ROOT, Anden, processes
+from tests.live.load import Load
 
 BANK = "examples/banco-andino"
 CLIENT = "banco-andino"
@@ -71,6 +72,16 @@ def test_an_instance_is_killed(bank: Anden) -> None:
     report = drill(bank, "kill", "accounts")
     assert report["hit"].startswith("accounts-")
     assert 0 <= report["detect_s"] <= report["recover_s"] <= 30
+
+
+def test_the_real_traffic_is_counted_when_there_is_no_load_of_ours(bank: Anden) -> None:
+    host, _, port = status(bank)["gateway"].rpartition(":")
+    with Load(host, int(port), "/accounts", rate=40) as others:
+        done = bank.try_("drill", "kill", "payments", *WHERE, "--yes", "--for", "4", "--at-rate", "0", "--json")
+    report = json.loads(done.stdout)
+    assert report["loaded"]
+    assert 4 * 40 <= report["requests"] <= others.sent + 1
+    assert report["failed"] == report["failed_after_retry"]
 
 
 def test_a_process_of_the_balancer_is_killed(bank: Anden) -> None:

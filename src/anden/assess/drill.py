@@ -17,6 +17,7 @@ EXACT_S = 0.001
 _SLACK_S = 1e-6
 UNSEEN = "it was over before anybody could see it, or it never took"
 LOST = "not within the drill"
+SERVER_ERROR = "HTTP 5xx"
 UNWATCHED = "nothing watches the control plane: the next command finds it gone, and starts it"
 
 
@@ -50,7 +51,7 @@ def report(key: EnvironmentKey, seen: Seen) -> DrillReport:
         key.client, key.environment, key.engine.value, drill.title, drill, seen.hit, marks.began_at, every.sent,
         every.failed, every.lost, detect_s, recover_s, every.latency(), every.kinds, phases(seen), step,
         timeline(seen, step), not seen.unsettled, before.serving(), last.serving(), detect_why, recover_why,
-        seen.unsettled, drill.rate > 0,
+        seen.unsettled, drill.rate > 0 or every.sent > 0,
         None if seen.unloaded is None or not drill.rate else _exact(seen.unloaded - marks.restored_at),
     )  # fmt: skip
 
@@ -58,6 +59,19 @@ def report(key: EnvironmentKey, seen: Seen) -> DrillReport:
 def baseline(samples: Sequence[Sample], fault_at: float) -> Sample:
     """The last one before the fault; an empty one when there is none."""
     return next((each for each in reversed(samples) if each.answered and each.at <= fault_at), Sample(fault_at))
+
+
+def passed(before: Sample, after: Sample) -> Tally:
+    """The traffic that there was between two looks, by what the gateway's processes counted. A process that was not
+    there before has counted from its own beginning. What one answered between its last look and its end is not known,
+    nor what clients tried again, nor how long anything took; so what failed counts as lost."""
+    sent = failed = 0
+    for name, now in after.traffic.items():
+        then = before.traffic.get(name)
+        sent += now.requests - (then.requests if then else 0)
+        failed += now.failed - (then.failed if then else 0)
+    sent, failed = max(sent, 0), max(failed, 0)
+    return Tally(0.0, sent, max(sent - failed, 0), failed, failed, {SERVER_ERROR: failed} if failed else {})
 
 
 # What was hit.

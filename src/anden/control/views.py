@@ -80,6 +80,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         manners=target.manners,
         faults=seen.faults if seen is not None and present else (),
         processes=seen.processes if seen is not None and present else {},
+        traffic=seen.traffic if seen is not None and present else {},
     )
 
 

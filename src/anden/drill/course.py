@@ -1,12 +1,12 @@
 """The course of a drill: calm, the fault, and what comes after it until all serves as before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from anden.assess import drill as assessment
 from anden.drill.ground import Ground
-from anden.drill.load import END_LIMIT_S, Load
+from anden.drill.load import END_LIMIT_S, Load, Tallies
 from anden.drill.picture import Chart, Picture
 from anden.drill.watch import Watch
 from anden.model.drill import Disturbed, Drill, DrillKind, DrillReport, Marks, PhaseName, Sample
@@ -51,6 +51,7 @@ class _Course:
     hit: str = ""
     why: str = ""
     unloaded: float | None = None
+    _counted: Sample | None = None
     """When the load was ended before all had settled."""
 
     def begin(self, phase: PhaseName, until: float | None) -> None:
@@ -65,12 +66,23 @@ class _Course:
 
     def look(self) -> None:
         """Take in what there is."""
-        fresh = self.load.fresh(self.ground.now())
+        looks = self.watch.fresh()
+        fresh = self.load.fresh(self.ground.now()) if self.drill.rate else self._passed(looks)
         self.tallies += fresh
         self.chart.add(fresh)
-        self.samples += self.watch.fresh()
+        self.samples += looks
         if len(self.samples) > MOST_SAMPLES:
             raise Problems(Problem("the drill", "lasts too long", f"{MOST_SAMPLES} looks are kept", "Drill in parts."))
+
+    def _passed(self, looks: Sequence[Sample]) -> Tallies:
+        """The real traffic, as the gateway counted it from look to look."""
+        found: Tallies = []
+        for look in looks:
+            if look.answered and look.traffic:
+                if self._counted is not None:
+                    found.append((look.at, assessment.passed(self._counted, look)))
+                self._counted = look
+        return found
 
     @property
     def latest(self) -> Sample | None:

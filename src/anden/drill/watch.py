@@ -47,7 +47,7 @@ def of(report: StatusReport, now: float) -> Sample:
         for each in service.instances
     )
     levels = {service.name: service.level for service in report.services}
-    return Sample(report.seen_at, True, levels, instances, dict(report.processes), report.faults)
+    return Sample(report.seen_at, True, levels, instances, dict(report.processes), dict(report.traffic), report.faults)
 
 
 def _serves(each: InstanceStatus) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from anden.model.fault import Fault, Outage
+from anden.model.traffic import Passed
 
 
 class DrillKind(StrEnum):
@@ -70,6 +71,7 @@ class Sample:
     """The environment at `at` (Unix seconds), as its control plane says.
 
     answered False: the control plane did not say. levels: service to how many should serve. processes: the cell's own.
+    traffic: what came through the gateway, by its processes.
     """
 
     at: float
@@ -77,6 +79,7 @@ class Sample:
     levels: Mapping[str, int] = field(default_factory=dict)
     instances: tuple[Standing, ...] = ()
     processes: Mapping[str, int] = field(default_factory=dict)
+    traffic: Mapping[str, Passed] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
     def serving(self) -> dict[str, int]:

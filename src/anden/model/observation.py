@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from anden.model.blueprint import Facts
 from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
+from anden.model.traffic import Passed
 
 
 class InstanceState(StrEnum):
@@ -90,6 +91,7 @@ class Observation:
     faults: those of zones that a drill has put in and that last. People are told; planning does not look at them, for
     no real zone says that it has failed.
     processes: the engine's own that drills may hit, name to process id: `supervisor`, `balancer-3`, `balancer-4`.
+    traffic: what came through the gateway, by those of them that are its; a moment old.
     """
 
     key: EnvironmentKey
@@ -104,6 +106,7 @@ class Observation:
     absent_reason: str = ""
     faults: tuple[Fault, ...] = ()
     processes: Mapping[str, int] = field(default_factory=dict)
+    traffic: Mapping[str, Passed] = field(default_factory=dict)
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

@@ -9,6 +9,7 @@ from anden.model.finding import Finding
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
+from anden.model.traffic import Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class StatusReport:
     """Those that a drill has put in and that last."""
     processes: Mapping[str, int] = field(default_factory=dict)
     """The environment's own, name to process id, where the engine knows them."""
+    traffic: Mapping[str, Passed] = field(default_factory=dict)
+    """What came through the gateway since each of its processes began, by process, where the engine counts it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,3 +23,12 @@ class Tally:
     kinds: Mapping[str, int] = field(default_factory=dict)
     latency: Mapping[int, int] = field(default_factory=dict)
     waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What came through one process of the gateway since it began: requests that it answered, and how many of them with
+    500 or more."""
+
+    requests: int
+    failed: int

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from anden.assess import drill as assessment
 from anden.assess.drill import Seen, report, step_s, timeline, unsettled
+from anden.cli.render.drill import lines
+from anden.cli.render.drill_svg import picture
+from anden.cli.render.paint import PLAIN
 from anden.model.drill import Drill, DrillKind, Marks, PhaseName, Sample, Standing
 from anden.model.fault import Fault, FaultKind
 from anden.model.ids import EngineName, EnvironmentKey
-from anden.model.traffic import Tally
+from anden.model.traffic import Passed, Tally
 
 KEY = EnvironmentKey("bank", "production", EngineName.LOCAL)
 BEGAN, FAULT, RESTORED, ENDED = 1000.0, 1003.0, 1013.0, 1018.0
@@ -188,3 +191,23 @@ def test_the_timeline_says_who_served_and_when_nobody_said() -> None:
         {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 0, "c": 1},
         {"a": 1, "b": 0, "c": 1}, None, None, {"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1},
     ]  # fmt: skip
+
+
+def test_real_traffic_is_what_the_gateways_processes_counted_meanwhile() -> None:
+    before = at(1002.0, traffic={"balancer-1": Passed(100, 2), "balancer-2": Passed(50, 0)})
+    after = at(1002.5, traffic={"balancer-2": Passed(80, 1), "balancer-3": Passed(7, 0)})
+    tally = assessment.passed(before, after)
+    assert (tally.sent, tally.answered, tally.failed, tally.failed_after_retry) == (37, 36, 1, 1)
+    assert tally.kinds == {"HTTP 5xx": 1}
+    again = assessment.passed(after, at(1003.0, traffic={"balancer-9": Passed(0, 0)}))
+    assert (again.sent, again.failed, again.kinds) == (0, 0, {})
+
+
+def test_a_report_of_real_traffic_says_whose_it_was() -> None:
+    drill = Drill(DrillKind.KILL, "web-1", rate=0.0)
+    tallies = [(1004.0, Tally(0.0, 40, 39, 1, 1, {"HTTP 5xx": 1}))]
+    found = report(KEY, Seen(drill, "web-1", MARKS, [at(1002.9), at(1014.0)], tallies))
+    assert (found.loaded, found.requests, found.failed) == (True, 40, 1)
+    said = "\n".join(lines(found, PLAIN))
+    assert "40 requests of the real traffic, counted by the gateway: 1 failed (HTTP 5xx × 1)" in said
+    assert picture(found).startswith("<svg")

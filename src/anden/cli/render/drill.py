@@ -35,11 +35,12 @@ def screen(picture: Picture, heading: str, paint: Paint) -> list[str]:
     drill = picture.drill
     hit = f" → {clean(picture.hit)}" if picture.hit and picture.hit != drill.name else ""
     said = [paint.strong(f"{heading}: drill {clean(drill.title)}{hit}, {drill.for_s:g} s"), _clock(picture, paint)]
-    if drill.rate:
+    if drill.rate or picture.sent:
         answers, failures = picture.answers[-CHART_COLUMNS:], picture.failures[-CHART_COLUMNS:]
+        full = drill.rate or _full(answers, failures)
         said += [
-            f"answers   {paint.good(bars(answers, drill.rate))} {_last(answers):.0f}/s",
-            f"failures  {paint.bad(bars(failures, drill.rate))} {_last(failures):.0f}/s",
+            f"answers   {paint.good(bars(answers, full))} {_last(answers):.0f}/s",
+            f"failures  {paint.bad(bars(failures, full))} {_last(failures):.0f}/s",
             f"latency   p50 {ms(picture.p50_ms)}, p99 {ms(picture.p99_ms)} now",
             f"so far    {picture.sent:,} requests, {picture.failed:,} failed, "
             f"{picture.failed_after_retry:,} after one retry",
@@ -53,7 +54,7 @@ def screen(picture: Picture, heading: str, paint: Paint) -> list[str]:
 def log(picture: Picture) -> str:
     """The same in one line, for a log."""
     parts = [f"{picture.at_s:5.1f}s {picture.phase:<6}"]
-    if picture.drill.rate:
+    if picture.drill.rate or picture.sent:
         rates = f"{_last(picture.answers):.0f}/s answered, {_last(picture.failures):.0f}/s failed"
         parts.append(f"{rates}, p99 {ms(picture.p99_ms)}")
     if picture.blind or picture.sample is None:
@@ -132,9 +133,12 @@ def lines(report: DrillReport, paint: Paint) -> list[str]:
 
 def _requests(report: DrillReport, paint: Paint) -> str:
     if not report.loaded:
-        return f"{paint.sign('!')} no load of ours: only instances were watched, no request was counted"
+        return f"{paint.sign('!')} no load of ours, and no traffic was counted: only instances were watched"
     kinds = ", ".join(f"{clean(kind)} × {count:,}" for kind, count in report.kinds.items())
     sign = "✗" if report.failed_after_retry else "✓"
+    if not report.drill.rate:
+        said = f"{report.requests:,} requests of the real traffic, counted by the gateway: {report.failed:,} failed"
+        return f"{paint.sign(sign)} {said}{f' ({kinds})' if kinds else ''}; what clients tried again is not known"
     return (
         f"{paint.sign(sign)} {report.requests:,} requests at {report.drill.rate:g} a second: {report.failed:,} failed"
         f"{f' ({kinds})' if kinds else ''}, {report.failed_after_retry:,} after one retry"
@@ -179,12 +183,17 @@ def _charts(report: DrillReport) -> list[str]:
     fault = next(phase for phase in report.phases if phase.name is PhaseName.FAULT)
     ends = [group[-1].until_s for group in groups]
     under = "".join("━" if fault.from_s < end <= fault.until_s + each_s - 1e-6 else " " for end in ends)
-    rate = report.drill.rate
+    rate = report.drill.rate or _full(answers, failures)
     return [
         f"answers   {bars(answers, rate)}  full: {rate:g}/s",
         f"failures  {bars(failures, rate)}  a column: {each_s:g} s",
         f"fault     {under}".rstrip(),
     ]
+
+
+def _full(answers: Sequence[float], failures: Sequence[float]) -> float:
+    """What fills a chart of traffic that nobody chose the rate of."""
+    return max(1.0, *answers, *failures)
 
 
 def whole(report: DrillReport) -> Sequence[Beat]:

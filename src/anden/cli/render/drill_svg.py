@@ -113,8 +113,9 @@ class _Drawing:
         step = self.report.step_s
         answers = [beat.answered / step for beat in self.beats]
         failures = [beat.failed / step for beat in self.beats]
-        most = max(self.report.drill.rate * 1.2, *answers, *failures)
-        said = self._level(top, self.report.drill.rate / most, f"{self.report.drill.rate:g}")
+        rate = self.report.drill.rate or max(1.0, *answers)
+        most = max(rate * 1.2, *answers, *failures)
+        said = self._level(top, rate / most, f"{rate:g}")
         said += self._columns(top, answers, most, "good")
         said += self._columns(top, failures, most, "bad", least=2.0)
         return [*said, *self._key(top, (("good", "answers"), ("bad", "failures, first attempts")))]

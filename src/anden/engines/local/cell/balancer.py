@@ -30,6 +30,7 @@ from anden.model.configuration import Configuration
 from anden.model.instance import Instance
 from anden.model.observation import Health
 from anden.model.problem import Problem, Problems
+from anden.model.traffic import Passed
 
 PROCESSES = 2
 READY_S = 5.0
@@ -154,6 +155,15 @@ class Balancer:
         """Name to process id of those that take what comes."""
         with self._lock:
             return {process.name: process.pid for process in self._running}
+
+    def passed(self) -> dict[str, Passed]:
+        """What came through the gateway since each of these processes began, by their names."""
+        found: dict[str, Passed] = {}
+        with self._lock:
+            for process in self._running:
+                with suppress(OSError):
+                    found[process.name] = process.passed()
+        return found
 
     def retired(self) -> tuple[int, ...]:
         """Process ids of those that were replaced and finish what they have."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from anden.engines.local.cell import haproxy_socket, haproxy_stat
 from anden.engines.local.cell.haproxy_stat import ServerStat
-from anden.engines.local.render.haproxy import OPEN, Server, options, unchecked
+from anden.engines.local.render.haproxy import GATEWAY, OPEN, Server, options, unchecked
+from anden.model.traffic import Passed
 
 NAME = "balancer-"
 """The processes are `balancer-1`, `balancer-2` and so on, and so are their files."""
@@ -62,6 +63,10 @@ class Process:
     def stat(self) -> tuple[ServerStat, ...]:
         """Its servers. Raises OSError when it does not answer."""
         return haproxy_stat.parse(haproxy_socket.ask(self.socket, "show stat -1 4 -1"))
+
+    def passed(self) -> Passed:
+        """What came through the gateway here. Raises OSError when it does not answer."""
+        return haproxy_stat.passed(haproxy_socket.ask(self.socket, "show stat -1 1 -1"), GATEWAY)
 
     def add(self, server: Server, health_path: str | None) -> None:
         """Register a server, which takes nothing until a check says that it may. Raises OSError, or Refused.

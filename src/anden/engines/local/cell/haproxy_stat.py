@@ -1,10 +1,11 @@
-"""What HAProxy's `show stat` says of servers, read into values. Pure."""
+"""What HAProxy's `show stat` says of servers and frontends, read into values. Pure."""
 
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from anden.model.observation import Health
+from anden.model.traffic import Passed
 
 _NOT_SERVERS = {"FRONTEND", "BACKEND"}
 _TIMEOUTS = {"L4TOUT", "L6TOUT", "L7TOUT"}
@@ -30,12 +31,19 @@ class ServerStat:
 
 def parse(text: str) -> tuple[ServerStat, ...]:
     """The servers in the CSV that `show stat` prints. Columns are found by name; what is not understood is left out."""
+    return tuple(_server(row) for row in _rows(text) if row.get("svname") and row["svname"] not in _NOT_SERVERS)
+
+
+def _rows(text: str) -> Iterable[Mapping[str, str | None]]:
     lines = text.splitlines()
     start = next((n for n, line in enumerate(lines) if line.startswith("# pxname,")), None)
-    if start is None:
-        return ()
-    rows = csv.DictReader([lines[start].removeprefix("# "), *lines[start + 1 :]])
-    return tuple(_server(row) for row in rows if row.get("svname") and row["svname"] not in _NOT_SERVERS)
+    return () if start is None else csv.DictReader([lines[start].removeprefix("# "), *lines[start + 1 :]])
+
+
+def passed(text: str, frontend: str) -> Passed:
+    """What `show stat` says of a frontend: its requests, and those answered with 500 or more."""
+    rows = [row for row in _rows(text) if (row.get("pxname"), row.get("svname")) == (frontend, "FRONTEND")]
+    return Passed(sum(_number(row.get("req_tot")) for row in rows), sum(_number(row.get("hrsp_5xx")) for row in rows))
 
 
 def combine(judgements: Iterable[ServerStat]) -> tuple[Health, str]:

@@ -33,6 +33,7 @@ from anden.model.instance import Instance
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe
+from anden.model.traffic import Passed
 
 GATEWAY = "gateway"
 """The name under which init keeps the gateway's socket."""
@@ -66,6 +67,7 @@ class Supervisor:
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
         self._faults = Faults(self._ground, self._lives)
+        self._traffic: dict[str, Passed] = {}
         self._hung_up: set[str] = set()
         """Instances of lost zones whose connections were ended."""
         # Milliseconds, so that a supervisor that comes back goes on from a higher number than any it ever gave; since
@@ -151,6 +153,7 @@ class Supervisor:
 
     async def _judge(self) -> None:
         health = await asyncio.to_thread(self._ground.balancer.health)
+        self._traffic = await asyncio.to_thread(self._ground.balancer.passed)
         for life in tuple(self._lives.values()):
             life.judge(health.get(life.id))
         await self._hang_up()
@@ -239,6 +242,7 @@ class Supervisor:
             version=self._version,
             faults=self._faults.now(),
             processes={"supervisor": os.getpid(), **self._ground.balancer.processes()},
+            traffic=self._traffic,
         )
 
     async def _wait(self, seen: int, timeout_s: float) -> int:

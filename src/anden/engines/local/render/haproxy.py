@@ -54,6 +54,8 @@ and not in `add server` (HAProxy 2.6: none are kept), where a new connection for
 
 LISTENER_PREFIX = "name-"
 NEVER = "anden: no health answer holds this"
+GATEWAY = "anden:gateway"
+"""The gateway's frontend."""
 NOWHERE = "anden:nowhere"
 NO_ROUTE = json.dumps({"error": "no route"})
 NO_INSTANCE = json.dumps({"error": "no healthy instance"})
@@ -219,7 +221,7 @@ def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend], manner
     http = {backend.service for backend in backends if backend.protocol is not Protocol.TCP}
     reasons: dict[str, str] = {}
     frontend = [
-        "frontend anden:gateway",
+        f"frontend {GATEWAY}",
         f"bind fd@{GATEWAY_FD}",
         "mode http",
         "option forwardfor",

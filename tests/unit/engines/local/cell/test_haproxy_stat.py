@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anden.engines.local.cell.haproxy_stat import ServerStat, combine, parse
+from anden.engines.local.cell.haproxy_stat import ServerStat, combine, parse, passed
 from anden.model.observation import Health
+from anden.model.traffic import Passed
 
 SAMPLE = (Path(__file__).parent / "show_stat.csv").read_text()
 HEALTHY, UNHEALTHY, UNKNOWN = Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN
@@ -67,3 +68,12 @@ def test_healthy_when_all_processes_say_so() -> None:
     assert combine([new, bad]) == (UNHEALTHY, "HTTP 500")
     assert combine([good, new]) == (UNKNOWN, "")
     assert combine([]) == (UNKNOWN, "")
+
+
+def test_what_passed_a_frontend() -> None:
+    text = (
+        "# pxname,svname,req_tot,hrsp_5xx,\nanden:gateway,FRONTEND,120,3,\nname:web:8080,FRONTEND,9,9,\n"
+        "web,BACKEND,120,3,\n"
+    )
+    assert passed(text, "anden:gateway") == Passed(120, 3)
+    assert passed("", "anden:gateway") == Passed(0, 0)
