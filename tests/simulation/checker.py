@@ -297,8 +297,7 @@ class Judge:
             ):
                 self._say(f"change {change.id} is {change.state}, and the target is another one")
             self._limps = BEFORE in change.reason
-            # Why it went back is what a change that is rolled back says; a zone may be lost then too.
-            lost = SILENT in change.reason or change.state is ChangeState.ROLLED_BACK
+            lost = SILENT in change.reason
             self._aside = _waiting(change.reason)
             (self._stands if lost else self._runs)(f"change {change.id} is {change.state}", self._meant, self._true)
             if not lost and not all(one.ever_healthy for one in self._true.beings):
@@ -477,7 +476,7 @@ class Judge:
 
 def _waiting(reason: str) -> set[str]:
     """The names in the reason of a change that has held without a lost zone."""
-    return set(reason.partition(": ")[2].removesuffix(WAITING).split(", ")) if SILENT in reason else set()
+    return set(reason.partition(SILENT + ": ")[2].partition(WAITING)[0].split(", ")) if SILENT in reason else set()
 
 
 def _silent(one: InstanceSeen) -> bool:

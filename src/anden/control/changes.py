@@ -79,7 +79,10 @@ def judged(store: Store, target: Target, change: Change, judgement: Judgement, a
         return target, change
     if change.state is ChangeState.ROLLING_BACK:
         if judgement.verdict is Verdict.VERIFIED:
-            return target, store.move_change(change.id, ChangeState.ROLLED_BACK, at)
+            if not reason:
+                return target, store.move_change(change.id, ChangeState.ROLLED_BACK, at)
+            reason, evidence = f"{change.reason}; {reason}", (*change.evidence, *evidence)
+            return target, store.move_change(change.id, ChangeState.ROLLED_BACK, at, reason, evidence)
         reason = f"{change.reason}; then going back failed too: {reason}"
         return target, store.move_change(change.id, ChangeState.FAILED, at, reason, (*change.evidence, *evidence))
     if judgement.verdict is Verdict.VERIFIED:

@@ -9,8 +9,9 @@ import pytest
 from tests.unit.control.bench import KEY, Bench, Watched, manifest
 
 from anden.assess.revivals import TOLD_S
+from anden.control import changes
 from anden.control.reconcile import MOST_FAILED_TICKS, MOST_REVIVALS, REVIVAL_WINDOW_S
-from anden.model.change import ChangeState
+from anden.model.change import ChangeState, Judgement, Verdict
 from anden.model.command import BRING_BACK, Outcome
 from anden.model.ids import EnvironmentKey
 from anden.model.plan import Receipt, Remove, StartInstance, Step
@@ -83,6 +84,21 @@ def test_after_a_while_it_is_tried_again(bench: Bench) -> None:
     bench.clock.sleep(REVIVAL_WINDOW_S + 1)
     bench.settle()
     assert bench.engine.observe(KEY).present
+
+
+def test_going_back_says_what_is_amiss_still(bench: Bench) -> None:
+    first = bench.target.blueprint
+    bench.up(manifest(web="web:2.0"))
+    second, now = bench.target.blueprint, bench.clock.now()
+    assert second is not None
+    bench.up()
+    command = bench.store.begin_command(KEY, "ana", "up", now)
+    change = bench.store.open_change(KEY, second, first, command.id, now)
+    change = bench.store.move_change(change.id, ChangeState.ROLLING_BACK, now, "it answered HTTP 500", ("a line",))
+    said = Judgement(Verdict.VERIFIED, "zone b does not answer: web-2 wait for its return", ("another",))
+    _, ended = changes.judged(bench.store, bench.target, change, said, now)
+    assert (ended.state, ended.reason) == (ChangeState.ROLLED_BACK, f"it answered HTTP 500; {said.reason}")
+    assert ended.evidence == ("a line", "another")
 
 
 def test_whoever_looks_is_told_that_it_was_brought_back(bench: Bench) -> None:
