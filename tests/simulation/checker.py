@@ -334,6 +334,9 @@ class Judge:
         if len(self.wrong) == before or meant.stand is None or meant.stand.zones == 1 or not silent:
             return
         del self.wrong[before:]
+        alive = {one.zone for one in true.beings if one.serving}
+        if len({one.zone for one in true.beings if one.id in silent} - alive) > 1:
+            return  # nothing is promised when two zones are lost
         for service in meant.stand.services:
             heard = [one for one in true.beings if one.service == service.name and one.id not in silent]
             for one in heard:

@@ -29,6 +29,7 @@ class Being(NamedTuple):
     serving: bool
     ever_healthy: bool
     since: float
+    zone: str = ""
 
 
 class Truth(NamedTuple):
@@ -56,6 +57,7 @@ def truth(world: World | None) -> Truth:
             one.health is Health.HEALTHY and one.state in SERVING,
             one.ever_healthy,
             one.since - START,
+            one.instance.zone,
         )
         for one in world.residents.values()
     )

@@ -78,19 +78,25 @@ def judged(store: Store, target: Target, change: Change, judgement: Judgement, a
     if judgement.verdict is Verdict.CONTINUE:
         return target, change
     if change.state is ChangeState.ROLLING_BACK:
-        if judgement.verdict is Verdict.VERIFIED:
-            if not reason:
-                return target, store.move_change(change.id, ChangeState.ROLLED_BACK, at)
-            reason, evidence = f"{change.reason}; {reason}", (*change.evidence, *evidence)
-            return target, store.move_change(change.id, ChangeState.ROLLED_BACK, at, reason, evidence)
-        reason = f"{change.reason}; then going back failed too: {reason}"
-        return target, store.move_change(change.id, ChangeState.FAILED, at, reason, (*change.evidence, *evidence))
+        return target, _returned(store, change, judgement, at)
     if judgement.verdict is Verdict.VERIFIED:
         return target, store.move_change(change.id, ChangeState.VERIFIED, at, reason, evidence)
     if change.previous is None:
         return target, store.move_change(change.id, ChangeState.FAILED, at, reason, evidence)
     change = store.move_change(change.id, ChangeState.ROLLING_BACK, at, reason, evidence)
     return _back(store, target, change), change
+
+
+def _returned(store: Store, change: Change, judgement: Judgement, at: float) -> Change:
+    """The end of going back. Why it went back stays, and what is amiss still is added."""
+    evidence = (*change.evidence, *judgement.evidence)
+    if judgement.verdict is Verdict.FAILED:
+        reason = f"{change.reason}; then going back failed too: {judgement.reason}"
+        return store.move_change(change.id, ChangeState.FAILED, at, reason, evidence)
+    if not judgement.reason:
+        return store.move_change(change.id, ChangeState.ROLLED_BACK, at)
+    reason = f"{change.reason}; {judgement.reason}"
+    return store.move_change(change.id, ChangeState.ROLLED_BACK, at, reason, evidence)
 
 
 def _back(store: Store, target: Target, change: Change) -> Target:

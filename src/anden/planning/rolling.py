@@ -112,18 +112,26 @@ class _Rolling:
         self.stranded = [one for one in everything if one.zone in lost]
         seen = [one for one in everything if one.zone not in lost]
         self.usable = [n for n in wanted.slots if wanted.slots[n].zone not in lost]
-        self.chosen = {ordinal: place for place, ordinal in enumerate(self.usable[: wanted.level], start=1)}
-        """The slots of the level, in order, each with its place; fewer when the zones left have no more."""
         self.present = len(seen)
         self.leaving = [one for one in seen if one.state in LEAVING]
         staying = [one for one in seen if one.state not in LEAVING]
         self.current = {one.ordinal: one for one in staying if one.id not in taken.twins and wanted.current(one)}
         standing = {one.id for one in self.current.values()}
         self.old = [one for one in staying if one.id not in standing]
+        self.chosen = {ordinal: place for place, ordinal in enumerate(self._choose(), start=1)}
+        """The slots of the level, in order, each with its place; fewer when the zones left have no more."""
         self.serving = sum(one.serving for one in staying)
         self.level = [self.current[n] for n in self.chosen if n in self.current]
         self.surplus = [one for ordinal, one in sorted(self.current.items()) if ordinal not in self.chosen]
         self.complete = len(self.level) == len(self.chosen) and all(one.serving for one in self.level)
+
+    def _choose(self) -> list[int]:
+        """The first slots; in the place of those of a lost zone, the ones beyond the level where somebody stands in
+        already, for another zone's loss or return is no reason to move, and then the first free ones."""
+        first = [n for n in self.usable if n <= self.wanted.level]
+        beyond = [n for n in self.usable if n > self.wanted.level]
+        beyond.sort(key=lambda n: n not in self.current)
+        return sorted(first + beyond[: self.wanted.level - len(first)])
 
     def roll(self) -> Roll:
         stops = list(self._stops())
