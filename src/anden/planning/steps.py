@@ -103,8 +103,11 @@ class Rollout:
         keeping: Blueprint | None,
         caveats: Sequence[Caveat],
         manners: Manners = TWIN,
+        most_starts: int = STARTS_IN_A_TICK,
     ) -> None:
+        """most_starts: how many instances one plan starts at most."""
         self.manners = manners
+        self.most_starts = most_starts
         self.key = key
         self.target = target
         self.keeping = keeping
@@ -185,10 +188,10 @@ class Rollout:
     def _starts(self, rolls: Mapping[ServiceName, Roll]) -> tuple[list[tuple[Instance, str]], list[Wait]]:
         """The first instances of all services before the second ones, when a tick cannot start everything."""
         wished = [each for roll in rolls.values() for each in roll.starts]
-        chosen = nsmallest(STARTS_IN_A_TICK, wished, key=lambda each: (each[0].ordinal, each[0].service))
+        chosen = nsmallest(self.most_starts, wished, key=lambda each: (each[0].ordinal, each[0].service))
         chosen.sort(key=lambda each: (each[0].service, each[0].ordinal))
         begun = {instance.id for instance, _ in chosen}
-        reason = f"after {STARTS_IN_A_TICK} other starts"
+        reason = f"after {self.most_starts} other starts"
         return chosen, [Wait(instance.id, reason) for instance, _ in wished if instance.id not in begun]
 
     def _partings(
