@@ -140,10 +140,17 @@ class Judge:
             self._say(f"{one.id} was started with {one.image_name}, and {service.runs} was asked for")
         self._started += 1
         # What stands in a zone that has fallen silent does not count: others stand in for it.
-        lost = {other.zone for other in seen if _silent(other)} - {other.zone for other in seen if other.serving}
+        mute = self._mute()
+        heard = [other for other in seen if other.service not in mute]
+        lost = {other.zone for other in heard if _silent(other)} - {other.zone for other in heard if other.serving}
         there = len({other.id for other in seen if other.service == one.service and other.zone not in lost})
         if there + sum(self._starts_since(one.service)) > service.ever:
             self._say(f"more than {service.ever} instances of {one.service} were started")
+
+    def _mute(self) -> set[str]:
+        """The services without a port, whose health says nothing of their zone."""
+        stand = self._meant.stand if self._meant else None
+        return {each.name for each in stand.services if not each.port} if stand else set()
 
     def _starts_since(self, service: str) -> list[bool]:
         """The starts of a service since control last looked, this one included."""
@@ -334,7 +341,8 @@ class Judge:
         if len(self.wrong) == before or meant.stand is None or meant.stand.zones == 1 or not silent:
             return
         del self.wrong[before:]
-        alive = {one.zone for one in true.beings if one.serving}
+        mute = self._mute()
+        alive = {one.zone for one in true.beings if one.serving and one.service not in mute}
         if len({one.zone for one in true.beings if one.id in silent} - alive) > 1:
             return  # nothing is promised when two zones are lost
         for service in meant.stand.services:
@@ -387,8 +395,11 @@ class Judge:
         if begun.name == "restart":
             names = [begun.asked["service"]] if begun.asked["service"] else [s.name for s in self._meant.stand.services]
             asked_at = self._history.entries[since][0]
+            mute = self._mute()
+            alive = {one.zone for one in true.beings if one.serving and one.service not in mute}
             for one in true.beings:
-                if one.service in names and one.since < asked_at:
+                waits = one.ever_healthy and not one.serving and one.zone not in alive
+                if one.service in names and one.since < asked_at and not waits:
                     self._say(f"`restart` is done, and {one.id} is as old as before")
 
     def _ending(self, since: int, recorded: int | None) -> list[Entry]:
