@@ -306,7 +306,9 @@ class Judge:
             self._limps = BEFORE in change.reason
             lost = SILENT in change.reason
             self._aside = _waiting(change.reason)
-            (self._stands if lost else self._runs)(f"change {change.id} is {change.state}", self._meant, self._true)
+            (self._stands if lost or self._limps else self._runs)(
+                f"change {change.id} is {change.state}", self._meant, self._true
+            )
             if not lost and not all(one.ever_healthy for one in self._true.beings):
                 self._say(f"change {change.id} is {change.state}, and something was never healthy")
             self._held.add(self._meant.stand)
@@ -350,7 +352,7 @@ class Judge:
             for one in heard:
                 if one.image != service.runs:
                     self._say(f"{when}, and {one.id} ({one.image}) is there and should not")
-            if len(heard) < service.base:
+            if len(heard) < service.base and not self._limps:
                 self._say(f"{when}, a zone may be lost, and {len(heard)} of {service.name} are left of {service.base}")
 
     # Commands.
@@ -373,6 +375,10 @@ class Judge:
         if told == Outcome.DONE.value:
             self._done(begun, since, ended.recorded)
 
+    def _told(self, words: str, since: int) -> bool:
+        """Whether a command that was asked for then has said so."""
+        return any(isinstance(entry, Said) and words in entry.event.text for entry in self._entries(since))
+
     def _told_since_its_end(self, since: int) -> bool:
         """It had ended by itself, and only its last words were cut off."""
         entries = list(self._entries(since))
@@ -391,14 +397,17 @@ class Judge:
         if self._meant is None or self._meant.stand is None:
             self._say(f"`{begun.name}` is done, and nothing is wanted")
             return
+        limped, self._limps = self._limps, self._limps or self._told(BEFORE, since)
         self._stands(f"`{begun.name}` is done", self._meant, true)
+        self._limps = limped
         if begun.name == "restart":
             names = [begun.asked["service"]] if begun.asked["service"] else [s.name for s in self._meant.stand.services]
             asked_at = self._history.entries[since][0]
             mute = self._mute()
             alive = {one.zone for one in true.beings if one.serving and one.service not in mute}
             for one in true.beings:
-                waits = one.ever_healthy and not one.serving and one.zone not in alive
+                silent = one.service in mute or (one.ever_healthy and not one.serving)
+                waits = silent and one.zone not in alive
                 if one.service in names and one.since < asked_at and not waits:
                     self._say(f"`restart` is done, and {one.id} is as old as before")
 

@@ -58,6 +58,17 @@ def replaced(store: Store, target: Target, change: Change | None) -> Blueprint |
     return store.blueprint(other) if other is not None else None
 
 
+def standing(store: Store, target: Target | None) -> tuple[Blueprint | None, Blueprint | None]:
+    """What a new blueprint is drafted after: the target's, and the one that is on its way out beside it. Of an
+    environment that is being taken down the last one may be there still: whoever comes back keeps off its addresses."""
+    if target is None:
+        return None, None
+    if target.blueprint is None:
+        change = latest(store, target.key)
+        return None, store.blueprint(change.target) if change is not None else None
+    return store.blueprint(target.blueprint), replaced(store, target, open_of(store, target.key))
+
+
 def mended(store: Store, target: Target, at: float) -> tuple[Target, Change | None]:
     """The open change and a target that agrees with it, whatever was written when the control plane died."""
     change = open_of(store, target.key)

@@ -274,10 +274,7 @@ def _resolve(
 def _draft(
     means: Means, target: Target | None, seen: Observation, wished: Wish, images: Mapping[str, Image]
 ) -> Blueprint:
-    current, replaced = None, None
-    if target is not None and target.blueprint is not None:
-        current = means.store.blueprint(target.blueprint)
-        replaced = changes.replaced(means.store, target, changes.open_of(means.store, target.key))
+    current, replaced = changes.standing(means.store, target)
     facts = means.engine.facts(wished.key, wished.topology.zones, wished.topology)
     return after(current, replaced, seen, wished.topology, images, facts, wished.marks)
 

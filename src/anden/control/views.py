@@ -175,7 +175,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
     wished = wish(at, means.engine.name)
     key, topology, marks = wished.key, wished.topology, wished.marks
     target = means.store.target(key)
-    current = means.store.blueprint(target.blueprint) if target and target.blueprint else None
+    current, replaced = changes.standing(means.store, target)
     problems: list[Problem] = []
     try:
         seen, facts = means.engine.observe(key), means.engine.facts(key, topology.zones, topology)
@@ -187,7 +187,6 @@ def plan(means: Means, at: Asked) -> PlanReport:
     images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
-    replaced = changes.replaced(means.store, target, changes.open_of(means.store, key)) if target else None
     report = PlanReport(
         key.client,
         key.environment,
