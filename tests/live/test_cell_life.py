@@ -1,5 +1,6 @@
 """A cell's life: it comes up, outlives its parts, and ends with its keeper."""
 
+import json
 import os
 import resource
 import signal
@@ -22,6 +23,7 @@ from tests.live.cell_world import (
     service,
 )
 
+from anden.engines.local.cell import steady
 from anden.model.observation import Health, InstanceState
 
 pytestmark = pytest.mark.live
@@ -90,6 +92,25 @@ def test_what_ended_while_there_was_no_supervisor_is_learnt(bank: Cell) -> None:
     last = bank.see().exit
     assert last is not None
     assert last.code == -signal.SIGKILL
+
+
+def test_ages_stay_true_when_the_clock_is_set(bank: Cell) -> None:
+    """No test sets the machine's clock. For a cell it is the same when its own beginning is noted an hour late."""
+    facts = Path(f"/proc/{bank.init()}/root/run/anden/facts.json")
+    noted = json.loads(facts.read_text())
+    before = bank.see()
+    try:
+        facts.write_text(json.dumps({**noted, steady.OFFSET: noted[steady.OFFSET] + 3600}))
+        (supervisor,) = bank.pids("cell.supervisor")
+        os.kill(supervisor, signal.SIGKILL)
+        after = bank.see()
+        assert after.since == pytest.approx(before.since - 3600, abs=1)
+    finally:
+        facts.write_text(json.dumps(noted))
+        (supervisor,) = bank.pids("cell.supervisor")
+        os.kill(supervisor, signal.SIGKILL)
+    seen = bank.until(lambda seen: all(one.serving for one in seen.instances))
+    assert seen.instances[0].since == before.since
 
 
 def test_wait_returns_at_a_change_and_not_before(bank: Cell) -> None:

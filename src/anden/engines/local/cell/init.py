@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import namespaces, protocol, restart
+from anden.engines.local.cell import namespaces, protocol, restart, steady
 
 SUPERVISOR = "supervisor"
 SUPERVISOR_FIRST_S = 0.05
@@ -219,7 +219,7 @@ class Init:
 
     def _tell(self, name: str, pid: int, code: int) -> None:
         self._sequence += 1
-        self._journal.append((self._sequence, name, pid, code, time.time()))
+        self._journal.append((self._sequence, name, pid, code, steady.now()))
         for fd in tuple(self._subscribers):
             try:
                 protocol.send(self._connections[fd], {"exits": [self._journal[-1]]})

@@ -17,7 +17,7 @@ PRIVATE = "log:"
 
 
 class Ended(NamedTuple):
-    """A child that ended: `at` in Unix seconds."""
+    """A child that ended: `at` in the cell's own time (see `steady`)."""
 
     sequence: int
     name: str

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from anden.engines.local.cell import cgroup, init, namespaces, protocol
+from anden.engines.local.cell import cgroup, init, namespaces, protocol, steady
 
 LOCK = "lock"
 RECORD = "keeper.json"
@@ -185,7 +185,7 @@ def _world(order: Order, hierarchies: cgroup.Hierarchies, gateway: socket.socket
         namespaces.set_hostname(order.environment[:63])
         _mounts(order, hierarchies)
         facts = {"client": order.client, "environment": order.environment, "gateway": order.gateway}
-        _write(protocol.FACTS, {**facts, "group": order.group, "boot": boot()})
+        _write(protocol.FACTS, {**facts, "group": order.group, "boot": boot(), steady.OFFSET: steady.offset()})
         _quiet()
     except (OSError, ValueError) as error:
         os.write(tell, str(error).encode())

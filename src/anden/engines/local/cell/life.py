@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from anden.engines.local.cell import cgroup, network, protocol, restart
+from anden.engines.local.cell import cgroup, network, protocol, restart, steady
 from anden.engines.local.cell.container import Bundle
 from anden.engines.local.cell.ground import Ground
 from anden.engines.local.cell.init_client import die_by
@@ -37,7 +37,8 @@ KILL_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What survives the supervisor. `launch` counts starts; 0: never. `pid` 0: not running now. Times in Unix seconds.
+    """What survives the supervisor. `launch` counts starts; 0: never. `pid` 0: not running now. Times as `steady`
+    has them.
 
     failures: ends in a row, for the back-off; `restarts` only grows. launch_at: its process does not begin before; in
     seconds of the machine's monotonic clock, which no setting of the clock moves and every process reads alike.
@@ -151,7 +152,7 @@ class Life:
         Raises OSError when the runtime itself cannot be run."""
         async with self._turn:
             number = self.record.launch + 1
-            self._note(replace(self.record, launch=number, pid=0, started_at=time.time()))
+            self._note(replace(self.record, launch=number, pid=0, started_at=steady.now()))
             try:
                 # What an earlier launch left, when the one who should have deleted it was killed.
                 if number > 1:
@@ -177,7 +178,7 @@ class Life:
 
     async def _live(self, failed: int | None) -> None:
         """Until it is to leave: wait for its end, and start it again. `failed`: it ended already, with that code."""
-        at = time.time()
+        at = steady.now()
         if failed is None:
             ended = await self._ground.ends.of(self._name)
             failed, at = ended.code, ended.at
@@ -207,17 +208,17 @@ class Life:
             try:
                 if not self.bundle.made:  # killed before its surroundings were
                     await self._surround()
-                failed, at = await self._launch(), time.time()
+                failed, at = await self._launch(), steady.now()
             except (OSError, Problems) as error:
                 self._output.say(f"it could not be started: {error}")
-                failed, at = NOT_STARTED, time.time()
+                failed, at = NOT_STARTED, steady.now()
             if failed is None:
                 ended = await self._ground.ends.of(self._name)
                 failed, at = ended.code, ended.at
             await self._ended(failed, at)
 
     async def _ended(self, code: int, at: float) -> None:
-        self._output.ended(at)
+        self._output.ended(steady.wall(at))
         killed = cgroup.use(self._ground.hierarchies, self.bundle.group).out_of_memory > 0
         lasted = at - self.record.started_at
         failures = restart.failures(self.record.failures, lasted, self.record.instance.restart.stable_s)
@@ -246,7 +247,7 @@ class Life:
             turned = said[0] is not self.health
             self.health, self.answer = said
             healthy = said[0] is Health.HEALTHY
-            since = None if healthy else self._silent(time.time())
+            since = None if healthy else self._silent(steady.now())
             if (healthy and not self.record.ever_healthy) or since != self.record.unhealthy_since:
                 self._note(
                     replace(self.record, ever_healthy=self.record.ever_healthy or healthy, unhealthy_since=since)
@@ -272,11 +273,11 @@ class Life:
             image_name=instance.image_name,
             state=record.state,
             health=self.health,
-            since=record.since,
+            since=steady.wall(record.since),
             ever_healthy=record.ever_healthy,
-            unhealthy_since=record.unhealthy_since,
+            unhealthy_since=None if record.unhealthy_since is None else steady.wall(record.unhealthy_since),
             restarts=record.restarts,
-            exit=record.exit,
+            exit=record.exit and replace(record.exit, at=steady.wall(record.exit.at)),
             answer=self.answer,
             tail=() if self.health is Health.HEALTHY else self._output.tail,
             memory_bytes=use.memory_bytes,

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import cgroup, firewall, network, probe, protocol
+from anden.engines.local.cell import cgroup, firewall, network, probe, protocol, steady
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.execution import Execution
 from anden.engines.local.cell.faults import Faults
@@ -277,7 +277,7 @@ class Supervisor:
             why = "an instance of another revision holds its slot"
             raise Problems(Problem(instance.id, "it cannot be started yet", why, "Stop that one first."))
         launch_at = time.monotonic() + launch_s if launch_s else 0.0
-        record = Record(instance, rootfs, InstanceState.STARTING, time.time(), launch_at=launch_at)
+        record = Record(instance, rootfs, InstanceState.STARTING, steady.now(), launch_at=launch_at)
         self._lives[instance.id] = life = Life(self._ground, record)
         self._changed()
         try:
