@@ -1,19 +1,33 @@
 """A thousand histories in every run of ./test; many more in the nightly one (docs/simulation.md)."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pytest
-from tests.simulation.seeds import live, many
+from tests.simulation.seeds import Sum, live, many
 
 from anden.engines.simulated.faults import Kind
 
 BATCH = 50
 SEEDS = 1000
+AT_ONCE = 2
+"""Processors; a history uses one."""
+
+
+@pytest.fixture(scope="module")
+def judged() -> Iterator[dict[int, Future[Sum]]]:
+    """First seed to what its batch came to."""
+    with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
+        yield {first: pool.submit(many, first, first + BATCH) for first in range(0, SEEDS, BATCH)}
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
-def test_seeds(first: int) -> None:
-    wrong = many(first, first + BATCH).wrong
-    assert not wrong, "\n".join(
-        f"python -m tests.simulation --seed {seed}: {'; '.join(what)}" for seed, what in wrong.items()
+def test_seeds(judged: dict[int, Future[Sum]], first: int) -> None:
+    total = judged[first].result()
+    assert total.seeds == BATCH
+    assert not total.wrong, "\n".join(
+        f"python -m tests.simulation --seed {seed}: {'; '.join(what)}" for seed, what in total.wrong.items()
     )
 
 

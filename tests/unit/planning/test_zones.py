@@ -141,3 +141,19 @@ def test_a_version_replaces_another_in_the_zones_left() -> None:
     started = [step.address for step in found.steps if step.action.value == "+"]
     assert started == [f"web-{web[2]}"], "the surge finds a slot in the zone left"
     assert not [step for step in found.steps if step.action.value == "-"]
+
+
+def test_no_change_holds_while_the_zones_left_do_not_keep_a_base() -> None:
+    wide = drawn(topology(service("web", instances=Range(3, 3)), zones=3))
+    slots = {slot.ordinal: str(slot.zone) for slot in wide.placement("web").slots}
+    here = [n for n, zone in slots.items() if zone == "a"]
+    there = [next(n for n, zone in slots.items() if zone == lost_one) for lost_one in ("b", "c")]
+    instances = [running(wide, "web", n) for n in here] + [running(wide, "web", n, **SILENT) for n in there]
+    observation = seen(*instances, target=wide)
+    rollout = Rollout(KEY, wide, {}, {}, None, ())
+    assert rollout.lost(observation) == {"b", "c"}
+    assert not rollout.plan(observation).steps
+    assert judge(rollout, observation, BEGAN, 1.0).verdict is Verdict.CONTINUE
+    enough = drawn(topology(service("web", instances=Range(2, 3)), zones=3), None, wide)
+    two = Rollout(KEY, enough, {}, {}, None, ())
+    assert judge(two, seen(*instances, target=enough), BEGAN, 1.0).verdict is Verdict.VERIFIED
