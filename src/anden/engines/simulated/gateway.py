@@ -9,7 +9,7 @@ from anden.model.observation import Health, InstanceState
 from anden.model.topology import Protocol
 
 OK, BAD_REQUEST, NO_ROUTE, BAD_ANSWER, UNAVAILABLE, TOO_LATE = 200, 400, 404, 502, 503, 504
-BUFFER_BYTES = 64 * 1024
+BUFFER_BYTES = 19 * 1024
 """Headers that are longer than this as a whole are refused whatever the manners are."""
 
 
