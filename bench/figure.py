@@ -1,9 +1,12 @@
 """What is measured, and what came out: rows are declared by the subjects, figures fill them."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+REST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,12 @@ class Unmeasured(Exception):  # noqa: N818 - a fact of this machine
 
 
 def alternate(rounds: int, *measures: Callable[[], float]) -> list[tuple[float, ...]]:
-    """Each measure's values: A, B, A, B, … so that what disturbs the machine disturbs all of them."""
-    values: list[Sequence[float]] = [[measure() for measure in measures] for _ in range(rounds)]
+    """Each measure's values: A, B, A, B, … so that what disturbs the machine disturbs all of them. Before each the
+    machine has REST_S for what the one before left to the kernel, which takes networks and mounts down when it likes."""
+    values: list[Sequence[float]] = [[_rested(measure) for measure in measures] for _ in range(rounds)]
     return [tuple(column) for column in zip(*values, strict=True)]
+
+
+def _rested(measure: Callable[[], float]) -> float:
+    time.sleep(REST_S)
+    return measure()

@@ -3,15 +3,17 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from anden.app import SystemClock
 from anden.engines.local.images import LocalImages
+from anden.model.image import Image
 from anden.model.plan import StartInstance
-from anden.model.topology import Range
+from anden.model.topology import Health, Range, Service
 from anden.planning.configuration import configure
-from bench import starts, world
+from bench import answering, starts, world
 from bench.bare import bare
 from bench.figure import Budget, Figure, Row, Run, Unmeasured
 from bench.up import Up
@@ -26,34 +28,61 @@ PEER = (
     f"the same {INSTANCES} with bare `crun run`, {AT_ONCE} at a time as the cell does it, until each answers; their "
     "bundles and network namespaces are made before the clock starts"
 )  # fmt: skip
+COSTS_NOTHING = (
+    f"the same {INSTANCES} with bare `crun run` as above. The program is HAProxy answering by itself: it starts in a "
+    "few milliseconds, so what is left is what starting takes, and not Python's own"
+)
 ROWS = (
-    Row("memory/fifty", f"{INSTANCES} instances: all healthy", "s", Budget(most=5, ratio=False), PEER),
+    Row("memory/fifty", f"{INSTANCES} Python servers: all healthy", "s", Budget(most=5, ratio=False), PEER),
+    Row(
+        "memory/light",
+        f"{INSTANCES} small servers: all healthy",
+        "s",
+        Budget(most=5, ratio=False),
+        COSTS_NOTHING,
+    ),
     Row("memory/supervisor", f"Supervisor of {INSTANCES} instances: resident", "MB", Budget(most=80, ratio=False)),
     Row("memory/control", "Control plane, idle, the example running: resident", "MB", Budget(most=120, ratio=False)),
 )
 
 
 def measure(run: Run) -> Iterator[Figure]:
-    """All three. Each round is a cell of its own."""
-    fifty, peers, supervisors = [], [], []
-    image = world.image(run.images, world.BANK / "ledger")
+    """All four. Each round is a cell of its own."""
+    python = world.image(run.images, world.BANK / "ledger")
+    folder = run.folder / "light"
+    folder.mkdir()
+    light = answering.image(run.images, folder)
+    supervisors: list[float] = []
+    for row, image, service in (
+        (ROWS[0], python, starts.service()),
+        (ROWS[1], light, starts.service(health=Health("/"))),
+    ):
+        ours, theirs = [], []
+        for _ in range(min(run.rounds, MOST_ROUNDS)):
+            our, their, resident_mb = _fifty(run, image, service)
+            ours.append(our)
+            theirs.append(their)
+            supervisors.append(resident_mb)
+        yield Figure(row, tuple(ours), tuple(theirs))
+    yield Figure(ROWS[2], tuple(supervisors))
+    yield Figure(ROWS[3], (_control(run),))
+
+
+def _fifty(run: Run, image: Image, service: Service) -> tuple[float, float, float]:
+    """Seconds until all of them serve, here and with the peer; and the supervisor's memory then."""
     cached = LocalImages(run.images, SystemClock())
-    for _ in range(min(run.rounds, MOST_ROUNDS)):
-        with world.cell(run.folder, run.images, "fifty") as cell:
-            blueprint = cell.blueprint(image, starts.service(instances=Range(INSTANCES, INSTANCES)))
-            wanted = world.instances(blueprint, "web")
-            cell.configure(blueprint)
-            began = monotonic()
-            cell.do(*map(StartInstance, wanted))
-            cell.until_serving(INSTANCES)
-            fifty.append(monotonic() - began)
-            time.sleep(1.0)
-            supervisors.append(resident(cell.supervisor()))
-        with bare(configure(blueprint, None, ()), run.images, cached, wanted) as peer:
-            peers.append(peer.start(wanted, AT_ONCE))
-    yield Figure(ROWS[0], tuple(fifty), tuple(peers))
-    yield Figure(ROWS[1], tuple(supervisors))
-    yield Figure(ROWS[2], (_control(run),))
+    with world.cell(run.folder, run.images, "fifty") as cell:
+        blueprint = cell.blueprint(image, replace(service, instances=Range(INSTANCES, INSTANCES)))
+        wanted = world.instances(blueprint, "web")
+        cell.configure(blueprint)
+        began = monotonic()
+        cell.do(*map(StartInstance, wanted))
+        cell.until_serving(INSTANCES)
+        took = monotonic() - began
+        time.sleep(1.0)
+        takes = resident(cell.supervisor())
+    with bare(configure(blueprint, None, ()), run.images, cached, wanted) as peer:
+        return took, peer.start(wanted, AT_ONCE), takes
 
 
 def _control(run: Run) -> float:

@@ -24,6 +24,7 @@ ASKED = {
     "memory/control": Budget(most=120, ratio=False),
     "memory/supervisor": Budget(most=80, ratio=False),
     "memory/fifty": Budget(most=5, ratio=False),
+    "memory/light": Budget(most=5, ratio=False),
 }
 MACHINE = Machine((("system", "a system"), ("processor", "a processor, 2 cores"), ("load before the run", "0.1")))
 ROW = Row("it/starts", "It starts", "ms", Budget(most=1.3), "somebody else")
