@@ -97,8 +97,8 @@ class Unmeasured(Exception):  # noqa: N818 - a fact of this machine
 
 
 def alternate(rounds: int, *measures: Callable[[], float]) -> list[tuple[float, ...]]:
-    """Each measure's values: A, B, A, B, … so that what disturbs the machine disturbs all of them. Before each the
-    machine has REST_S for what the one before left to the kernel, which takes networks and mounts down when it likes."""
+    """Each measure's values: A, B, A, B, … so that what disturbs the machine disturbs all of them. Before
+    each the machine rests for REST_S: the kernel takes networks and mounts of the one before down when it likes."""
     values: list[Sequence[float]] = [[_rested(measure) for measure in measures] for _ in range(rounds)]
     return [tuple(column) for column in zip(*values, strict=True)]
 

@@ -27,8 +27,8 @@ class SocketApi:
         if os.geteuid() == 0 and os.environ.get("SUDO_USER"):
             headers["x-anden-sudo-user"] = os.environ["SUDO_USER"]
         limits = httpx.Timeout(ANSWER_LIMIT_S, connect=CONNECT_LIMIT_S)
-        # There is no TLS on a Unix socket, and no proxy: reading the machine's authorities for it takes 60 ms each time.
-        transport = httpx.HTTPTransport(uds=str(socket), verify=False, trust_env=False)  # noqa: S501
+        # There is no TLS on a Unix socket, and no proxy: reading the machine's authorities takes 60 ms each time.
+        transport = httpx.HTTPTransport(uds=str(socket), verify=False, trust_env=False)
         self.http = httpx.Client(
             transport=transport, base_url="http://anden", timeout=limits, headers=headers, trust_env=False
         )

@@ -31,7 +31,7 @@ TCP_IDLE_S = 350.0
 """The same for `protocol: tcp`: AWS's Network Load Balancer drops a flow after 350 s of silence."""
 STOP_MARGIN_S = 5.0
 BUFFER_BYTES = 20 * 1024
-"""What a request's headers must fit into, with HAProxy's own reserve of 1 KB: a line of 16 KB and some others beside it.
+"""What a request's headers must fit into, with HAProxy's own reserve of 1 KB: a line of 16 KB and some others.
 A larger buffer costs every request: with 68 KB a fifth of the requests a second."""
 BUFFER_AS_AWS_BYTES = 68 * 1024
 """The same with AWS's manners: an Application Load Balancer takes 64 KB of headers, any line of them up to 16 KB."""
