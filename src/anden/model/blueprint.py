@@ -73,9 +73,11 @@ class Facts:
 
     egress: zone to the fixed address that instances of that zone leave from; one key `*` when egress is `one`.
     A missing zone is not known yet ("known after apply").
+    zones: zone to the engine's own name for it (`us-east-1a`); a missing one is not known yet.
     """
 
     egress: Mapping[str, IPv4Address] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     def leaves_from(self, zone: str) -> IPv4Address | None:
         """The address that the internet sees for an instance of `zone`; None: not known, or it does not leave."""

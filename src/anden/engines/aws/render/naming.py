@@ -1,0 +1,123 @@
+"""Names of stacks and of what is published between them."""
+
+from anden.engines.aws.render.template import Published
+from anden.model.blueprint import Blueprint
+from anden.model.topology import Topology
+
+MOST_STACK_NAME = 128
+"""Characters of a stack's name (CloudFormation user guide, "Quotas")."""
+
+# Families of stacks, in the order in which they are made. `service-NAME` is one for each service.
+ACCOUNT, NETWORK, FIREWALL, RULES, DATA, EDGE = "account", "network", "firewall", "rules", "data", "edge"
+RECOVERY = "recovery"
+"""The vault that backups are copied to, in the recovery region."""
+GROUP = "AWS::EC2::SecurityGroup::Id"
+GROUPS_A_STACK = 200
+"""Services whose groups are in one stack: two resources each, of 500 (CloudFormation user guide, "Quotas")."""
+
+
+def service_family(service: str) -> str:
+    """The family of a service's own stack."""
+    return f"service-{service}"
+
+
+def place(topology: Topology) -> str:
+    """What everything of an environment is called by: `banco-andino-production`."""
+    return f"{topology.client}-{topology.environment}"
+
+
+def stack_name(topology: Topology, family: str) -> str:
+    """`anden-banco-andino-production-network`; the account's own stack has no environment in it."""
+    return f"anden-{topology.client}-{family}" if family == ACCOUNT else f"anden-{place(topology)}-{family}"
+
+
+def space(topology: Topology) -> str:
+    """Where the environment's published values lie in SSM's parameter store."""
+    return f"/anden/{topology.client}/{topology.environment}"
+
+
+def zone_of(blueprint: Blueprint, zone: str) -> str:
+    """The region's zone for a zone of ours: what the account has said (`Facts.zones`), else `us-east-1a` for `a`.
+
+    It must never move once made: subnets would be replaced.
+    """
+    return blueprint.facts.zones.get(zone, f"{blueprint.topology.region}{zone}")
+
+
+# What the network's stack publishes.
+
+VPC = Published("network", "vpc", "AWS::EC2::VPC::Id")
+
+
+def private_subnet(zone: str) -> Published:
+    """Where tasks live."""
+    return Published("network", f"private-{zone}", "AWS::EC2::Subnet::Id")
+
+
+def data_subnet(zone: str) -> Published:
+    """Where data services and interface endpoints live; no route leads out."""
+    return Published("network", f"data-{zone}", "AWS::EC2::Subnet::Id")
+
+
+def edge_subnet(number: int) -> Published:
+    """Where the internal load balancer lives: 0 and 1, in two zones whatever the environment has."""
+    return Published("network", f"edge-{number}", "AWS::EC2::Subnet::Id")
+
+
+ENDPOINTS_GROUP = Published("network", "endpoints-group", GROUP)
+"""The security group of the interface endpoints."""
+
+# What the firewall's stacks publish.
+
+BALANCER_KEY, GATEWAY_KEY = "balancer-group", "gateway-group"
+
+
+def group_key(service: str) -> str:
+    """What a service's security group is published as."""
+    return f"group-of-{service}"
+
+
+def firewall_family(shard: int) -> str:
+    """`firewall`, `firewall-2`, …: the stacks of security groups."""
+    return FIREWALL if shard == 1 else f"{FIREWALL}-{shard}"
+
+
+def rules_family(shard: int) -> str:
+    """`rules`, `rules-2`, …: the stacks of what the groups allow."""
+    return RULES if shard == 1 else f"{RULES}-{shard}"
+
+
+def group(service: str, number: int) -> Published:
+    """A service's security group. number: its placement's, which says in which stack the group is."""
+    return Published(firewall_family((number - 1) // GROUPS_A_STACK + 1), group_key(service), GROUP)
+
+
+BALANCER_GROUP = Published(FIREWALL, BALANCER_KEY, GROUP)
+"""The internal load balancer's."""
+GATEWAY_GROUP = Published(FIREWALL, GATEWAY_KEY, GROUP)
+"""The VPC link's: where the REST API comes in."""
+
+# What the data stack publishes: keys, the topic of alarms, and where logs go.
+
+KEY = Published("data", "key", "String")
+"""ARN of the environment's KMS key: secrets, logs, backups."""
+ALARMS = Published("data", "alarms", "String")
+"""ARN of the SNS topic that alarms go to."""
+
+# What the edge stack publishes.
+
+CLUSTER = Published("edge", "cluster", "String")
+"""Name of the ECS cluster."""
+NAMESPACE = Published("edge", "namespace", "String")
+"""ARN of the Cloud Map namespace of Service Connect."""
+LISTENER = Published("edge", "listener", "String")
+"""ARN of the internal load balancer's listener, to which services add their rules."""
+BALANCER_NAME = Published("edge", "balancer-name", "String")
+"""Full name of the load balancer, as CloudWatch's metrics and request-count scaling have it (`app/…/…`)."""
+
+# What the account's stack publishes, under a space of its own (see account_space).
+
+
+def account_space(topology: Topology) -> str:
+    """Where values of the whole account lie."""
+    return f"/anden/{topology.client}"

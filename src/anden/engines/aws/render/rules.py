@@ -1,0 +1,115 @@
+"""What security groups allow, each rule a resource of its own, so that cycles in `reaches` are legal.
+
+    from the configuration  caller's group → callee's group, on the callee's port, both ways of writing it
+                            caller's group → a destination's addresses, on its port
+    what AWS itself needs   every service → interface endpoints :443 (images, logs, secrets)
+    the entrance            VPC link → balancer → services with a route, on their port
+
+What is left out cannot talk. A name as a destination is open to every address on its port (`Caveat`s say so): which
+names resolve at all is the DNS firewall's.
+"""
+
+from collections.abc import Iterator
+
+from anden.engines.aws.render.naming import (
+    BALANCER_GROUP,
+    ENDPOINTS_GROUP,
+    GATEWAY_GROUP,
+    group,
+)
+from anden.engines.aws.render.template import Json, Part, Resource, apart, resource
+from anden.model.blueprint import Blueprint
+from anden.model.configuration import Configuration
+from anden.model.topology import Egress
+
+CALLERS_A_STACK = 40
+"""Callers whose rules are in one stack: of 500 resources, twelve for each (CloudFormation user guide, "Quotas")."""
+HTTPS, HTTP = 443, 80
+ANYWHERE = "0.0.0.0/0"
+
+
+def shards(configuration: Configuration) -> tuple[int, ...]:
+    """The numbers of the stacks that hold rules, from 1."""
+    return tuple(sorted({1, *(shard(backend.number) for backend in configuration.backends)}))
+
+
+def shard(number: int) -> int:
+    """The stack that holds the rules by which the service with this number calls: it never moves to another."""
+    return (number - 1) // CALLERS_A_STACK + 1
+
+
+def entrance_port(blueprint: Blueprint) -> int:
+    """Where the internal balancer listens: TLS where there is a domain to have a certificate for."""
+    return HTTPS if blueprint.topology.domain else HTTP
+
+
+def part(blueprint: Blueprint, configuration: Configuration, which: int) -> Part:
+    """The rules of one shard; the first has the entrance's as well."""
+    resources: dict[str, Resource] = {}
+    for name, made in _rules(blueprint, configuration, which):
+        resources[name] = made
+    return Part(resources)
+
+
+def _rules(blueprint: Blueprint, configuration: Configuration, which: int) -> Iterator[tuple[str, Resource]]:
+    numbers = {backend.service: backend.number for backend in configuration.backends}
+    here = {name for name, number in numbers.items() if shard(number) == which}
+    if which == 1:
+        port = entrance_port(blueprint)
+        yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, port)
+    ports = {backend.service: (backend.port, *backend.also) for backend in configuration.backends}
+    for service in sorted({route.service for route in configuration.routes if route.service in here}):
+        for port in ports[service]:
+            if port is not None:
+                callee = group(service, numbers[service])
+                yield from _pair("the balancer", BALANCER_GROUP, service, callee, port)
+    for service in sorted(here):
+        own = group(service, numbers[service])
+        yield from _pair(service, own, "AWS endpoints", ENDPOINTS_GROUP, HTTPS)
+    for allow in configuration.allows:
+        if allow.caller in here:
+            caller, callee = group(allow.caller, numbers[allow.caller]), group(allow.callee, numbers[allow.callee])
+            yield from _pair(allow.caller, caller, allow.callee, callee, allow.port)
+    for out in configuration.allows_out:
+        if out.caller in here:
+            yield _leaves(out.caller, numbers[out.caller], out.destination, str(out.network), out.port)
+    for caller, destination, network, out_port in _others(blueprint):
+        if caller in here:
+            yield _leaves(caller, numbers[caller], destination, network, out_port)
+
+
+def _others(blueprint: Blueprint) -> Iterator[tuple[str, str, str, int]]:
+    """Callers of what the configuration's rules leave to the engine: caller, destination, network, port. Destinations
+    behind a link, by their address; destinations by host name, which security groups cannot match."""
+    topology = blueprint.topology
+    for service in topology.services:
+        for name in dict.fromkeys(service.reaches):
+            found = topology.destination(name)
+            if found is None:
+                continue
+            if found.link is not None and found.network is not None:
+                yield service.name, found.name, str(found.network), found.port
+            elif found.link is None and found.host is not None and topology.egress is not Egress.NONE:
+                yield service.name, found.name, ANYWHERE, found.port
+
+
+def _pair(caller: str, source: Json, callee: str, target: Json, port: int) -> Iterator[tuple[str, Resource]]:
+    """Both halves of a path between two groups: it leaves the one and enters the other."""
+    name = apart(caller, "to", callee, str(port))
+    there: dict[str, Json] = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    yield f"{name}Out", resource(
+        "AWS::EC2::SecurityGroupEgress", GroupId=source, DestinationSecurityGroupId=target, **there,
+        Description=f"to {callee}",
+    )  # fmt: skip
+    yield f"{name}In", resource(
+        "AWS::EC2::SecurityGroupIngress", GroupId=target, SourceSecurityGroupId=source, **there,
+        Description=f"from {caller}",
+    )  # fmt: skip
+
+
+def _leaves(caller: str, number: int, destination: str, network: str, port: int) -> tuple[str, Resource]:
+    name = apart(caller, "to", destination, network.replace(".", "-"), str(port))
+    return name, resource(
+        "AWS::EC2::SecurityGroupEgress", GroupId=group(caller, number), CidrIp=network, IpProtocol="tcp",
+        FromPort=port, ToPort=port, Description=f"to {destination}",
+    )  # fmt: skip

@@ -1,0 +1,190 @@
+"""A CloudFormation template as plain values, and the stack that it makes. Nothing here knows anden's nouns.
+
+A family's module returns a Part; `assemble` puts parts together into one Stack. What one stack needs of another travels
+by an SSM parameter: the stack that makes a value *publishes* it, the one that uses it names it with `published`, which
+becomes a template parameter with the SSM name as its default. CloudFormation resolves it when a change set is made, so
+what was approved is pinned (docs/decisions/0018-stacks.md), and the templates deploy without anden as well.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+Json = Any
+"""What JSON can hold; CloudFormation's functions are dicts of one key."""
+
+Policy = Literal["Delete", "Retain", "RetainExceptOnCreate"]
+
+
+class Resource(TypedDict, total=False):
+    """One resource of a template, in CloudFormation's own words."""
+
+    Type: str
+    Properties: dict[str, Json]
+    DependsOn: list[str]
+    DeletionPolicy: Policy
+    UpdateReplacePolicy: Policy
+    Metadata: dict[str, Json]
+
+
+class Template(TypedDict):
+    """A whole template, in CloudFormation's own words."""
+
+    AWSTemplateFormatVersion: str
+    Description: str
+    Parameters: dict[str, Json]
+    Resources: dict[str, Resource]
+    Outputs: dict[str, Json]
+
+
+class Published(dict[str, str]):
+    """A `Ref` that knows which stack family publishes the value, and as what.
+
+    family: the publishing stack's family. key: the value's name there. kind: CloudFormation's parameter type
+    (`String`, `AWS::EC2::VPC::Id`, …).
+    """
+
+    def __init__(self, family: str, key: str, kind: str) -> None:
+        super().__init__(Ref=logical(family, key))
+        self.family, self.key, self.kind = family, key, kind
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one family adds to a stack. publishes: key to the value that other stacks may use.
+    parameters: template parameters whose values no stack publishes (rare: what only a person or an account knows)."""
+
+    resources: Mapping[str, Resource]
+    publishes: Mapping[str, Json] = field(default_factory=dict)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One stack to be.
+
+    name: CloudFormation's (at most 128 characters). family: what published names begin with: `network`,
+    `service-accounts`. after: families that publish what it uses; they come first, and go last. region: where.
+    lasting: it holds what must outlive a mistake (addresses, keys, records): termination protection.
+    """
+
+    name: str
+    family: str
+    region: str
+    template: Template
+    after: tuple[str, ...] = ()
+    lasting: bool = False
+
+    @property
+    def text(self) -> str:
+        """The template as canonical JSON, one property a line."""
+        return json.dumps(self.template, indent=1, ensure_ascii=False) + "\n"
+
+
+def assemble(
+    *, name: str, family: str, region: str, description: str, space: str, parts: Iterable[Part], lasting: bool = False,
+    after: Sequence[str] = (),
+) -> Stack:  # fmt: skip
+    """A stack of parts. space: the path that published names lie under (`/anden/banco-andino/production`). after: more
+    families to come first than those whose values are used. Raises ValueError: two parts claim one logical name."""
+    resources: dict[str, Resource] = {}
+    parameters: dict[str, Json] = {}
+    publishes: dict[str, Json] = {}
+    for part in parts:
+        for target, source in ((resources, part.resources), (parameters, part.parameters), (publishes, part.publishes)):
+            twice = target.keys() & source.keys()
+            if twice:
+                raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
+            target.update(source)  # type: ignore[arg-type]
+    families = set(after)
+    used = [*_published(resources), *_published(publishes)]
+    for each in used:
+        families.add(each.family)
+        parameters[each["Ref"]] = {
+            "Type": f"AWS::SSM::Parameter::Value<{each.kind}>", "Default": path(space, each.family, each.key),
+        }  # fmt: skip
+    for key, value in publishes.items():
+        properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
+        resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
+    template = Template(
+        AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
+        Resources=resources, Outputs={},
+    )  # fmt: skip
+    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting)
+
+
+def _published(value: Json) -> Iterator[Published]:
+    if isinstance(value, Published):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _published(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _published(each)
+
+
+def path(space: str, family: str, key: str) -> str:
+    """The SSM name of a published value: `/anden/banco-andino/production/network/vpc`."""
+    return f"{space}/{family}/{key}"
+
+
+def logical(*words: str) -> str:
+    """A logical name of words: `logical("private", "a")` is `PrivateA`, `logical("core-api")` is `CoreApi`.
+
+    Two texts never get the same one: where a hyphen would vanish before a digit, a few digits of a digest follow.
+    Whoever joins several names that people chose into one adds them anyway (`apart`).
+    """
+    text = "-".join(words)
+    parts = re.split(r"[^A-Za-z0-9]", text)
+    joined = "".join(part[:1].upper() + part[1:] for part in parts)
+    return joined + _digits(text) if any(part[:1].isdigit() for part in parts[1:]) else joined
+
+
+def apart(*words: str) -> str:
+    """A logical name for a combination of names: readable, and never that of another combination."""
+    return logical(*words) + _digits("\n".join(words))
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def resource(
+    kind: str, *, after: Sequence[str] = (), keep: bool = False, metadata: Mapping[str, Json] | None = None,
+    **properties: Json,
+) -> Resource:  # fmt: skip
+    """A resource. after: DependsOn. keep: retained when the stack goes or replaces it, except where its creation was
+    rolled back. Properties that are None are left out."""
+    made = Resource(Type=kind)
+    if after:
+        made["DependsOn"] = list(after)
+    if keep:
+        made["DeletionPolicy"], made["UpdateReplacePolicy"] = "RetainExceptOnCreate", "Retain"
+    if metadata:
+        made["Metadata"] = dict(metadata)
+    made["Properties"] = {name: value for name, value in properties.items() if value is not None}
+    return made
+
+
+def ref(name: str) -> dict[str, Json]:
+    """`Ref` to a resource or parameter of the same template."""
+    return {"Ref": name}
+
+
+def att(name: str, attribute: str) -> dict[str, Json]:
+    """`Fn::GetAtt` of a resource of the same template."""
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def sub(text: str, **values: Json) -> dict[str, Json]:
+    """`Fn::Sub`: `${Name}` of `values`, of the template, or of AWS (`${AWS::Region}`)."""
+    return {"Fn::Sub": [text, values] if values else text}
+
+
+def tags(**words: str) -> list[dict[str, str]]:
+    """Tags in the list form that most resources take; a value `Name=` names it for people."""
+    return [{"Key": key, "Value": value} for key, value in words.items()]
