@@ -171,10 +171,11 @@ def _local(client: str, *, start: bool, seen: bool) -> Session:
         raise Problems(lacks(tools=False))
     if able:
         from anden.web import daemon
-        from anden.web.client import SocketApi
 
         files = Files(root() / client)
         if daemon.current(files, client):
+            from anden.web.client import SocketApi
+
             return Session(SocketApi(files.socket, client, files.log))
         if start and (lacking := lacks(tools=True)):
             raise Problems(lacking)

@@ -1,4 +1,10 @@
-"""Finds the daemon of a client's state folder from outside: asks it who it is, starts it, ends it."""
+"""Finds the daemon of a client's state folder from outside: asks it who it is, starts it, ends it.
+
+What only a conversation with it needs (an HTTP client, pydantic) is imported when there is one: `start` lets the daemon
+load its own meanwhile, on another processor.
+"""
+
+# ruff: noqa: PLC0415
 
 import contextlib
 import os
@@ -10,15 +16,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anden
-from anden.model import codec
 from anden.model.problem import Problem, Problems
-from anden.web.api.asks import Version
-from anden.web.client import SocketApi
 from anden.web.files import FILE_MODE, Files
 from anden.web.lock import held
+
+if TYPE_CHECKING:
+    from anden.web.api.asks import Version
+    from anden.web.client import SocketApi
 
 START_LIMIT_S = 30.0
 """From starting the daemon to its first answer; it takes about a second on a quiet machine."""
@@ -36,15 +43,19 @@ def code() -> str:
     top = Path(anden.__file__).parent
     found = [(str(path.relative_to(top)), path.stat()) for path in top.rglob("*.py")]
     marks = sorted(f"{name}:{stat.st_mtime_ns}:{stat.st_size}" for name, stat in found)
-    import hashlib  # noqa: PLC0415 - loads OpenSSL
+    import hashlib
 
     return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
 
 
-def ask(files: Files, client: str) -> Version | None:
+def ask(files: Files, client: str) -> "Version | None":
     """Who serves the folder's socket; None when nobody does."""
     if not _listening(files):
         return None
+    from anden.model import codec
+    from anden.web.api.asks import Version
+    from anden.web.client import SocketApi
+
     api = SocketApi(files.socket, client, files.log)
     try:
         data: dict[str, Any] = api.request("GET", "/v1/version")
@@ -100,7 +111,7 @@ def end(pid: int, files: Files) -> None:
     )
 
 
-def start(files: Files, client: str, argv: Sequence[str]) -> SocketApi:
+def start(files: Files, client: str, argv: Sequence[str]) -> "SocketApi":
     """Start the daemon and wait until it answers. Raises Problems with its last words when it does not."""
     files.prepare()
     source = str(Path(anden.__file__).parents[1])
@@ -113,6 +124,8 @@ def start(files: Files, client: str, argv: Sequence[str]) -> SocketApi:
         )  # fmt: skip
     finally:
         os.close(errors)
+    from anden.web.client import SocketApi
+
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         ended = running.poll() is not None
