@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from anden.model.blueprint import Facts
 from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
+from anden.model.stack import StackSeen
 from anden.model.traffic import Passed
 
 
@@ -92,6 +93,8 @@ class Observation:
     no real zone says that it has failed.
     processes: the engine's own that drills may hit, name to process id: `supervisor`, `balancer-3`, `balancer-4`.
     traffic: what came through the gateway, by those of them that are its; a moment old.
+    stacks: what it is made of, where the engine applies templates. levels: service to the level that was last said
+    (`SetLevel`) there, which its own scaling may have moved since.
     """
 
     key: EnvironmentKey
@@ -107,6 +110,8 @@ class Observation:
     faults: tuple[Fault, ...] = ()
     processes: Mapping[str, int] = field(default_factory=dict)
     traffic: Mapping[str, Passed] = field(default_factory=dict)
+    stacks: tuple[StackSeen, ...] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Literal
 
 from anden.model.configuration import Configuration
-from anden.model.ids import Digest, EngineName, EnvironmentKey, InstanceId
+from anden.model.ids import Digest, EngineName, EnvironmentKey, InstanceId, ServiceName
 from anden.model.instance import Instance
 from anden.model.mark import Mark
 from anden.model.problem import Problem
+from anden.model.stack import StackWanted
 
 
 class Action(StrEnum):
@@ -56,7 +57,37 @@ class Remove:
     kind: Literal["remove"] = "remove"
 
 
-Effect = Configure | StartInstance | StopInstance | Remove
+@dataclass(frozen=True, slots=True)
+class ApplyStack:
+    """Make the stack be `stack`, for `blueprint`, which it is tagged with. Creates it when there is none; all of it
+    happens or nothing does."""
+
+    stack: StackWanted
+    blueprint: Digest
+    kind: Literal["apply-stack"] = "apply-stack"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteStack:
+    """End the stack. What must be kept (addresses, keys, records) stays, and is listed."""
+
+    name: str
+    family: str
+    region: str
+    kind: Literal["delete-stack"] = "delete-stack"
+
+
+@dataclass(frozen=True, slots=True)
+class SetLevel:
+    """Let `service` run `level` instances from now on, until its elasticity moves it. Said once: a level that the
+    engine's own scaling has moved since is not put back."""
+
+    service: ServiceName
+    level: int
+    kind: Literal["level"] = "level"
+
+
+Effect = Configure | StartInstance | StopInstance | Remove | ApplyStack | DeleteStack | SetLevel
 
 
 @dataclass(frozen=True, slots=True)

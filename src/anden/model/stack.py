@@ -1,0 +1,60 @@
+"""Stacks: what an engine is made of that applies an environment as templates, in parts that live and fail by themselves."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from anden.model.ids import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class StackWanted:
+    """A stack as it should be.
+
+    name: the engine's. family: `network`, `service-accounts`, …. region: where it is. template: what it is made from, as
+    text. after: families whose stacks come first, and go last. lasting: it holds what must outlive a mistake.
+    """
+
+    name: str
+    family: str
+    region: str
+    template: str
+    after: tuple[str, ...] = ()
+    lasting: bool = False
+
+    @property
+    def digest(self) -> Digest:
+        """The template's SHA-256: what an observation compares."""
+        return Digest("sha256:" + hashlib.sha256(self.template.encode()).hexdigest())
+
+
+class StackState(StrEnum):
+    """Where a stack is in its life."""
+
+    SETTLED = "settled"
+    """It is what was last applied."""
+    WORKING = "working"
+    """Somebody's operation on it is in flight."""
+    FAILED = "failed"
+    """The last operation failed, and it stands as it stood before; another may be tried."""
+    STUCK = "stuck"
+    """It failed and could not be put back: nothing can be applied until that is mended, or it is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackSeen:
+    """A stack as an engine saw it.
+
+    template: the digest of what it was last made from; None: nobody of ours made it. blueprint: the one that last
+    changed it. why: when it is not settled, what happened, in the engine's words, the first cause first. drifted:
+    resources that are not as the template says, by name, when somebody has looked.
+    """
+
+    name: str
+    family: str
+    region: str
+    state: StackState
+    template: Digest | None = None
+    blueprint: Digest | None = None
+    why: str = ""
+    drifted: tuple[str, ...] = ()
