@@ -279,8 +279,10 @@ class SimulatedEngine(Engine):
             return Problem(str(key), "is gone", "it ended between two looks at it", "The next tick brings it back.")
         if isinstance(step.effect, StartInstance):
             return self._start(world, step.effect)
-        self._stop(world, step.effect)
-        return None
+        if isinstance(step.effect, StopInstance):
+            self._stop(world, step.effect)
+            return None
+        raise TypeError(f"{type(step.effect).__name__} is another engine's")
 
     def _start(self, world: World, effect: StartInstance) -> Problem | None:
         instance = effect.instance

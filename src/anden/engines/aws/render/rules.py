@@ -52,30 +52,29 @@ def part(blueprint: Blueprint, configuration: Configuration, which: int) -> Part
 
 
 def _rules(blueprint: Blueprint, configuration: Configuration, which: int) -> Iterator[tuple[str, Resource]]:
-    numbers = {backend.service: backend.number for backend in configuration.backends}
+    numbers: dict[str, int] = {backend.service: backend.number for backend in configuration.backends}
     here = {name for name, number in numbers.items() if shard(number) == which}
     if which == 1:
-        port = entrance_port(blueprint)
-        yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, port)
+        entrance = entrance_port(blueprint)
+        yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, entrance)
     ports = {backend.service: (backend.port, *backend.also) for backend in configuration.backends}
     for service in sorted({route.service for route in configuration.routes if route.service in here}):
         for port in ports[service]:
             if port is not None:
-                callee = group(service, numbers[service])
-                yield from _pair("the balancer", BALANCER_GROUP, service, callee, port)
-    for service in sorted(here):
-        own = group(service, numbers[service])
-        yield from _pair(service, own, "AWS endpoints", ENDPOINTS_GROUP, HTTPS)
+                its = group(service, numbers[service])
+                yield from _pair("the balancer", BALANCER_GROUP, service, its, port)
+    for caller in sorted(here):
+        yield from _pair(caller, group(caller, numbers[caller]), "AWS endpoints", ENDPOINTS_GROUP, HTTPS)
     for allow in configuration.allows:
         if allow.caller in here:
-            caller, callee = group(allow.caller, numbers[allow.caller]), group(allow.callee, numbers[allow.callee])
-            yield from _pair(allow.caller, caller, allow.callee, callee, allow.port)
+            source, target = group(allow.caller, numbers[allow.caller]), group(allow.callee, numbers[allow.callee])
+            yield from _pair(allow.caller, source, allow.callee, target, allow.port)
     for out in configuration.allows_out:
         if out.caller in here:
             yield _leaves(out.caller, numbers[out.caller], out.destination, str(out.network), out.port)
-    for caller, destination, network, out_port in _others(blueprint):
-        if caller in here:
-            yield _leaves(caller, numbers[caller], destination, network, out_port)
+    for who, destination, network, out_port in _others(blueprint):
+        if who in here:
+            yield _leaves(who, numbers[who], destination, network, out_port)
 
 
 def _others(blueprint: Blueprint) -> Iterator[tuple[str, str, str, int]]:

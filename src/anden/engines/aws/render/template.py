@@ -98,7 +98,7 @@ def assemble(
             twice = target.keys() & source.keys()
             if twice:
                 raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
-            target.update(source)  # type: ignore[arg-type]
+            target.update(source)
     families = set(after)
     used = [*_published(resources), *_published(publishes)]
     for each in used:
