@@ -1,4 +1,4 @@
-"""Stacks: what an engine is made of that applies an environment as templates, in parts that live and fail by themselves."""
+"""Stacks: parts of an environment that live and fail by themselves, each made by an engine from a template."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from anden.model.ids import Digest
 class StackWanted:
     """A stack as it should be.
 
-    name: the engine's. family: `network`, `service-accounts`, …. region: where it is. template: what it is made from, as
+    name: the engine's. family: `network`, `service-accounts`, …. region: where. template: what it is made from, as
     text. after: families whose stacks come first, and go last. lasting: it holds what must outlive a mistake.
     """
 
