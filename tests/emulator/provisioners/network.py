@@ -60,7 +60,9 @@ def _address(logical: str, its: Properties, stack: str) -> Made:
 def _release(id: str, its: Properties) -> None:
     for allocation, each in list(ec2._addresses.items()):
         if each["PublicIp"] == id:
-            if any(nat.get("AllocationId") == allocation for nat in ec2._nat_gateways.values()):
+            if any(
+                nat["AllocationId"] == allocation and nat["State"] != "deleted" for nat in ec2._nat_gateways.values()
+            ):
                 raise ValueError(f"Address {id} is in use (Service: Ec2, Status Code: 400, Error Code: InUse)")
             _call(ec2._release_address, AllocationId=allocation)
 
@@ -109,7 +111,9 @@ def _permission(its: Properties, outward: bool) -> dict[str, Any]:
 
 
 def _customer(logical: str, its: Properties, stack: str) -> Made:
-    said = _call(ec2._create_customer_gateway, BgpAsn=its.get("BgpAsn"), IpAddress=its.get("IpAddress"), Type=its["Type"])
+    said = _call(
+        ec2._create_customer_gateway, BgpAsn=its.get("BgpAsn"), IpAddress=its.get("IpAddress"), Type=its["Type"]
+    )
     id = _inside("customerGatewayId", said)
     return id, {"CustomerGatewayId": id}
 
