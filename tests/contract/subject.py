@@ -167,6 +167,8 @@ def _step(effect: Effect) -> Step:
             return Step(Action.DELETE, id, "contract", effect)
         case Remove():
             return Step(Action.DELETE, "environment", "contract", effect)
+        case _:
+            raise AssertionError(f"the suite plans no {effect}")
 
 
 def place(name: str, network: str, port: int) -> Destination:

@@ -10,6 +10,7 @@ from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, meant, wish
 from anden.control.record import UP, Ending, Report, Standing, Told, Work, recorded
+from anden.control.rollouts import way
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
@@ -24,7 +25,6 @@ from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.topology import ImageSource, Service
 from anden.planning.lint import lint
-from anden.planning.steps import plan
 
 ASK, KEEP, REVERT = "ask", "keep", "revert"
 """What to do with images that were deployed beside the manifest."""
@@ -252,11 +252,9 @@ def _move(
 
 def _settled(means: Means, target: Target, blueprint: Blueprint) -> bool:
     """What runs is what should run, seen just now."""
-    caveats = means.caveats(blueprint.topology)
-    seen = means.observe(target.key)
     manners = BY_NAME[target.manners]
-    made = plan(target.key, blueprint, target.levels, target.generations, None, caveats, seen, manners)
-    return made.settled
+    its = way(means.engine, target.key, blueprint, target.levels, target.generations, None, manners)
+    return its.plan(means.observe(target.key)).settled
 
 
 def _resolve(

@@ -11,6 +11,7 @@ from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
+from anden.control.rollouts import rehearsal
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.command import RESTORED, Outcome
@@ -29,7 +30,6 @@ from anden.planning import reachability
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
-from anden.planning.rehearsal import rehearse
 
 MOST_LOOKED_AT = 50
 """Commands that are searched for what the control plane did by itself."""
@@ -211,7 +211,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
-        steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen, manners),
+        steps=rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen),
         warnings=linted.warnings,
         problems=(*problems, *linted.problems),
     )

@@ -18,6 +18,7 @@ from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
 from anden.model.report import AuditReport
+from anden.model.stack import StackWanted
 from anden.model.topology import ImageSource, Topology
 
 
@@ -61,6 +62,14 @@ class Engine(Protocol):
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""
 
+    def stacks(
+        self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
+    ) -> tuple[StackWanted, ...]:
+        """The stacks that the environment is made of, each after those that it uses; () for an engine that places
+        instances itself. keeping: what a change replaces; the firewall then suits both. generations: service to how
+        often it was restarted. Pure."""
+        return ()
+
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Whatever may be slow and changes nothing that runs (unpacking images); tells its progress."""
 
@@ -70,7 +79,8 @@ class Engine(Protocol):
 
     def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
         """Do the steps in order, at once where they may; a receipt as each ends. A failed step ends the sequence
-        of steps that come after it, except instances that were started at once with it."""
+        of steps that come after it, except instances that were started at once with it, and stacks: those of one plan
+        never depend on each other, and a receipt comes when the stack's operation has ended."""
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""
