@@ -73,6 +73,7 @@ class Means:
         """Let others in, and record how it ended."""
         with self._lock:
             self._running.pop(command.key, None)
+        self.reconciler.mending.discard(command.key)
         self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
 
     def running(self) -> tuple[Command, ...]:

@@ -40,6 +40,8 @@ class Reconciler:
     _tried: dict[EnvironmentKey, dict[str, Digest]] = field(default_factory=dict)
     """Stacks' families to the templates that the change in flight has tried last, by this process: what fails is not
     tried again by itself. Who comes back after a crash tries it once more."""
+    mending: set[EnvironmentKey] = field(default_factory=set)
+    """Environments in which a command puts back what was changed by hand."""
     _ways: dict[EnvironmentKey, dict[bool, tuple[object, Way]]] = field(default_factory=dict)
     """By whether they keep what they replace: a change is judged by one that does not, and planned by one that does."""
     _locks: dict[EnvironmentKey, threading.RLock] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class Reconciler:
             self._failed[target.key] = 0  # what failed before is not this change's
             self._tried.pop(target.key, None)
         its, tried = self._way(target, target.blueprint, None), self._tried.get(target.key, {})
-        judgement = its.judge(observation, stint.began, stint.worked_s, tried)
+        judgement = its.judge(observation, stint.began, stint.worked_s, tried, mend=target.key in self.mending)
         if judgement.verdict is Verdict.CONTINUE and self._failed[target.key] >= MOST_FAILED_TICKS:
             judgement = Judgement(Verdict.FAILED, self._why[target.key])
         if judgement.verdict is not Verdict.CONTINUE:
@@ -99,7 +101,8 @@ class Reconciler:
         if target.blueprint is None:
             return removing(self.engine, self.store, target.key, observation)
         keeping = changes.replacing(target, change)
-        return self._way(target, target.blueprint, keeping).plan(observation, self._tried.get(target.key, {}))
+        its, tried = self._way(target, target.blueprint, keeping), self._tried.get(target.key, {})
+        return its.plan(observation, tried, mend=target.key in self.mending)
 
     def _way(self, target: Target, digest: Digest, keeping: Digest | None) -> Way:
         """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a

@@ -38,16 +38,19 @@ class Way:
             return stacks_bound_s(self.rollout)
         return change_bound_s(self.rollout.target, self.rollout.manners)
 
-    def plan(self, observation: Observation, tried: Tried = NOTHING) -> Plan:
-        """What one tick does. tried: family to the template that was tried last; of stacks only."""
+    def plan(self, observation: Observation, tried: Tried = NOTHING, *, mend: bool = False) -> Plan:
+        """What one tick does. Of stacks only: tried, family to the template that was tried last; mend, put back what
+        was changed by hand."""
         if isinstance(self.rollout, StackRollout):
-            return self.rollout.plan(observation, tried)
+            return self.rollout.plan(observation, tried, mend=mend)
         return self.rollout.plan(observation)
 
-    def judge(self, observation: Observation, began: float, worked_s: float, tried: Tried = NOTHING) -> Judgement:
+    def judge(
+        self, observation: Observation, began: float, worked_s: float, tried: Tried = NOTHING, *, mend: bool = False
+    ) -> Judgement:
         """What becomes of the change that goes this way; see planning.judgement and planning.stack_judgement."""
         if isinstance(self.rollout, StackRollout):
-            return judge_stacks(self.rollout, observation, worked_s, tried)
+            return judge_stacks(self.rollout, observation, worked_s, tried, mend=mend)
         return judge(self.rollout, observation, began, worked_s)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from anden.assess import revivals
+from anden.assess import stacks as stacked
 from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, refusals
 from anden.control.asked import Asked
@@ -61,6 +62,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     manners = BY_NAME[target.manners]
     findings = assess(blueprint, target.levels, seen, said, now, manners) if seen is not None else ()
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
+    if seen is not None and (stacks := means.engine.stacks(blueprint, None, target.generations)):
+        findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -177,11 +180,13 @@ def plan(means: Means, at: Asked) -> PlanReport:
     target = means.store.target(key)
     current, replaced = changes.standing(means.store, target)
     problems: list[Problem] = []
+    unread: tuple[Problem, ...] = ()
     try:
         seen, facts = means.engine.observe(key), means.engine.facts(key, topology.zones, topology)
     except Problems as found:
-        # An engine that cannot be asked can still be planned for, from nothing.
-        problems += found.problems
+        # An engine that cannot be asked can still be planned for, from nothing. On AWS that is the ordinary case of
+        # somebody without credentials who wants to know what it would be; `up` refuses then.
+        unread = tuple(found.problems)
         seen, facts = Observation(key, means.clock.now(), present=False), Facts()
     manners = BY_NAME[target.manners] if target else TWIN
     images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
@@ -203,17 +208,19 @@ def plan(means: Means, at: Asked) -> PlanReport:
     try:
         drafted = after(current, replaced, seen, topology, images, facts, marks)
     except Problems as found:
-        return replace(report, problems=(*problems, *found.problems))
+        return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     levels, generations = (target.levels, target.generations) if target else ({}, {})
+    steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
+    by_stacks = bool(means.engine.stacks(drafted, None, generations))
     return replace(
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
-        steps=rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen),
-        warnings=linted.warnings,
-        problems=(*problems, *linted.problems),
+        steps=steps,
+        warnings=(*unread, *linted.warnings) if by_stacks else linted.warnings,
+        problems=(*problems, *(() if by_stacks else unread), *linted.problems),
     )
 
 

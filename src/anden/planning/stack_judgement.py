@@ -22,13 +22,13 @@ MOST_EVIDENCE = 8
 
 
 def judge_stacks(
-    rollout: StackRollout, observation: Observation, worked_s: float, tried: Tried, bound_s: float | None = None
+    rollout: StackRollout, observation: Observation, worked_s: float, tried: Tried, *, mend: bool = False
 ) -> Judgement:
     """The verdict on a change whose target is `rollout`'s (which keeps nothing of what it replaces).
 
     tried: family to the template that this change has tried last. worked_s: how long control has been at it.
     VERIFIED: every stack is settled at the target's own, and nothing else is there. FAILED: a stack failed with a
-    template of this target that was tried, one of the target's is stuck, or all of it takes longer than `bound_s`.
+    template of this target that was tried, one of the target's is stuck, or it takes longer than `stacks_bound_s`.
     """
     failed = rollout.refused(observation, tried)
     stuck = [one for one in rollout.stuck(observation) if one not in failed]
@@ -36,10 +36,10 @@ def judge_stacks(
         return Judgement(Verdict.FAILED, _reason(failed, "failed"), tuple(_evidence([*failed, *stuck])))
     if stuck:
         return Judgement(Verdict.FAILED, _reason(stuck, "is stuck"), tuple(_evidence(stuck)))
-    plan = rollout.plan(observation)
+    plan = rollout.plan(observation, tried, mend=mend)
     if plan.settled:
         return Judgement(Verdict.VERIFIED)
-    bound = stacks_bound_s(rollout) if bound_s is None else bound_s
+    bound = stacks_bound_s(rollout)
     if worked_s > bound:
         return Judgement(Verdict.FAILED, _gave_up(bound, plan))
     return Judgement(Verdict.CONTINUE)

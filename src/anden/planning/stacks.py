@@ -13,6 +13,7 @@ one that is stuck holds up those that use it, and says so.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from anden.model.blueprint import Blueprint
 from anden.model.ids import Digest, EnvironmentKey, ServiceName
@@ -26,6 +27,8 @@ from anden.planning.ordering import chain, users_of
 Tried = Mapping[str, Digest]
 """Family to the template that was last tried by whoever asks. What failed with it is not tried again by itself."""
 NOTHING: Tried = {}
+DRIFTED = Digest("drifted")
+"""In the place of a template's digest: it was changed by hand, and is to be put back."""
 AT_REST = frozenset({StackState.SETTLED, StackState.FAILED})
 """States in which a stack stands as its template says."""
 FELL = frozenset({StackState.FAILED, StackState.STUCK})
@@ -69,9 +72,10 @@ class StackRollout:
         narrow = self.narrow.get(family)
         return narrow is None or self._digests[narrow] != self._digests[self.wide[family]]
 
-    def plan(self, observation: Observation, tried: Tried = NOTHING) -> Plan:
-        """What one tick does for this observation. Where something that was tried has failed, nothing else proceeds."""
-        seen = {stack.family: stack for stack in observation.stacks}
+    def plan(self, observation: Observation, tried: Tried = NOTHING, *, mend: bool = False) -> Plan:
+        """What one tick does for this observation. Where something that was tried has failed, nothing else proceeds.
+        mend: what was changed by hand is put back as its template says, once."""
+        seen = {one.family: _unlike(one) if mend and _to_mend(one, tried) else one for one in observation.stacks}
         if refused := self.refused(observation, tried):
             waits = tuple(Wait(one.family, f"for somebody: it failed ({_first_line(one.why)})") for one in refused)
             return Plan(self.key, self.digest, (), waits)
@@ -264,9 +268,20 @@ class _Work:
                 self.steps.append(Step(Action.DELETE, one.family, why, effect))
 
 
+def _to_mend(one: StackSeen, tried: Tried) -> bool:
+    return bool(one.drifted) and one.template is not None and tried.get(one.family) != one.template
+
+
+def _unlike(one: StackSeen) -> StackSeen:
+    """As one that stands at no template of ours: so it is applied again."""
+    return replace(one, template=DRIFTED)
+
+
 def _reason(one: StackSeen | None) -> str:
     if one is None:
         return "is not there yet"
+    if one.template == DRIFTED:
+        return f"was changed by hand: {_listed(one.drifted)}"
     if one.state is StackState.FAILED:
         return "its last operation failed, and it is tried again"
     return "is not what the blueprint says"

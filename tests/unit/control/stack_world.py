@@ -17,7 +17,7 @@ from anden.model.event import Event
 from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName, ZoneName, instance_id
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.plan import ApplyStack, Caveat, DeleteStack, Receipt, Remove, SetLevel, Step
-from anden.model.problem import Problem
+from anden.model.problem import Problem, Problems
 from anden.model.stack import StackSeen, StackState, StackWanted
 from anden.model.topology import Topology
 from anden.planning.configuration import configure
@@ -76,6 +76,10 @@ class StackWorld(SimulatedEngine):
         self._at_once = at_once
         self.account = Account()
         self.troubles: dict[str, Trouble] = {}
+        self.unreadable: Problem | None = None
+        """Why the account cannot be looked at."""
+        self.keeps_drift = False
+        """Whether it goes on saying that a stack was changed by hand after that was applied again."""
         self.history: list[str] = []
         """What was begun: `+ network`."""
 
@@ -153,8 +157,9 @@ class StackWorld(SimulatedEngine):
         if missing:
             raise ImpossibleError(f"{wanted.family} uses {missing}")
         done = StackSeen(
-            wanted.name, wanted.family, wanted.region, StackState.SETTLED, wanted.digest, blueprint, after=wanted.after
-        )
+            wanted.name, wanted.family, wanted.region, StackState.SETTLED, wanted.digest, blueprint, after=wanted.after,
+            drifted=old.drifted if old and self.keeps_drift else (),
+        )  # fmt: skip
         problem = None
         if (trouble := self._trouble(wanted.family)) is not None:
             state = StackState.STUCK if trouble.stuck else StackState.FAILED
@@ -203,6 +208,8 @@ class StackWorld(SimulatedEngine):
                     account.stacks[family] = operation.becomes
 
     def observe(self, key: EnvironmentKey) -> Observation:
+        if self.unreadable is not None:
+            raise Problems(self.unreadable)
         self._end()
         account = self.account
         stacks = tuple(account.stacks[family] for family in sorted(account.stacks))

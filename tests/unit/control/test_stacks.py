@@ -1,6 +1,7 @@
 """Control over an engine of stacks: every command, what fails, and a control plane that dies on the way."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from anden.model.event import Event, EventKind
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.plan import ApplyStack
 from anden.model.ports import Target
+from anden.model.problem import Problem
 from anden.model.stack import StackState
 from anden.store import open_store
 
@@ -293,3 +295,51 @@ def test_wherever_the_control_plane_dies_the_next_up_ends_at_what_was_asked(tmp_
         assert bench.settled()
         assert not any(one.state is not StackState.SETTLED for one in bench.engine.observe(KEY).stacks)
     raise AssertionError("the fuse is shorter than an `up`")
+
+
+def drift(bench: Bench, family: str, *resources: str) -> None:
+    """Somebody changes these resources by hand, and somebody looks."""
+    bench.engine.account.stacks[family] = replace(bench.engine.account.stacks[family], drifted=resources)
+
+
+def test_what_was_changed_by_hand_is_shown_and_asked_about(bench: Bench) -> None:
+    bench.up()
+    drift(bench, "rules", "WebToApiOut")
+    found = bench.control.status(bench.at()).findings
+    assert [(each.subject, each.text) for each in found if each.subject.startswith("stack")] == [
+        ("stack rules", "changed by hand: WebToApiOut")
+    ]
+    assert bench.up().outcome == Outcome.REFUSED
+    question = next(event for event in bench.said if event.kind is EventKind.QUESTION)
+    assert (question.subject, question.text) == ("changed by hand", "rules: WebToApiOut")
+    assert question.choices is not None
+    assert set(question.choices) == {"keep", "revert"}
+
+
+def test_and_kept_or_put_back_as_told(bench: Bench) -> None:
+    bench.up()
+    drift(bench, "rules", "WebToApiOut")
+    assert bench.up(deployed="keep").outcome == Outcome.DONE
+    assert bench.engine.history == []
+    assert bench.up(deployed="revert").outcome == Outcome.DONE
+    assert bench.engine.history == ["~ rules"]
+    assert "~ rules was changed by hand: WebToApiOut" in bench.text()
+    drift(bench, "rules", "WebToApiOut")
+    bench.run(bench.control.scale(bench.at(), "ana", "web", 3))
+    assert bench.engine.history == ["~ web"]  # nobody told this command to put anything back
+
+
+def test_an_engine_that_goes_on_saying_so_is_not_asked_for_ever(bench: Bench) -> None:
+    bench.up()
+    drift(bench, "rules", "WebToApiOut")
+    bench.engine.keeps_drift = True
+    assert bench.up(deployed="revert").outcome == Outcome.DONE
+    assert bench.engine.history == ["~ rules"]
+
+
+def test_the_plan_of_an_account_that_cannot_be_read_is_made_from_the_manifest_and_says_so(bench: Bench) -> None:
+    bench.engine.unreadable = Problem("aws", "there are no credentials", "", "Sign in.")
+    report = bench.control.plan(bench.at())
+    assert not report.problems
+    assert report.warnings == (bench.engine.unreadable,)
+    assert [f"{step.action} {step.address}" for step in report.steps] == FIRST

@@ -283,7 +283,7 @@ class World:
 
     def run(self, made: StackRollout) -> list[list[str]]:
         """Ticks until all is as it should be; what each did."""
-        told = []
+        told: list[list[str]] = []
         for _ in range(MOST_TICKS):
             plan = made.plan(self.observe())
             if plan.settled:
