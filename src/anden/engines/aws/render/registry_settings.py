@@ -7,7 +7,7 @@ and copied to the recovery region, where the copies' repositories are made by a 
 import json
 
 from anden.engines.aws.render.account import Account, Present
-from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, tags
+from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource
 
 KEPT_COPIES = 50
 """Images that a repository of copies keeps: as many versions as one may want to go back."""
@@ -17,11 +17,10 @@ SIGNATURE_MONTHS = 135
 
 def part(account: Account) -> Part:
     """Scanning, signing, and copying where there is somewhere to copy to."""
-    name = f"anden_{account.client.replace('-', '_')}"
     resources: dict[str, Resource] = {
         "SigningProfile": resource(
             "AWS::Signer::SigningProfile", PlatformId="Notation-OCI-SHA384-ECDSA",
-            SignatureValidityPeriod={"Type": "MONTHS", "Value": SIGNATURE_MONTHS}, Tags=tags(Name=name),
+            SignatureValidityPeriod={"Type": "MONTHS", "Value": SIGNATURE_MONTHS},
         ),
         "Signing": resource("AWS::ECR::SigningConfiguration", Rules=[{
             "SigningProfileArn": att("SigningProfile", "Arn"),
