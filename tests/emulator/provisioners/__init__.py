@@ -1,0 +1,36 @@
+"""Adds to the emulator's CloudFormation the resource types that it lacks, and a check of every type's properties.
+
+Runs inside the emulator's process, under its own Python: nothing here may import anden, or anything but `ministack`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import network, recorded
+from .schema import Schemas
+
+Handlers = dict[str, dict[str, Any]]
+
+
+def install(handlers: Handlers, schemas: Schemas) -> None:
+    """Add ours to the emulator's `handlers` (never in the place of one of its own), and make all of them check."""
+    for kind, made in {**recorded.provisioners(schemas), **network.provisioners(schemas)}.items():
+        handlers.setdefault(kind, made)
+    for kind, its in handlers.items():
+        if kind in schemas:
+            handlers[kind] = _checked(kind, its, schemas)
+
+
+def _checked(kind: str, its: dict[str, Any], schemas: Schemas) -> dict[str, Any]:
+    """The same handlers, which refuse what the type's schema does not allow."""
+
+    def create(logical: str, properties: dict[str, Any], *rest: Any) -> Any:
+        schemas.refuse(kind, logical, properties)
+        return its["create"](logical, properties, *rest)
+
+    def update(id: str, old: dict[str, Any], new: dict[str, Any], stack: str, *logical: str) -> Any:
+        schemas.refuse(kind, logical[0] if logical else id, new)
+        change: Callable[..., Any] = its["update"]
+        return change(id, old, new, stack, *logical)
+
+    return {**its, "create": create, **({"update": update} if "update" in its else {})}
