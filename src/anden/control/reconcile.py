@@ -64,6 +64,7 @@ class Reconciler:
         began = self.clock.monotonic()
         observation = self.sight.observe(key)
         with self.writing(key):
+            self.store.check(key)
             target = self.store.target(key)
             if target is None:
                 return self._told(key, Ticked(began, observation, None))

@@ -143,6 +143,16 @@ class Target:
 class Store(Protocol):
     """Durable records. Every method is one transaction; what returned was written."""
 
+    def hold(self, key: EnvironmentKey, command: Command) -> None:
+        """Keep other control planes from changing it until `let_go`. Raises Problems when another one is at it.
+        Nothing to do where only one control plane can open the store."""
+
+    def let_go(self, key: EnvironmentKey) -> None:
+        """Let others in."""
+
+    def check(self, key: EnvironmentKey) -> None:
+        """Raises Problems when another control plane may be changing it."""
+
     def put_blueprint(self, blueprint: Blueprint) -> None:
         """Keep it under its digest; the same digest again is not an error."""
 

@@ -109,7 +109,9 @@ def _permission(its: Properties, outward: bool) -> dict[str, Any]:
 
 
 def _customer(logical: str, its: Properties, stack: str) -> Made:
-    said = _call(ec2._create_customer_gateway, BgpAsn=its.get("BgpAsn"), IpAddress=its.get("IpAddress"), Type=its["Type"])
+    said = _call(
+        ec2._create_customer_gateway, BgpAsn=its.get("BgpAsn"), IpAddress=its.get("IpAddress"), Type=its["Type"]
+    )
     id = _inside("customerGatewayId", said)
     return id, {"CustomerGatewayId": id}
 

@@ -98,7 +98,9 @@ def _typed(rule: Mapping[str, Any]) -> Mapping[str, Any]:
 def _scalar(value: Any, rule: Mapping[str, Any], at: str) -> Iterator[str]:
     if "enum" in rule and str(value) not in {str(each) for each in rule["enum"]}:
         yield f"{at}: {value} is not a valid enum value"
-    if "enumCaseInsensitive" in rule and str(value).lower() not in {str(e).lower() for e in rule["enumCaseInsensitive"]}:
+    if "enumCaseInsensitive" in rule and str(value).lower() not in {
+        str(e).lower() for e in rule["enumCaseInsensitive"]
+    }:
         yield f"{at}: {value} is not a valid enum value"
     if isinstance(value, str):
         if not rule.get("minLength", 0) <= len(value) <= rule.get("maxLength", len(value)):
