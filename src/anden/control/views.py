@@ -212,8 +212,12 @@ def plan(means: Means, at: Asked) -> PlanReport:
     linted = lint(drafted, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     levels, generations = (target.levels, target.generations) if target else ({}, {})
-    steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
-    by_stacks = bool(means.engine.stacks(drafted, None, generations))
+    try:
+        steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
+        by_stacks = bool(means.engine.stacks(drafted, None, generations))
+    except Problems as found:
+        # What no template can say: this engine's own rules, beside those that hold for all.
+        return replace(report, problems=(*problems, *linted.problems, *found.problems))
     return replace(
         report,
         target=drafted.digest,
