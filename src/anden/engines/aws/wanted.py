@@ -11,7 +11,7 @@ from anden.model.stack import StackWanted
 def wanted(blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]) -> tuple[StackWanted, ...]:
     """Each after those that it uses. keeping: the blueprint that a change replaces. generations: service to how often
     it was restarted. Raises Problems for what no template can say."""
-    stacks = environment(blueprint, caveats(blueprint.topology), keeping)
+    stacks = environment(blueprint, caveats(blueprint.topology), keeping, generations)
     return tuple(
         StackWanted(stack.name, stack.family, stack.region, stack.text, stack.after, stack.lasting) for stack in stacks
     )
