@@ -489,7 +489,8 @@ def knock(url: str) -> int | None:
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=KNOCK_LIMIT_S)
+    made = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = made(parts.hostname or "", parts.port, timeout=KNOCK_LIMIT_S)
     try:
         connection.request("GET", parts.path or "/")
         return connection.getresponse().status

@@ -111,7 +111,8 @@ class Environment:
         steps = [_step(effect) for effect in effects]
         if not self.gateway:
             self.gateway = self.engine.claim(self.key, None, {})
-        return list(self.engine.execute(self.key, steps, self.gateway))
+        said = self.engine.execute(self.key, steps, self.gateway)
+        return [each for each in said if isinstance(each, Receipt)]
 
     def done(self, *effects: Effect) -> None:
         """Execute; each must have worked."""

@@ -8,6 +8,7 @@ from anden.control.news import Done, Judged, News, Ticked
 from anden.control.progress import Progress, ended
 from anden.control.record import Ending, Told, Work
 from anden.control.rollouts import last_wanted, removal_bound_s, way
+from anden.control.urls import url
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import OPEN_STATES, Change, ChangeState, Verdict
@@ -138,6 +139,8 @@ def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
                 why = "what is said above keeps it"
                 fix = "Mend that, then `anden down` again: it goes on with what is left."
                 return Ending(Outcome.FAILED, why, Problem(str(key), "some of it is still there", why, fix))
+        elif isinstance(ticked, Event):
+            yield ticked
         elif isinstance(ticked, Done) and stacks:
             yield from ended(ticked)
     return _unfollowed(key)
@@ -176,7 +179,7 @@ def _verified(means: Means, blueprint: Blueprint, ticked: News, change: Change) 
         if means.knock is None:
             yield Event(EventKind.STEP, "gateway", f"{route.path} → {service.name}", "✓")
             continue
-        status = means.knock(f"http://{gateway}{route.path}")
+        status = means.knock(url(gateway or "", route.path))
         sign = "✓" if status is not None and status < 500 else "!"
         text = f"{route.path} → {status if status is not None else 'no answer'}"
         yield Event(EventKind.STEP, "gateway", text, sign, means.clock.monotonic() - began)

@@ -36,7 +36,10 @@ class Progress:
 
     def of(self, news: News) -> Iterator[Event]:
         """The lines that a piece of news is worth."""
-        if isinstance(news, Done):
+        if isinstance(news, Event):
+            self._last = self._clock.monotonic()
+            yield news
+        elif isinstance(news, Done):
             yield from self._step(news)
         elif isinstance(news, Ticked):
             yield from self._tick(news)

@@ -13,6 +13,7 @@ from anden.control.sight import Sight
 from anden.control.stint import Stints
 from anden.model.change import Change, Judgement, Verdict
 from anden.model.command import BRING_BACK, Outcome
+from anden.model.event import Event
 from anden.model.ids import Digest, EnvironmentKey
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Plan
@@ -122,6 +123,9 @@ class Reconciler:
         for effect in (step.effect for step in made.steps if isinstance(step.effect, ApplyStack)):
             self._tried.setdefault(key, {})[effect.stack.family] = effect.stack.digest
         for receipt in self.engine.execute(key, made.steps, target.gateway) if made.steps else ():
+            if isinstance(receipt, Event):
+                self.tell(key, receipt)
+                continue
             problem = problem or receipt.problem
             if receipt.problem is None:
                 self.sight.acted(key, on)

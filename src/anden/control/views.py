@@ -13,6 +13,7 @@ from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
 from anden.control.rollouts import rehearsal
+from anden.control.urls import url
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.command import RESTORED, Outcome
@@ -150,7 +151,7 @@ def _service(
             )
             for one in instances
         ),
-        url=f"http://{gateway}{service.route.path}" if routed and service.route else None,
+        url=url(gateway, service.route.path) if gateway and routed and service.route else None,
         auth=service.route.auth if service.route else None,
     )  # fmt: skip
 

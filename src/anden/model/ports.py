@@ -77,10 +77,11 @@ class Engine(Protocol):
         """The gateway's listening address to use (`127.0.0.1:8080`): `wanted`, or the default, or the next free port
         where another environment of anden has it (`taken`: address to whose). A stranger's port raises Problems."""
 
-    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:
         """Do the steps in order, at once where they may; a receipt as each ends. A failed step ends the sequence
         of steps that come after it, except instances that were started at once with it, and stacks: those of one plan
-        never depend on each other, and a receipt comes when the stack's operation has ended."""
+        never depend on each other, and a receipt comes when the stack's operation has ended. Events between receipts
+        are worth telling people: what a stack that takes minutes is at, what was retained."""
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""

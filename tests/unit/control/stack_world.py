@@ -13,7 +13,7 @@ from anden.engines.simulated import SimulatedImages, VirtualClock
 from anden.engines.simulated.engine import SimulatedEngine
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
-from anden.model.event import Event
+from anden.model.event import Event, EventKind
 from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName, ZoneName, instance_id
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.plan import ApplyStack, Caveat, DeleteStack, Receipt, Remove, SetLevel, Step
@@ -122,7 +122,7 @@ class StackWorld(SimulatedEngine):
             ),
         )  # fmt: skip
 
-    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:  # type: ignore[override]
         began = self._time.steady()
         mine: list[tuple[Step, Operation]] = []
         for step in steps:
@@ -130,6 +130,7 @@ class StackWorld(SimulatedEngine):
                 self.history.append(f"{step.action} {step.address}")
             match step.effect:
                 case ApplyStack(stack=wanted, blueprint=blueprint):
+                    yield Event(EventKind.STEP, wanted.family, "making what it holds", "…")
                     mine.append((step, self._apply(wanted, blueprint)))
                 case DeleteStack(family=family):
                     mine.append((step, self._delete(family)))
