@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from anden.model.mark import Marks
     from anden.model.observation import Observation
     from anden.model.ports import Clock, Engine, Images, Store
+    from anden.model.report import StateReport
     from anden.model.topology import Topology
     from anden.web.caller import Api
 
@@ -46,6 +47,7 @@ __all__ = [
     "drill",
     "drills",
     "main",
+    "rebuild",
     "run",
     "serve",
 ]
@@ -404,6 +406,24 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
                 context.find(folder / service.source.build, where(marks, f"services/{service.name}/build"))
             except Problems as found:
                 yield from found.problems
+
+
+# State that is kept elsewhere.
+
+
+def rebuild(client: str, engine: EngineName) -> "StateReport":
+    """Everything that is kept of a client elsewhere than on this machine, read back. Raises Problems."""
+    if engine is not EngineName.AWS:
+        where, why = f"--on {engine}", "this machine keeps it, with a copy beside it, and mends it by itself"
+        raise Problems(Problem(where, "has its state here", why, "`anden history --verify` checks it."))
+    from anden.engines.aws.opening import open_state
+    from anden.engines.aws.rebuilding import rebuild as rebuilt
+
+    found = open_state(client)
+    if found is None:
+        what, why = "the account has no state bucket", "nothing of it is kept there yet"
+        raise Problems(Problem(f"state of {client}", what, why, "Set the account up first (docs/aws.md)."))
+    return rebuilt(found[0], client, found[1])
 
 
 # The daemon.

@@ -11,10 +11,14 @@ from tests.emulator.emulator import Emulator
 from tests.unit.control.bench import CLIENT, ENVIRONMENT, START, TWO, manifest
 from tests.unit.control.stack_world import StackWorld
 
+from anden.cli.render.paint import Paint
+from anden.cli.render.state import lines
+from anden.cli.render.words import tag
 from anden.control.asked import Asked
 from anden.control.environment import Control
 from anden.control.runner import InlineRunner
 from anden.engines.aws.lock import LASTS_S, SKEW_S
+from anden.engines.aws.rebuilding import rebuild
 from anden.engines.aws.records import AccountRecords
 from anden.engines.aws.state import State
 from anden.engines.simulated import SimulatedImages, VirtualClock
@@ -130,3 +134,25 @@ def test_down_forgets_the_target_and_keeps_the_record(aws: Emulator, world: Stac
     assert last.outcome == Outcome.DONE
     assert Operator(aws, world, "luis").store.target(KEY) is None
     assert [each.what for each in ana.store.commands(KEY)] == ["down", "up"]
+
+
+def test_everything_reads_back_from_the_bucket_alone(aws: Emulator, world: StackWorld) -> None:
+    ana = Operator(aws, world, "ana")
+    ana.up()
+    ana.up(manifest(web="web:2.0"))
+    found = rebuild(State(aws.client("s3"), BUCKET, CLIENT, time.time), CLIENT, f"s3://{BUCKET}")
+    target = ana.store.target(KEY)
+    assert target is not None
+    assert [(each.environment, each.blueprint, each.changes, each.commands) for each in found.environments] == [
+        (ENVIRONMENT, target.blueprint, 2, 2)
+    ]
+    assert (found.blueprints, found.problems) == (2, ())
+    assert lines(found, Paint()) == [
+        f"banco, s3://{BUCKET}, 2 blueprints",
+        "ENVIRONMENT  TARGET  LATEST CHANGE  CHANGES  COMMANDS",
+        f"dev          {tag(target.blueprint)}    verified       2        2",
+        "✓ all of it reads back as it was written",
+    ]
+    aws.client("s3").delete_object(Bucket=BUCKET, Key=f"blueprints/{str(target.blueprint).replace(':', '-')}.json")
+    found = rebuild(State(aws.client("s3"), BUCKET, CLIENT, time.time), CLIENT, f"s3://{BUCKET}")
+    assert "is not in the bucket" in lines(found, Paint())[-1]

@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
+from anden.engines.aws.journal import READER
 from anden.engines.aws.records import AccountRecords
 from anden.engines.aws.render.account import bucket_name
 from anden.engines.aws.state import State
@@ -30,9 +31,14 @@ NO_BUCKET = frozenset({"404", "NoSuchBucket"})
 
 def open_records(client: str) -> AccountRecords | None:
     """The records in the state bucket of the account whose credentials we have; None: the account has no such bucket.
+    Raises Problems: there are no credentials, or they are not good for that."""
+    found = open_state(client, uuid4().hex)
+    return AccountRecords(found[0], lambda: uuid4().hex, time.time) if found else None
 
-    Raises Problems: there are no credentials, or they are not good for that.
-    """
+
+def open_state(client: str, writer: str = READER) -> tuple[State, str] | None:
+    """The same as engines.aws.state gives it, and where it lies. writer: an id of this process; without one nothing is
+    written."""
     try:
         session = boto3.session.Session()
         words = Config(
@@ -53,8 +59,7 @@ def open_records(client: str) -> AccountRecords | None:
         raise Problems(
             Problem("AWS", "cannot be asked", why, "Check the network and the profile, then again.")
         ) from error
-    state = State(s3, bucket, client, time.time, writer=uuid4().hex)
-    return AccountRecords(state, lambda: uuid4().hex, time.time)
+    return State(s3, bucket, client, time.time, writer), f"s3://{bucket}"
 
 
 def _is_there(s3: "S3Client", bucket: str, account: str) -> bool:
