@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from anden.model.ids import EnvironmentKey
     from anden.model.mark import Marks
     from anden.model.observation import Observation
-    from anden.model.ports import Clock, Engine, Images
+    from anden.model.ports import Clock, Engine, Images, Store
+    from anden.model.report import StateReport
     from anden.model.topology import Topology
     from anden.web.caller import Api
 
@@ -46,6 +47,7 @@ __all__ = [
     "drill",
     "drills",
     "main",
+    "rebuild",
     "run",
     "serve",
 ]
@@ -55,6 +57,10 @@ KNOCK_LIMIT_S = 2.0
 ANY_DIGEST = "sha256:" + "0" * 64
 """For a draft whose images nobody looks at."""
 SIMULATION_LOCK_LIMIT_S = 10.0
+ONE_MACHINE = (
+    "! state is kept on this machine only: the account has no state bucket yet, so no other operator sees the target,"
+    " and nothing keeps two apart"
+)
 FALLEN = Problem("the control plane", "was ended by a drill", "", "The next command starts it again.")
 
 
@@ -154,14 +160,7 @@ def connect(client: str, engine: EngineName, *, start: bool, seen: bool = False)
     if engine is EngineName.SIMULATED:
         return _simulated(client)
     if engine is EngineName.AWS:
-        if start or seen:
-            raise Problems(
-                Problem(
-                    "--on aws", "runs nothing yet", "this version runs the twin, and says how AWS differs from it",
-                    "`anden plan --on aws` shows the differences; `--on local` runs the twin.",
-                )
-            )  # fmt: skip
-        return _aws(client)
+        return _aws(client, needed=start or seen)
     return _local(client, start=start, seen=seen)
 
 
@@ -188,7 +187,7 @@ def _local(client: str, *, start: bool, seen: bool) -> Session:
 def consider(client: str, engine: EngineName) -> Session:
     """An Api over control in this process that knows of nothing that runs: what is computed, is from the manifest."""
     if engine is EngineName.AWS:
-        return _aws(client)
+        return _in_process(client, *_engine_of_aws(), "")
     if engine is EngineName.LOCAL:
         return _twin(client, "")
     from anden.engines.simulated.clock import VirtualClock
@@ -206,12 +205,62 @@ def _twin(client: str, note: str) -> Session:
     return _in_process(client, LocalEngine(root(), images, clock), LocalImages(images, clock), note)
 
 
-def _aws(client: str) -> Session:
+def _engine_of_aws() -> "tuple[Engine, Images]":
     from anden.engines.aws.engine import AwsEngine
     from anden.engines.local.images import LocalImages
 
     clock = SystemClock()
-    return _in_process(client, AwsEngine(clock), LocalImages(root() / "images", clock), "")
+    return AwsEngine(clock), LocalImages(root() / "images", clock)
+
+
+def _aws(client: str, *, needed: bool) -> Session:
+    """Control in this process over the client's account. Its state lies there, in a bucket; where the account has none
+    yet, in the state folder of this machine, which is said. needed: what runs must be seen; otherwise an account that
+    cannot be asked is planned for from nothing."""
+    from anden.engines.aws.opening import open_records
+
+    try:
+        records = open_records(client)
+    except Problems as found:
+        if needed:
+            raise
+        return _in_process(client, *_engine_of_aws(), f"! compared with nothing: {found}")
+    engine, images = _engine_of_aws()
+    files = Files(root() / client / "aws")
+    with contextlib.ExitStack() as undo:
+        if records is not None:
+            undo.callback(records.close)
+            api = _attended(client, engine, images, records, files, undo)
+            return Session(api)
+        if not needed and not files.store.exists():
+            return _in_process(client, engine, images, ONE_MACHINE)
+        files.prepare()
+        undo.enter_context(_alone(files))
+        from anden.store import open_store
+
+        store = open_store(files.store)
+        undo.callback(store.close)
+        return Session(_attended(client, engine, images, store, files, undo), ONE_MACHINE)
+
+
+def _attended(
+    client: str, engine: "Engine", images: "Images", store: "Store", files: Files, undo: contextlib.ExitStack
+) -> "Api":
+    """Control whose ticks have threads of their own, so that a command tells what happens while a stack is made."""
+    import logging
+
+    from anden.control.environment import Control
+    from anden.control.runner import ThreadRunner
+    from anden.web.api.table import Desk
+    from anden.web.caller import InProcess, myself
+
+    files.prepare()
+    logging.basicConfig(
+        filename=files.log, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    control = Control(engine, images, store, SystemClock(), ThreadRunner(), knock)
+    undo.callback(control.close)
+    return InProcess(Desk(client, engine.name, control), myself(), undo.pop_all().close)
 
 
 def _in_process(client: str, engine: "Engine", images: "Images", note: str) -> Session:
@@ -359,6 +408,24 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
                 yield from found.problems
 
 
+# State that is kept elsewhere.
+
+
+def rebuild(client: str, engine: EngineName) -> "StateReport":
+    """Everything that is kept of a client elsewhere than on this machine, read back. Raises Problems."""
+    if engine is not EngineName.AWS:
+        where, why = f"--on {engine}", "this machine keeps it, with a copy beside it, and mends it by itself"
+        raise Problems(Problem(where, "has its state here", why, "`anden history --verify` checks it."))
+    from anden.engines.aws.opening import open_state
+    from anden.engines.aws.rebuilding import rebuild as rebuilt
+
+    found = open_state(client)
+    if found is None:
+        what, why = "the account has no state bucket", "nothing of it is kept there yet"
+        raise Problems(Problem(f"state of {client}", what, why, "Set the account up first (docs/aws.md)."))
+    return rebuilt(found[0], client, found[1])
+
+
 # The daemon.
 
 
@@ -442,7 +509,8 @@ def knock(url: str) -> int | None:
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=KNOCK_LIMIT_S)
+    made = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = made(parts.hostname or "", parts.port, timeout=KNOCK_LIMIT_S)
     try:
         connection.request("GET", parts.path or "/")
         return connection.getresponse().status

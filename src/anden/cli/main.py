@@ -36,6 +36,7 @@ COMMANDS = {
     "prove": "Prove what is declared by really trying it.",
     "drill": "Break something on purpose under load, and show what becomes of it.",
     "history": "Who did what, when, with which outcome.",
+    "state": "What is kept of a client elsewhere than on this machine, read back.",
     "down": "End an environment and leave nothing of it.",
     "doctor": "What this machine lacks.",
     "schema": "The manifest's JSON Schema, for editors.",

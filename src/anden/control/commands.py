@@ -1,15 +1,17 @@
 """The commands that move a target, each a generator of what it tells. They say what should be; ticks make it so."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from anden.assess.stacks import listed
 from anden.control import changes, deployed, follow, refusals
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, meant, wish
 from anden.control.record import UP, Ending, Report, Standing, Told, Work, recorded
+from anden.control.rollouts import way
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
@@ -22,12 +24,22 @@ from anden.model.mark import Marks, find
 from anden.model.observation import Observation
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
+from anden.model.stack import StackSeen
 from anden.model.topology import ImageSource, Service
 from anden.planning.lint import lint
-from anden.planning.steps import plan
 
 ASK, KEEP, REVERT = "ask", "keep", "revert"
 """What to do with images that were deployed beside the manifest."""
+
+BESIDE, HAND = "deployed beside the manifest", "changed by hand"
+BESIDE_CHOICES = {
+    KEEP: "keep what was deployed, and take everything else from the manifest",
+    REVERT: "take the images from the manifest too",
+}
+HAND_CHOICES = {
+    KEEP: "keep what was changed by hand or deployed, and take everything else from the manifest",
+    REVERT: "put back what was changed by hand, and take the images from the manifest too",
+}
 
 ReportOf = Callable[[EnvironmentKey], Report]
 
@@ -58,9 +70,17 @@ def _up(
     own = manners or (target.manners if target else TWIN.name)
     yield follow.heading(key, topology.zones, manners=own)
     beside = deployed.beside(topology, target.deployed if target else {})
+    by_hand = [one for one in seen.stacks if one.drifted]
+    if by_hand and choice == ASK:
+        yield _question(_drifted(by_hand), HAND, HAND_CHOICES)
+        return Ending(Outcome.REFUSED, "it waits for a decision: keep what was changed by hand, or put it back")
     if beside and choice == ASK:
-        yield _question(deployed.said(topology, beside))
+        yield _question(deployed.said(topology, beside), BESIDE, BESIDE_CHOICES)
         return Ending(Outcome.REFUSED, "it waits for a decision: keep what was deployed, or revert to the manifest")
+    if by_hand:
+        yield Event(EventKind.NOTE, choice, _drifted(by_hand), "~")
+        if choice == REVERT:
+            means.reconciler.mending.add(key)
     if beside:
         yield Event(EventKind.NOTE, choice, deployed.said(topology, beside), "~")
     kept = beside if choice == KEEP else {}
@@ -252,11 +272,9 @@ def _move(
 
 def _settled(means: Means, target: Target, blueprint: Blueprint) -> bool:
     """What runs is what should run, seen just now."""
-    caveats = means.caveats(blueprint.topology)
-    seen = means.observe(target.key)
     manners = BY_NAME[target.manners]
-    made = plan(target.key, blueprint, target.levels, target.generations, None, caveats, seen, manners)
-    return made.settled
+    its = way(means.engine, target.key, blueprint, target.levels, target.generations, None, manners)
+    return its.plan(means.observe(target.key), mend=target.key in means.reconciler.mending).settled
 
 
 def _resolve(
@@ -288,12 +306,13 @@ def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:
         yield Event(EventKind.NOTE, warning.where, f"{warning.what}; {warning.why}".rstrip("; "), "!", problem=warning)
 
 
-def _question(text: str) -> Event:
-    choices = {
-        KEEP: "keep what was deployed, and take everything else from the manifest",
-        REVERT: "take the images from the manifest too",
-    }
-    return Event(EventKind.QUESTION, "deployed beside the manifest", text, "!", choices=choices)
+def _question(text: str, subject: str, choices: Mapping[str, str]) -> Event:
+    return Event(EventKind.QUESTION, subject, text, "!", choices=dict(choices))
+
+
+def _drifted(stacks: Sequence[StackSeen]) -> str:
+    """`network: RouteA, RouteB`."""
+    return "; ".join(f"{one.family}: {listed(one.drifted)}" for one in stacks)
 
 
 def _claimed(means: Means, key: EnvironmentKey, target: Target | None, gateway: str | None) -> str:

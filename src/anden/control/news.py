@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from anden.model.change import Change
+from anden.model.event import Event
 from anden.model.observation import Observation
 from anden.model.plan import Plan, Receipt, Step
 from anden.model.ports import Target
@@ -54,7 +55,8 @@ class Stuck:
     problem: Problem
 
 
-News = Done | Judged | Stuck | Ticked
+News = Done | Event | Judged | Stuck | Ticked
+"""An Event is what the engine says by itself while it works."""
 
 
 class Feed:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from anden.assess import revivals
+from anden.assess import stacks as stacked
 from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, refusals
 from anden.control.asked import Asked
@@ -11,6 +12,8 @@ from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
+from anden.control.rollouts import rehearsal
+from anden.control.urls import url
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.command import RESTORED, Outcome
@@ -29,7 +32,6 @@ from anden.planning import reachability
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
-from anden.planning.rehearsal import rehearse
 
 MOST_LOOKED_AT = 50
 """Commands that are searched for what the control plane did by itself."""
@@ -61,6 +63,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     manners = BY_NAME[target.manners]
     findings = assess(blueprint, target.levels, seen, said, now, manners) if seen is not None else ()
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
+    if seen is not None and (stacks := means.engine.stacks(blueprint, None, target.generations)):
+        findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -147,7 +151,7 @@ def _service(
             )
             for one in instances
         ),
-        url=f"http://{gateway}{service.route.path}" if routed and service.route else None,
+        url=url(gateway, service.route.path) if gateway and routed and service.route else None,
         auth=service.route.auth if service.route else None,
     )  # fmt: skip
 
@@ -177,11 +181,13 @@ def plan(means: Means, at: Asked) -> PlanReport:
     target = means.store.target(key)
     current, replaced = changes.standing(means.store, target)
     problems: list[Problem] = []
+    unread: tuple[Problem, ...] = ()
     try:
         seen, facts = means.engine.observe(key), means.engine.facts(key, topology.zones, topology)
     except Problems as found:
-        # An engine that cannot be asked can still be planned for, from nothing.
-        problems += found.problems
+        # An engine that cannot be asked can still be planned for, from nothing. On AWS that is the ordinary case of
+        # somebody without credentials who wants to know what it would be; `up` refuses then.
+        unread = tuple(found.problems)
         seen, facts = Observation(key, means.clock.now(), present=False), Facts()
     manners = BY_NAME[target.manners] if target else TWIN
     images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
@@ -203,17 +209,23 @@ def plan(means: Means, at: Asked) -> PlanReport:
     try:
         drafted = after(current, replaced, seen, topology, images, facts, marks)
     except Problems as found:
-        return replace(report, problems=(*problems, *found.problems))
+        return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     levels, generations = (target.levels, target.generations) if target else ({}, {})
+    try:
+        steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
+        by_stacks = bool(means.engine.stacks(drafted, None, generations))
+    except Problems as found:
+        # What no template can say: this engine's own rules, beside those that hold for all.
+        return replace(report, problems=(*problems, *linted.problems, *found.problems))
     return replace(
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
-        steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen, manners),
-        warnings=linted.warnings,
-        problems=(*problems, *linted.problems),
+        steps=steps,
+        warnings=(*unread, *linted.warnings) if by_stacks else linted.warnings,
+        problems=(*problems, *(() if by_stacks else unread), *linted.problems),
     )
 
 

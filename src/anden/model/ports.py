@@ -18,6 +18,7 @@ from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
 from anden.model.report import AuditReport
+from anden.model.stack import StackWanted
 from anden.model.topology import ImageSource, Topology
 
 
@@ -61,6 +62,14 @@ class Engine(Protocol):
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""
 
+    def stacks(
+        self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
+    ) -> tuple[StackWanted, ...]:
+        """The stacks that the environment is made of, each after those that it uses; () for an engine that places
+        instances itself. keeping: what a change replaces; the firewall then suits both. generations: service to how
+        often it was restarted. Pure."""
+        return ()
+
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Whatever may be slow and changes nothing that runs (unpacking images); tells its progress."""
 
@@ -68,9 +77,11 @@ class Engine(Protocol):
         """The gateway's listening address to use (`127.0.0.1:8080`): `wanted`, or the default, or the next free port
         where another environment of anden has it (`taken`: address to whose). A stranger's port raises Problems."""
 
-    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:
         """Do the steps in order, at once where they may; a receipt as each ends. A failed step ends the sequence
-        of steps that come after it, except instances that were started at once with it."""
+        of steps that come after it, except instances that were started at once with it, and stacks: those of one plan
+        never depend on each other, and a receipt comes when the stack's operation has ended. Events between receipts
+        are worth telling people: what a stack that takes minutes is at, what was retained."""
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""
@@ -132,6 +143,16 @@ class Target:
 
 class Store(Protocol):
     """Durable records. Every method is one transaction; what returned was written."""
+
+    def hold(self, key: EnvironmentKey, command: Command) -> None:
+        """Keep other control planes from changing it until `let_go`. Raises Problems when another one is at it.
+        Nothing to do where only one control plane can open the store."""
+
+    def let_go(self, key: EnvironmentKey) -> None:
+        """Let others in."""
+
+    def check(self, key: EnvironmentKey) -> None:
+        """Raises Problems when another control plane may be changing it."""
 
     def put_blueprint(self, blueprint: Blueprint) -> None:
         """Keep it under its digest; the same digest again is not an error."""

@@ -147,3 +147,27 @@ class AuditReport:
     entries: int
     fault: str = ""
     gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StateOf:
+    """What is kept of one environment. blueprint None: it should not exist. change: the latest."""
+
+    environment: str
+    blueprint: str | None
+    folder: str
+    change: Change | None
+    changes: int
+    commands: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """`anden state rebuild`: everything that is kept elsewhere than on this machine, read back. place: where it lies.
+    problems: what could not be used."""
+
+    client: str
+    place: str
+    blueprints: int
+    environments: tuple[StateOf, ...]
+    problems: tuple[Problem, ...] = ()

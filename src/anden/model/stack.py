@@ -45,9 +45,10 @@ class StackState(StrEnum):
 class StackSeen:
     """A stack as an engine saw it.
 
-    template: the digest of what it was last made from; None: nobody of ours made it. blueprint: the one that last
-    changed it. why: when it is not settled, what happened, in the engine's words, the first cause first. drifted:
-    resources that are not as the template says, by name, when somebody has looked.
+    template: the digest of what it stands at; None: nobody of ours made it, or nothing of it stands (its creation was
+    rolled back). blueprint: the one that last changed it. why: when it is not settled, what happened, in the engine's
+    words, the first cause first, a line each. drifted: resources that are not as the template says, by name, when
+    somebody has looked. after: families of stacks that it uses, as far as the engine knows.
     """
 
     name: str
@@ -58,3 +59,4 @@ class StackSeen:
     blueprint: Digest | None = None
     why: str = ""
     drifted: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()

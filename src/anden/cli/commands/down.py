@@ -26,6 +26,7 @@ def command(words_: Words, folder: Path | None) -> int:
     if here.topology is None or here.topology.production:
         stream.confirm(f"End {name}", said)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         try:
             body = {"at": here.at(with_manifest=False)}
             ended = stream.follow(api.stream("POST", "/v1/down", body), events.columns_for(here.services))

@@ -33,8 +33,7 @@ def command(words: Words, folder: Path | None, steps: bool, exit_code: bool) -> 
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:
-        if note:
-            terminal.progress().say(note)
+        terminal.note(note)
         account = here.topology.account if here.topology and here.engine is EngineName.AWS else None
         paint = terminal.paint_for(terminal.stdout())
         terminal.data(render.lines(report, paint, steps=steps, account=account or ""))

@@ -46,6 +46,7 @@ def command(
     deployed = "revert" if revert else "keep" if said.yes else "ask"
     columns = events.columns_for(here.services)
     with app.connect(here.client, here.engine, start=True) as api:
+        terminal.note(api.note)
         try:
             while True:
                 body = {

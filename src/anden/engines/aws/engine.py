@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.wanted import wanted
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
@@ -14,6 +15,7 @@ from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Engine, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
+from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
 
@@ -41,6 +43,12 @@ class AwsEngine(Engine):
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Raises Problems."""
         raise _later("no templates are rendered")
+
+    def stacks(
+        self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
+    ) -> tuple[StackWanted, ...]:
+        """Rendered from the blueprint."""
+        return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Raises Problems."""

@@ -23,6 +23,7 @@ from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
+from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 from anden.planning.configuration import configure
 from anden.planning.instances import specification
@@ -52,6 +53,12 @@ class LocalEngine:
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """See model.ports.Engine. Every cell has an internet of its own, so all use the same fixed addresses."""
         return caveats.facts(topology, zones)
+
+    def stacks(
+        self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
+    ) -> tuple[StackWanted, ...]:
+        """None: this engine places instances itself."""
+        return ()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
