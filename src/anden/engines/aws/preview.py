@@ -1,0 +1,146 @@
+"""Change sets: what applying a template would do, pinned until somebody executes it or it is thrown away."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from anden.engines.aws.errors import code, explained
+from anden.engines.aws.render.account import bucket_name
+from anden.engines.aws.session import Session
+from anden.model.ids import Digest, EnvironmentKey, short
+from anden.model.problem import Problem, Problems
+from anden.model.stack import StackWanted
+
+MOST_INLINE_BYTES = 51_200
+"""Of a template in the request itself; larger ones go through S3 (CloudFormation user guide, "Quotas")."""
+MOST_TAG = 256
+"""Characters of a tag's value (CloudFormation API, "Tag")."""
+PREVIEW_LIMIT_S = 300.0
+"""To make one change set: a drift-aware one reads every resource of the stack."""
+CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+NOTHING = ("didn't contain changes", "no updates are to be performed")
+CLIENT, ENVIRONMENT, BLUEPRINT = "anden:client", "anden:environment", "anden:blueprint"
+FAMILY, TEMPLATE, AFTER = "anden:family", "anden:template", "anden:after"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One line of a change set. action: CloudFormation's (`Add`, `Modify`, `Remove`). replacement: `True`, `False`,
+    `Conditional` or empty. why: the properties and what changes them."""
+
+    action: str
+    resource: str
+    kind: str
+    replacement: str = ""
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """id: pins it for `execute`. stack: the stack's id. effects empty: applying it would change nothing; there is
+    nothing to execute then, and the change set is gone already."""
+
+    id: str
+    stack: str
+    effects: tuple[Effect, ...]
+
+
+def tags(key: EnvironmentKey, stack: StackWanted, blueprint: Digest) -> Mapping[str, str]:
+    """What a stack is tagged with. CloudFormation puts them back with the rest when an update fails, so that the
+    template's digest always says what stands."""
+    return {
+        CLIENT: key.client, ENVIRONMENT: key.environment, BLUEPRINT: blueprint, FAMILY: stack.family,
+        TEMPLATE: stack.digest, AFTER: " ".join(stack.after)[:MOST_TAG] or "-",
+    }  # fmt: skip
+
+
+def preview(
+    session: Session, key: EnvironmentKey, stack: StackWanted, blueprint: Digest, *, create: bool, drift_aware: bool,
+    poll_s: float, stop: Callable[[], bool],
+) -> ChangeSet:  # fmt: skip
+    """Make the change set; one of the same name, left by a run that was cut off, is made anew. Raises Problems."""
+    where = f"stack {stack.name}"
+    client = session.client("cloudformation", stack.region)
+    name = f"anden-{short(blueprint)}-{stack.digest.removeprefix('sha256:')[:12]}"
+    words: dict[str, Any] = {
+        "StackName": stack.name, "ChangeSetName": name, "ChangeSetType": "CREATE" if create else "UPDATE",
+        "Capabilities": list(CAPABILITIES), "Description": f"blueprint {blueprint}",
+        "Tags": [{"Key": key, "Value": value} for key, value in tags(key, stack, blueprint).items()],
+        **_body(session, key, stack),
+    }  # fmt: skip
+    if drift_aware and not create:
+        words["DeploymentMode"] = "REVERT_DRIFT"
+    with explained(where):
+        try:
+            client.delete_change_set(StackName=stack.name, ChangeSetName=name)
+        except ClientError as error:
+            if code(error) not in ("ChangeSetNotFound", "ChangeSetNotFoundException", "ValidationError"):
+                raise
+        made = client.create_change_set(**words)
+        found = _made(client, made["Id"], where, poll_s, stop)
+    if found["Status"] == "CREATE_COMPLETE":
+        return ChangeSet(made["Id"], made["StackId"], _effects(client, found))
+    reason = str(found.get("StatusReason", "")).rstrip(".")
+    with explained(where):
+        client.delete_change_set(ChangeSetName=made["Id"])
+    if any(each in reason.lower() for each in NOTHING):
+        return ChangeSet(made["Id"], made["StackId"], ())
+    fix = "Nothing was changed. Mend what it names, and run the same command again."
+    raise Problems(Problem(where, "CloudFormation refuses the change set", reason, fix))
+
+
+def _made(client: Any, id: str, where: str, poll_s: float, stop: Callable[[], bool]) -> Mapping[str, Any]:
+    deadline = time.monotonic() + PREVIEW_LIMIT_S
+    while True:
+        found: Mapping[str, Any] = client.describe_change_set(ChangeSetName=id)
+        if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            return found
+        if stop() or time.monotonic() > deadline:
+            what = f"the change set was not ready after {PREVIEW_LIMIT_S:.0f} s"
+            raise Problems(Problem(where, what, "nothing was changed", "Run the same command again."))
+        time.sleep(poll_s)
+
+
+def _effects(client: Any, found: Mapping[str, Any]) -> tuple[Effect, ...]:
+    """All pages of it."""
+    effects = [_effect(each["ResourceChange"]) for each in found["Changes"] if "ResourceChange" in each]
+    while "NextToken" in found:
+        found = client.describe_change_set(ChangeSetName=found["ChangeSetId"], NextToken=found["NextToken"])
+        effects += [_effect(each["ResourceChange"]) for each in found["Changes"] if "ResourceChange" in each]
+    return tuple(effects)
+
+
+def _effect(change: Mapping[str, Any]) -> Effect:
+    why = dict.fromkeys(
+        " ".join(filter(None, (each.get("Target", {}).get("Name") or each.get("Target", {}).get("Attribute", ""),
+                               f"({each['CausingEntity']})" if each.get("CausingEntity") else "")))
+        for each in change.get("Details", ())
+    )  # fmt: skip
+    return Effect(
+        change["Action"], change["LogicalResourceId"], change["ResourceType"], change.get("Replacement", ""),
+        tuple(filter(None, why)),
+    )  # fmt: skip
+
+
+def _body(session: Session, key: EnvironmentKey, stack: StackWanted) -> Mapping[str, str]:
+    """The template in the request, or where S3 has it. Raises Problems: it is too large, and there is no bucket."""
+    body = stack.template.encode()
+    if len(body) <= MOST_INLINE_BYTES:
+        return {"TemplateBody": stack.template}
+    bucket = bucket_name(key.client, session.account())
+    client = session.client("s3", session.region or stack.region)
+    name = f"templates/{stack.digest.removeprefix('sha256:')}.json"
+    try:
+        with explained(f"stack {stack.name}"):
+            client.put_object(Bucket=bucket, Key=name, Body=body, ContentType="application/json")
+    except Problems as found:
+        said = found.__cause__
+        if isinstance(said, ClientError) and code(said) == "NoSuchBucket":
+            what = f"its template has {len(body)} bytes, and there is no bucket {bucket} to hand it over in"
+            why = f"CloudFormation takes {MOST_INLINE_BYTES} bytes in a request"
+            raise Problems(Problem(f"stack {stack.name}", what, why, "Set the account up first (docs/aws.md).")) from said
+        raise
+    return {"TemplateURL": f"{client.meta.endpoint_url}/{bucket}/{name}"}
