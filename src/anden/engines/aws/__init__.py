@@ -1,4 +1,4 @@
-"""The aws engine. For now only what it will do otherwise than the twin, which `plan --on aws` prints."""
+"""The aws engine: the blueprint as CloudFormation stacks, made and seen through AWS's APIs."""
 
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.engine import AwsEngine

@@ -1,13 +1,17 @@
-"""The aws engine's place in the house: it says what it will do otherwise, and refuses the rest in plain words."""
+"""The aws engine: stacks through change sets, tasks as instances, logs. boto3 is loaded only when AWS is really asked."""
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.render.stacks import environment
 from anden.engines.aws.wanted import wanted
+from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
-from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import Observation
@@ -18,61 +22,147 @@ from anden.model.reach import Probe, Probed
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
+if TYPE_CHECKING:
+    from anden.engines.aws.session import Session
+
+POLL_S = 5.0
+"""How often AWS is looked at while somebody waits for news; its APIs tell nothing by themselves."""
+
 
 def _later(what: str) -> Problems:
-    why = "for now it only says what AWS does otherwise (`anden plan --on aws`)"
-    return Problems(Problem("aws", f"the aws engine comes later: {what}", why, "Use the twin: leave out `--on aws`."))
+    why = "this version of the aws engine cannot do that yet"
+    return Problems(Problem("aws", f"comes later: {what}", why, "On the twin it works: leave out `--on aws`."))
 
 
 class AwsEngine(Engine):
-    """See model.ports.Engine: what a plan needs. Everything that would act on AWS raises Problems."""
+    """See model.ports.Engine. What is known of an environment beside AWS itself (its regions, its account) comes from
+    the topologies and blueprints that it is asked about; before that the region is that of the credentials chain.
+
+    poll_s: how often CloudFormation is asked of a stack in work.
+    """
 
     name = EngineName.AWS
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, poll_s: float | None = None) -> None:
         self._clock = clock
+        self._poll_s = poll_s
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._topologies: dict[tuple[str, str], Topology] = {}
+        self._accounts: dict[Digest, str | None] = {}
+        self._versions: dict[EnvironmentKey, tuple[str, int]] = {}
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """What AWS does otherwise than the twin."""
         return caveats(topology)
 
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
-        """Nothing is known before an account is looked at: fixed addresses are known after apply."""
-        return Facts()
+        """Fixed addresses as the network's stack publishes them, and the region's zones; nothing while AWS cannot be
+        asked: a plan is made without an account too."""
+        self._know(topology)
+        from anden.engines.aws import observe
+
+        try:
+            return observe.facts(self._aws(), key, self._regions(key)[0])
+        except Problems:
+            return Facts()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
-        """Raises Problems."""
-        raise _later("no templates are rendered")
+        """A template for each stack."""
+        return {f"{stack.family}.json": stack.text for stack in environment(blueprint, caveats(blueprint.topology))}
 
     def stacks(
         self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
     ) -> tuple[StackWanted, ...]:
         """Rendered from the blueprint."""
+        self._know(blueprint.topology)
+        self._accounts[blueprint.digest] = blueprint.topology.account
         return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
-        """Raises Problems."""
-        raise _later("nothing is prepared")
+        """Whose account it is. Images are not carried to the account's registry by this version."""
+        self._know(blueprint.topology)
+        self._aws().require(blueprint.topology.account)
+        return iter(())
 
     def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:
-        """Raises Problems."""
-        raise _later("it has no gateway")
+        """The gateway is the account's own: where it answers is seen once it is there. Raises Problems: one is asked
+        for."""
+        if wanted is not None:
+            why, fix = "on AWS the gateway's address is API Gateway's", "Leave out `--gateway`; `domain:` names it."
+            raise Problems(Problem(f"gateway {wanted}", "cannot be chosen", why, fix))
+        return ""
 
-    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
-        """Raises Problems."""
-        raise _later("nothing is applied")
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:
+        """See engines.aws.execute."""
+        from anden.engines.aws import execute
+
+        topology = self._topologies.get((key.client, key.environment))
+        work = execute.Work(
+            self._aws(), key, self._poll_s or execute.POLL_S, productive=topology is not None and topology.production,
+            accounts=self._accounts, region=self._regions(key)[0],
+        )  # fmt: skip
+        return execute.execute(work, steps)
 
     def observe(self, key: EnvironmentKey) -> Observation:
-        """Nothing: this version brings nothing up there, and looks at no account."""
-        return Observation(key, self._clock.now(), present=False, absent_reason="nothing is brought up on AWS yet")
+        """What is, now. Raises Problems: AWS cannot be asked."""
+        from anden.engines.aws import observe
+
+        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), 0)
+        return self._versioned(key, seen)
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
-        """Raises Problems."""
-        raise _later("nothing is observed")
+        """By looking every POLL_S. While AWS cannot be asked nothing is new."""
+        left = timeout_s
+        while True:
+            try:
+                version = self.observe(key).version
+            except Problems:
+                version = seen
+            if version > seen or left <= 0:
+                return version
+            pause = min(self._poll_s or POLL_S, left)
+            self._clock.sleep(pause)
+            left -= pause
 
     def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
-        """Raises Problems."""
-        raise _later("there are no logs")
+        """From CloudWatch Logs."""
+        from anden.engines.aws import logs
+
+        return logs.read(self._aws(), key, self._regions(key)[0], service, lines, follow)
+
+    def _aws(self) -> "Session":
+        from anden.engines.aws.session import Session
+
+        with self._lock:
+            if self._session is None:
+                self._session = Session()
+            return self._session
+
+    def _know(self, topology: Topology) -> None:
+        self._topologies[topology.client, topology.environment] = topology
+
+    def _regions(self, key: EnvironmentKey) -> tuple[str, ...]:
+        """The environment's region, and the recovery region. Raises Problems: nothing names one."""
+        topology = self._topologies.get((key.client, key.environment))
+        region = (topology.region if topology else None) or self._aws().region
+        if region is None:
+            fix = "Add `region:` to the manifest, or set AWS_REGION."
+            raise Problems(Problem(str(key), "no region is named", "stacks live in one", fix))
+        return (region, topology.recovery) if topology and topology.recovery else (region,)
+
+    def _versioned(self, key: EnvironmentKey, seen: Observation) -> Observation:
+        """Grows whenever what is seen differs from what was seen last. It begins at the clock's milliseconds, so that
+        it does not go back when another process looks."""
+        from dataclasses import replace
+
+        looks = codec.digest(replace(seen, at=0.0, version=0))
+        with self._lock:
+            before, version = self._versions.get(key, ("", int(self._clock.now() * 1000)))
+            if looks != before:
+                version = max(version + 1, int(self._clock.now() * 1000))
+            self._versions[key] = (looks, version)
+        return replace(seen, version=version)
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """Raises Problems."""

@@ -43,6 +43,7 @@ class Work:
     session: Session
     key: EnvironmentKey
     poll_s: float = POLL_S
+    region: str | None = None
     productive: bool = False
     accounts: Mapping[Digest, str | None] = field(default_factory=dict)
     pinned: Mapping[str, str] = field(default_factory=dict)
@@ -94,7 +95,7 @@ def _do(work: Work, step: Step) -> None:
     elif isinstance(effect, DeleteStack):
         delete(work, effect.name, effect.region)
     elif isinstance(effect, SetLevel):
-        levels.say(work.session, work.key, effect.service, effect.level)
+        levels.say(work.session, work.key, effect.service, effect.level, work.region)
     else:
         raise TypeError(f"the aws engine has no {effect.kind}")
 
@@ -229,5 +230,3 @@ def _stuck(where: str, name: str, cause: happenings.Cause) -> Problem:
     )
     what = f"its update failed, and {cause.resource or 'something'} could not be put back (UPDATE_ROLLBACK_FAILED)"
     return Problem(where, what, f"AWS said: {cause.said}", fix)
-
-

@@ -141,6 +141,8 @@ def _body(session: Session, key: EnvironmentKey, stack: StackWanted) -> Mapping[
         if isinstance(said, ClientError) and code(said) == "NoSuchBucket":
             what = f"its template has {len(body)} bytes, and there is no bucket {bucket} to hand it over in"
             why = f"CloudFormation takes {MOST_INLINE_BYTES} bytes in a request"
-            raise Problems(Problem(f"stack {stack.name}", what, why, "Set the account up first (docs/aws.md).")) from said
+            raise Problems(
+                Problem(f"stack {stack.name}", what, why, "Set the account up first (docs/aws.md).")
+            ) from said
         raise
     return {"TemplateURL": f"{client.meta.endpoint_url}/{bucket}/{name}"}

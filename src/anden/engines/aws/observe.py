@@ -1,0 +1,237 @@
+"""Seeing an environment on AWS: its stacks, and its tasks as instances, such that `status` reads as on the twin.
+
+A task has no ordinal of its own. Within a service the tasks are numbered by age, so that a number stays with its task
+until an older one ends. A task behind the balancer is as healthy as its target group says; any other as its container
+says, and, where the container has no check of its own, as soon as it runs.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from anden.engines.aws import happenings, levels
+from anden.engines.aws.errors import code, explained
+from anden.engines.aws.preview import AFTER, BLUEPRINT, CLIENT, ENVIRONMENT, FAMILY, TEMPLATE
+from anden.engines.aws.session import Session
+from anden.model.blueprint import Facts
+from anden.model.ids import Digest, EnvironmentKey, ServiceName, ZoneName, instance_id
+from anden.model.observation import Exit, Health, InstanceSeen, InstanceState, Observation
+from anden.model.stack import StackSeen, StackState
+
+SERVICES_A_CALL, TASKS_A_CALL = 10, 100
+"""ECS API: DescribeServices, DescribeTasks."""
+SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+STUCK = frozenset({"UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"})
+WITHOUT = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
+"""Nothing of it stands."""
+EGRESS, EVERY = "egress-", "all"
+"""What the network's stack publishes fixed addresses as; `all` where one serves every zone."""
+OUT_OF_MEMORY = "outofmemory"
+STATES = {
+    "PROVISIONING": InstanceState.STARTING, "PENDING": InstanceState.STARTING, "ACTIVATING": InstanceState.STARTING,
+    "RUNNING": InstanceState.RUNNING, "DEACTIVATING": InstanceState.DRAINING, "STOPPING": InstanceState.STOPPING,
+    "DEPROVISIONING": InstanceState.STOPPING,
+}  # fmt: skip
+"""ECS developer guide, "Amazon ECS task lifecycle"."""
+
+
+def observe(session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, version: int) -> Observation:
+    """What is, now. regions: the environment's own first. Raises Problems: AWS cannot be asked."""
+    stacks = tuple(seen for region in dict.fromkeys(regions) for seen in _stacks(session, key, region))
+    if not stacks:
+        reason = "there are no stacks of it in " + ", ".join(dict.fromkeys(regions))
+        return Observation(key, at, present=False, absent_reason=reason, version=version, boot="aws")
+    region = regions[0]
+    cluster = levels.cluster(session, key, region)
+    instances, said = _instances(session, cluster, region) if cluster else ((), {})
+    return Observation(
+        key, at, present=True, instances=instances, facts=facts(session, key, region), boot="aws", version=version,
+        stacks=stacks, levels=said, gateway=_published(session, key, region, "edge/entrance"),
+    )  # fmt: skip
+
+
+def facts(session: Session, key: EnvironmentKey, region: str) -> Facts:
+    """What the network's stack publishes as fixed addresses, and the region's zones for a, b, c, d."""
+    client = session.client("ssm", region)
+    egress: dict[str, IPv4Address] = {}
+    space = f"/anden/{key.client}/{key.environment}/network/"
+    with explained(str(key)):
+        for page in client.get_paginator("get_parameters_by_path").paginate(Path=space):
+            for each in page["Parameters"]:
+                name = each["Name"].removeprefix(space)
+                if name.startswith(EGRESS):
+                    zone = name.removeprefix(EGRESS)
+                    egress["*" if zone == EVERY else zone] = IPv4Address(each["Value"])
+        return Facts(egress, zones(session, region))
+
+
+def zones(session: Session, region: str) -> Mapping[str, str]:
+    """Our zones to the region's, in the order of their names: `a` to `us-east-1a`. Local zones are left out."""
+    asked = session.client("ec2", region).describe_availability_zones(
+        Filters=[{"Name": "state", "Values": ["available"]}]
+    )
+    plain = (
+        each["ZoneName"] for each in asked["AvailabilityZones"]
+        if each.get("ZoneType", "availability-zone") == "availability-zone"
+    )  # fmt: skip
+    return dict(zip("abcd", sorted(plain), strict=False))
+
+
+def _published(session: Session, key: EnvironmentKey, region: str, name: str) -> str | None:
+    try:
+        with explained(str(key)):
+            full = f"/anden/{key.client}/{key.environment}/{name}"
+            found: str = session.client("ssm", region).get_parameter(Name=full)["Parameter"]["Value"]
+            return found
+    except Exception as error:
+        cause = error.__cause__
+        if isinstance(cause, ClientError) and code(cause) == "ParameterNotFound":
+            return None
+        raise
+
+
+def _stacks(session: Session, key: EnvironmentKey, region: str) -> Iterator[StackSeen]:
+    client = session.client("cloudformation", region)
+    with explained(f"stacks of {key}"):
+        for page in client.get_paginator("describe_stacks").paginate():
+            for each in page["Stacks"]:
+                tags = {tag["Key"]: tag["Value"] for tag in each.get("Tags", ())}
+                if (tags.get(CLIENT), tags.get(ENVIRONMENT)) == (key.client, key.environment):
+                    yield _stack(client, each, tags, region)
+
+
+def _stack(client: Any, found: Mapping[str, Any], tags: Mapping[str, str], region: str) -> StackSeen:
+    status, id = found["StackStatus"], found["StackId"]
+    state = _state(status)
+    why = ""
+    if state in (StackState.FAILED, StackState.STUCK):
+        cause = happenings.cause(client, id)
+        why = f"{cause.resource}: {cause.said}" if cause.resource else cause.said
+    elif state is StackState.WORKING:
+        why = status
+    template = None if status in WITHOUT or TEMPLATE not in tags else Digest(tags[TEMPLATE])
+    blueprint = Digest(tags[BLUEPRINT]) if BLUEPRINT in tags else None
+    after = tuple(name for name in tags.get(AFTER, "").split() if name != "-")
+    return StackSeen(found["StackName"], tags.get(FAMILY, ""), region, state, template, blueprint, why, (), after)
+
+
+def _state(status: str) -> StackState:
+    if status == "REVIEW_IN_PROGRESS":
+        return StackState.FAILED
+    if status.endswith("IN_PROGRESS"):
+        return StackState.WORKING
+    if status in SETTLED:
+        return StackState.SETTLED
+    return StackState.STUCK if status in STUCK else StackState.FAILED
+
+
+def _instances(session: Session, cluster: str, region: str) -> tuple[tuple[InstanceSeen, ...], Mapping[str, int]]:
+    client, seen, said = session.client("ecs", region), [], {}
+    with explained(f"cluster {cluster}"):
+        services = [arn for page in client.get_paginator("list_services").paginate(cluster=cluster)
+                    for arn in page["serviceArns"]]  # fmt: skip
+        for some in _cut(services, SERVICES_A_CALL):
+            for service in client.describe_services(cluster=cluster, services=some, include=["TAGS"])["services"]:
+                name = service["serviceName"]
+                tags = {tag["key"]: tag["value"] for tag in service.get("tags", ())}
+                if tags.get(levels.LEVEL, "").isdigit():
+                    said[name] = int(tags[levels.LEVEL])
+                healths = _healths(session, region, service)
+                for number, task in enumerate(_tasks(client, cluster, name), 1):
+                    seen.append(_instance(client, name, number, task, healths))
+    return tuple(sorted(seen, key=lambda each: (each.service, each.ordinal))), said
+
+
+def _tasks(client: Any, cluster: str, service: str) -> list[Mapping[str, Any]]:
+    """Those that should run, oldest first."""
+    arns = [arn for page in client.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
+            for arn in page["taskArns"]]  # fmt: skip
+    found: list[Mapping[str, Any]] = []
+    for some in _cut(arns, TASKS_A_CALL):
+        found += client.describe_tasks(cluster=cluster, tasks=some)["tasks"]
+    return sorted(found, key=lambda task: (str(task["createdAt"]), task["taskArn"]))
+
+
+def _healths(session: Session, region: str, service: Mapping[str, Any]) -> Mapping[str, tuple[str, str]] | None:
+    """Address to the balancer's state and reason of it; None: it is behind no balancer."""
+    groups = [each["targetGroupArn"] for each in service.get("loadBalancers", ()) if each.get("targetGroupArn")]
+    if not groups:
+        return None
+    client, found = session.client("elbv2", region), {}
+    for group in groups:
+        for each in client.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]:
+            health = each["TargetHealth"]
+            found[each["Target"]["Id"]] = (health["State"], health.get("Description", health.get("Reason", "")))
+    return found
+
+
+_revisions: dict[str, tuple[Digest, str]] = {}
+"""Task definitions never change: ARN to the image's digest and the image's name."""
+
+
+def _revision(client: Any, arn: str, service: str) -> tuple[Digest, str]:
+    if arn not in _revisions:
+        defined = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        own = [each for each in defined["containerDefinitions"] if each["name"] == service]
+        image = (own or defined["containerDefinitions"])[0]["image"]
+        name, _, digest = image.partition("@")
+        _revisions[arn] = (Digest(digest), f"{name.rpartition('/')[2]}@{digest}" if digest else image)
+    return _revisions[arn]
+
+
+def _instance(
+    client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None
+) -> InstanceSeen:
+    revision, image = _revision(client, task["taskDefinitionArn"], service)
+    own = next((each for each in task.get("containers", ()) if each["name"] == service), {})
+    address = _address(task)
+    health, answer = _health(task, own, healths, address)
+    began = task.get("startedAt") or task["createdAt"]
+    return InstanceSeen(
+        id=instance_id(service, number), service=ServiceName(service), ordinal=number, zone=_zone(task),
+        address=IPv4Address(address), revision=revision, image_name=image,
+        state=STATES.get(task["lastStatus"], InstanceState.STOPPING), health=health, since=began.timestamp(),
+        ever_healthy=health is Health.HEALTHY, exit=_exit(task, own), answer=answer,
+    )  # fmt: skip
+
+
+def _zone(task: Mapping[str, Any]) -> ZoneName:
+    """The last letter of the region's own name for it."""
+    return ZoneName((task.get("availabilityZone") or "a")[-1])
+
+
+def _address(task: Mapping[str, Any]) -> str:
+    for attachment in task.get("attachments", ()):
+        for each in attachment.get("details", ()):
+            if each["name"] == "privateIPv4Address":
+                return str(each["value"])
+    return "0.0.0.0"  # noqa: S104 - no address yet
+
+
+def _health(
+    task: Mapping[str, Any], own: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None, address: str
+) -> tuple[Health, str]:
+    if task["lastStatus"] != "RUNNING":
+        return Health.UNKNOWN, ""
+    if healths is not None:
+        state, why = healths.get(address, ("initial", ""))
+        if state == "healthy":
+            return Health.HEALTHY, ""
+        return (Health.UNKNOWN if state == "initial" else Health.UNHEALTHY), why
+    judged = own.get("healthStatus") or task.get("healthStatus") or "UNKNOWN"
+    if judged == "UNHEALTHY":
+        return Health.UNHEALTHY, "its container's check fails"
+    return Health.HEALTHY, ""
+
+
+def _exit(task: Mapping[str, Any], own: Mapping[str, Any]) -> Exit | None:
+    if "exitCode" not in own or own["exitCode"] is None:
+        return None
+    ended = task.get("stoppedAt") or task.get("stoppingAt") or task["createdAt"]
+    return Exit(int(own["exitCode"]), ended.timestamp(), OUT_OF_MEMORY in own.get("reason", "").lower())
+
+
+def _cut(names: Sequence[str], size: int) -> Iterable[list[str]]:
+    return (list(names[at : at + size]) for at in range(0, len(names), size))
