@@ -65,10 +65,11 @@ class Emulator:
     def client(self, service: str, region: str = REGION, account: str = ACCOUNT) -> Any:
         """A boto3 client of it."""
         words = self.variables(account, region)
-        return boto3.session.Session(
+        session: Any = boto3.session.Session(
             aws_access_key_id=words["AWS_ACCESS_KEY_ID"], aws_secret_access_key=words["AWS_SECRET_ACCESS_KEY"],
             region_name=region,
-        ).client(service, endpoint_url=self.url, config=Config(retries={"total_max_attempts": 1}))  # fmt: skip
+        )  # fmt: skip
+        return session.client(service, endpoint_url=self.url, config=Config(retries={"total_max_attempts": 1}))
 
     def forget(self) -> None:
         """Everything that was made in it is gone."""

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-
 from tests.emulator.emulator import Emulator
 
 Resources = dict[str, dict[str, Any]]
@@ -123,7 +122,7 @@ def test_an_update_is_checked_too_and_put_back(aws: Emulator) -> None:
 
 def test_a_property_that_aws_takes_only_once_makes_a_new_resource(aws: Emulator) -> None:
     client = aws.client("cloudformation")
-    ids = []
+    ids: list[Any] = []
     for name in ("one", "one", "two"):
         resources = {
             "Domains": made("AWS::Route53Resolver::FirewallDomainList", Name=name, Domains=[f"{len(ids)}.example"])

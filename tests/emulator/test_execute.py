@@ -2,11 +2,13 @@
 
 import json
 import threading
-from collections.abc import Iterator
+import urllib.request
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.emulator.emulator import ACCOUNT, REGION, Emulator
+from tests.emulator.test_emulator import settled
 
 from anden.engines.aws import execute
 from anden.engines.aws.engine import AwsEngine
@@ -19,8 +21,6 @@ from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.plan import Action, ApplyStack, DeleteStack, Receipt, Step
 from anden.model.problem import Problem, Problems
 from anden.model.stack import StackSeen, StackState, StackWanted
-from tests.emulator.emulator import ACCOUNT, REGION, Emulator
-from tests.emulator.test_emulator import settled
 
 KEY = EnvironmentKey("banco", "dev", EngineName.AWS)
 BLUEPRINT = Digest("sha256:" + "b" * 64)
@@ -33,7 +33,7 @@ def topic(name: str, **more: Any) -> dict[str, Any]:
     return {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": name}, **more}
 
 
-def stack(name: str = NAME, lasting: bool = False, **resources: dict[str, Any]) -> StackWanted:
+def stack(name: str = NAME, lasting: bool = False, **resources: Any) -> StackWanted:
     template = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
     return StackWanted(name, name.rpartition("-")[2], REGION, template, ("network",), lasting)
 
@@ -130,7 +130,7 @@ def test_stacks_of_one_plan_run_at_once_and_one_failure_takes_nobody_along(aws: 
 
 
 @pytest.fixture
-def held(aws: Emulator) -> Iterator[tuple[StackWanted, Any]]:
+def held(aws: Emulator) -> tuple[StackWanted, Any]:
     """A stack that stays in work until it is signalled, and how to do that."""
     wanted = stack(
         Handle={"Type": "AWS::CloudFormation::WaitConditionHandle"},
@@ -141,16 +141,19 @@ def held(aws: Emulator) -> Iterator[tuple[StackWanted, Any]]:
     )  # fmt: skip
 
     def release() -> None:
-        import urllib.request
-
         cfn = aws.client("cloudformation")
         url = cfn.describe_stack_resource(StackName=NAME, LogicalResourceId="Handle")
         body = json.dumps({"Status": "SUCCESS", "UniqueId": "1", "Reason": "", "Data": ""}).encode()
         address = url["StackResourceDetail"]["PhysicalResourceId"]
-        asked = urllib.request.Request(address, data=body, method="PUT", headers={"Content-Type": ""})
-        urllib.request.urlopen(asked, timeout=5).close()
+        asked = urllib.request.Request(  # noqa: S310 - loopback
+            address,
+            data=body,
+            method="PUT",
+            headers={"Content-Type": ""},
+        )
+        urllib.request.urlopen(asked, timeout=5).close()  # noqa: S310 - loopback
 
-    yield wanted, release
+    return wanted, release
 
 
 def test_a_run_that_is_cut_off_is_taken_up_by_the_next(aws: Emulator, held: tuple[StackWanted, Any]) -> None:
@@ -189,7 +192,8 @@ def test_what_was_approved_is_executed_and_nothing_else(aws: Emulator) -> None:
 
 
 def test_a_large_template_goes_through_the_bucket(aws: Emulator) -> None:
-    wanted = stack(**{f"T{number}": topic(f"topic-{number:04}-" + "x" * 200) for number in range(220)})
+    topics: dict[str, Any] = {f"T{number}": topic(f"topic-{number:04}-" + "x" * 200) for number in range(220)}
+    wanted = stack(**topics)
     assert len(wanted.template) > MOST_INLINE_BYTES
     (problem,), _ = run(applying(wanted))
     assert problem is not None

@@ -33,8 +33,8 @@ def _inside(tag: str, text: str) -> str:
     return found.group(1).strip() if found else ""
 
 
-def _exists(store: Mapping[str, Any], id: str | None, what: str) -> None:
-    if id is not None and id not in store:
+def _exists(store: Mapping[str, Any], its_id: str | None, what: str) -> None:
+    if its_id is not None and its_id not in store:
         raise ValueError(f"The {what} '{id}' does not exist (Service: Ec2, Status Code: 400)")
 
 
@@ -53,17 +53,17 @@ def _fixed(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Mapping[str,
 
 def _address(logical: str, its: Properties, stack: str) -> Made:
     said = _call(ec2._allocate_address, Domain=its.get("Domain", "vpc"))
-    address, id = _inside("publicIp", said), _inside("allocationId", said)
-    return address, {"AllocationId": id, "PublicIp": address}
+    address, its_id = _inside("publicIp", said), _inside("allocationId", said)
+    return address, {"AllocationId": its_id, "PublicIp": address}
 
 
-def _release(id: str, its: Properties) -> None:
+def _release(its_id: str, its: Properties) -> None:
     for allocation, each in list(ec2._addresses.items()):
-        if each["PublicIp"] == id:
+        if each["PublicIp"] == its_id:
             if any(
                 nat["AllocationId"] == allocation and nat["State"] != "deleted" for nat in ec2._nat_gateways.values()
             ):
-                raise ValueError(f"Address {id} is in use (Service: Ec2, Status Code: 400, Error Code: InUse)")
+                raise ValueError(f"Address {its_id} is in use (Service: Ec2, Status Code: 400, Error Code: InUse)")
             _call(ec2._release_address, AllocationId=allocation)
 
 
@@ -76,8 +76,8 @@ def _nat(logical: str, its: Properties, stack: str) -> Made:
         ec2._create_nat_gateway, SubnetId=its.get("SubnetId"), AllocationId=its.get("AllocationId"),
         ConnectivityType=its.get("ConnectivityType"),
     )  # fmt: skip
-    id = _inside("natGatewayId", said)
-    return id, {"NatGatewayId": id}
+    its_id = _inside("natGatewayId", said)
+    return its_id, {"NatGatewayId": its_id}
 
 
 def _rule(outward: bool) -> Callable[[str, Properties, str], Made]:
@@ -85,14 +85,14 @@ def _rule(outward: bool) -> Callable[[str, Properties, str], Made]:
         _exists(ec2._security_groups, its.get("GroupId"), "security group")
         action = ec2._authorize_sg_egress if outward else ec2._authorize_sg_ingress
         said = _call(action, GroupId=its["GroupId"], **_permission(its, outward))
-        id = _inside("securityGroupRuleId", said) or f"sgr-{logical}"
-        return id, {"Id": id}
+        its_id = _inside("securityGroupRuleId", said) or f"sgr-{logical}"
+        return its_id, {"Id": its_id}
 
     return create
 
 
 def _unrule(outward: bool) -> Callable[[str, Properties], None]:
-    def delete(id: str, its: Properties) -> None:
+    def delete(its_id: str, its: Properties) -> None:
         if its.get("GroupId") in ec2._security_groups:
             action = ec2._revoke_sg_egress if outward else ec2._revoke_sg_ingress
             _call(action, GroupId=its["GroupId"], **_permission(its, outward))
@@ -114,14 +114,14 @@ def _customer(logical: str, its: Properties, stack: str) -> Made:
     said = _call(
         ec2._create_customer_gateway, BgpAsn=its.get("BgpAsn"), IpAddress=its.get("IpAddress"), Type=its["Type"]
     )
-    id = _inside("customerGatewayId", said)
-    return id, {"CustomerGatewayId": id}
+    its_id = _inside("customerGatewayId", said)
+    return its_id, {"CustomerGatewayId": its_id}
 
 
 def _gateway(logical: str, its: Properties, stack: str) -> Made:
     said = _call(ec2._create_vpn_gateway, Type=its["Type"], AmazonSideAsn=its.get("AmazonSideAsn"))
-    id = _inside("vpnGatewayId", said)
-    return id, {"VPNGatewayId": id}
+    its_id = _inside("vpnGatewayId", said)
+    return its_id, {"VPNGatewayId": its_id}
 
 
 def _connection(logical: str, its: Properties, stack: str) -> Made:
@@ -131,8 +131,8 @@ def _connection(logical: str, its: Properties, stack: str) -> Made:
         ec2._create_vpn_connection, Type=its["Type"], CustomerGatewayId=its["CustomerGatewayId"],
         VpnGatewayId=its.get("VpnGatewayId"), Options__StaticRoutesOnly=its.get("StaticRoutesOnly"),
     )  # fmt: skip
-    id = _inside("vpnConnectionId", said)
-    return id, {"VpnConnectionId": id}
+    its_id = _inside("vpnConnectionId", said)
+    return its_id, {"VpnConnectionId": its_id}
 
 
 def _connection_route(logical: str, its: Properties, stack: str) -> Made:
@@ -150,7 +150,7 @@ def _propagation(logical: str, its: Properties, stack: str) -> Made:
     return f"{its['VpnGatewayId']}-{logical}", {"Id": f"{its['VpnGatewayId']}-{logical}"}
 
 
-def _no_propagation(id: str, its: Properties) -> None:
+def _no_propagation(its_id: str, its: Properties) -> None:
     for table in its["RouteTableIds"]:
         if table in ec2._route_tables:
             _call(ec2._disable_vgw_route_propagation, RouteTableId=table, GatewayId=its["VpnGatewayId"])
@@ -158,8 +158,8 @@ def _no_propagation(id: str, its: Properties) -> None:
 
 def _acl(logical: str, its: Properties, stack: str) -> Made:
     _exists(ec2._vpcs, its["VpcId"], "vpc ID")
-    id = _inside("networkAclId", _call(ec2._create_network_acl, VpcId=its["VpcId"]))
-    return id, {"Id": id}
+    its_id = _inside("networkAclId", _call(ec2._create_network_acl, VpcId=its["VpcId"]))
+    return its_id, {"Id": its_id}
 
 
 def _entry(logical: str, its: Properties, stack: str) -> Made:
@@ -169,8 +169,8 @@ def _entry(logical: str, its: Properties, stack: str) -> Made:
             " (Service: Ec2, Status Code: 400, Error Code: NetworkAclEntryAlreadyExists)"
         )
     _call(ec2._create_network_acl_entry, **_entry_words(its))
-    id = f"{its['NetworkAclId']}-{its['RuleNumber']}-{_text(its.get('Egress', False))}"
-    return id, {"Id": id}
+    its_id = f"{its['NetworkAclId']}-{its['RuleNumber']}-{_text(its.get('Egress', False))}"
+    return its_id, {"Id": its_id}
 
 
 def _has_entry(its: Properties) -> bool:
@@ -184,38 +184,38 @@ def _entry_words(its: Properties) -> dict[str, Any]:
     return {**{name: its.get(name) for name in names}, "Egress": its.get("Egress", False)}
 
 
-def _no_entry(id: str, its: Properties) -> None:
+def _no_entry(its_id: str, its: Properties) -> None:
     if its["NetworkAclId"] in ec2._network_acls:
         _call(ec2._delete_network_acl_entry, **_entry_words(its))
 
 
-def _change_entry(id: str, old: Properties, new: Properties) -> None:
+def _change_entry(its_id: str, old: Properties, new: Properties) -> None:
     _call(ec2._replace_network_acl_entry, **_entry_words(new))
 
 
 def _acl_association(logical: str, its: Properties, stack: str) -> Made:
     _exists(ec2._network_acls, its["NetworkAclId"], "network ACL")
     _exists(ec2._subnets, its["SubnetId"], "subnet ID")
-    id = f"aclassoc-{its['SubnetId'].removeprefix('subnet-')}"
+    its_id = f"aclassoc-{its['SubnetId'].removeprefix('subnet-')}"
     for acl in ec2._network_acls.values():
         acl["Associations"] = [each for each in acl["Associations"] if each["SubnetId"] != its["SubnetId"]]
     ec2._network_acls[its["NetworkAclId"]]["Associations"].append(
-        {"NetworkAclAssociationId": id, "SubnetId": its["SubnetId"]}
+        {"NetworkAclAssociationId": its_id, "SubnetId": its["SubnetId"]}
     )
-    return id, {"AssociationId": id}
+    return its_id, {"AssociationId": its_id}
 
 
-def _no_acl_association(id: str, its: Properties) -> None:
+def _no_acl_association(its_id: str, its: Properties) -> None:
     for acl in ec2._network_acls.values():
-        acl["Associations"] = [each for each in acl["Associations"] if each["NetworkAclAssociationId"] != id]
+        acl["Associations"] = [each for each in acl["Associations"] if each["NetworkAclAssociationId"] != its_id]
 
 
 def _ends(action: str, word: str) -> Callable[[str, Properties], None]:
     """Its end, by the EC2 action that takes the id as `word`; what is gone already is no fault."""
 
-    def delete(id: str, its: Properties) -> None:
+    def delete(its_id: str, its: Properties) -> None:
         try:
-            _call(getattr(ec2, action), **{word: id})
+            _call(getattr(ec2, action), **{word: its_id})
         except ValueError as error:
             if "NotFound" not in str(error):
                 raise
@@ -223,7 +223,7 @@ def _ends(action: str, word: str) -> Callable[[str, Properties], None]:
     return delete
 
 
-def _no_connection_route(id: str, its: Properties) -> None:
+def _no_connection_route(its_id: str, its: Properties) -> None:
     if its["VpnConnectionId"] in ec2._vpn_connections:
         _call(
             ec2._delete_vpn_connection_route, VpnConnectionId=its["VpnConnectionId"],
@@ -231,7 +231,7 @@ def _no_connection_route(id: str, its: Properties) -> None:
         )  # fmt: skip
 
 
-def _in_place(id: str, old: Properties, new: Properties) -> None:
+def _in_place(its_id: str, old: Properties, new: Properties) -> None:
     """Tags, and what the emulator's EC2 does not keep."""
 
 

@@ -81,14 +81,14 @@ def keeping(kind: str, prefix: str, schemas: Schemas) -> dict[str, Any]:
     schema = schemas.of(kind)
 
     def create(logical: str, properties: dict[str, Any], stack: str) -> Made:
-        id = prefix + number(kind, logical, stack, repr(sorted(_fixed(properties).items())))
-        return id, attributes(kind, schema, id, properties)
+        its_id = prefix + number(kind, logical, stack, repr(sorted(_fixed(properties).items())))
+        return its_id, attributes(kind, schema, its_id, properties)
 
     def _fixed(properties: Mapping[str, Any]) -> dict[str, Any]:
         return {name: properties[name] for name in replacing(schema) if name in properties}
 
-    return {"create": create, **changing(create, lambda id, properties: None, _fixed),
-            "attributes": lambda id, properties: attributes(kind, schema, id, properties)}  # fmt: skip
+    return {"create": create, **changing(create, lambda its_id, properties: None, _fixed),
+            "attributes": lambda its_id, properties: attributes(kind, schema, its_id, properties)}  # fmt: skip
 
 
 def changing(
@@ -101,21 +101,21 @@ def changing(
     kept: dict[str, Attributes] = {}
 
     def made(logical: str, properties: dict[str, Any], stack: str) -> Made:
-        id, its = create(logical, properties, stack)
-        kept[id] = its
-        return id, its
+        its_id, its = create(logical, properties, stack)
+        kept[its_id] = its
+        return its_id, its
 
-    def update(id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical: str | None = None) -> Made:
+    def update(its_id: str, old: dict[str, Any], new: dict[str, Any], stack: str, logical: str | None = None) -> Made:
         if fixed(old) != fixed(new):
-            return made(logical or id, new, stack)
+            return made(logical or its_id, new, stack)
         if change is not None:
-            change(id, old, new)
-        return id, kept.get(id, {})
+            change(its_id, old, new)
+        return its_id, kept.get(its_id, {})
 
     return {"create": made, "update": update, "update_with_logical_id": True, "delete": delete}
 
 
-def attributes(kind: str, schema: Mapping[str, Any], id: str, properties: Mapping[str, Any]) -> Attributes:
+def attributes(kind: str, schema: Mapping[str, Any], its_id: str, properties: Mapping[str, Any]) -> Attributes:
     """A value for everything that the schema says AWS sets: the id where it is an id, an ARN where it is one."""
     made: Attributes = {}
     for name in only_read(schema):
@@ -123,9 +123,11 @@ def attributes(kind: str, schema: Mapping[str, Any], id: str, properties: Mappin
         if rule.get("type") == "array":
             made[name] = []
         elif "arn" in name.lower():
-            made[name] = id if id.startswith("arn:") else f"arn:aws:{kind.split('::')[1].lower()}:::{kind[5:]}/{id}"
+            made[name] = (
+                its_id if its_id.startswith("arn:") else f"arn:aws:{kind.split('::')[1].lower()}:::{kind[5:]}/{its_id}"
+            )
         else:
-            made[name] = id
+            made[name] = its_id
     return made
 
 

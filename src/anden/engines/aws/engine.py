@@ -1,7 +1,8 @@
-"""The aws engine: stacks through change sets, tasks as instances, logs. boto3 is loaded only when AWS is really asked."""
+"""The aws engine: stacks through change sets, tasks as instances, logs. boto3 is loaded only when AWS is asked."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anden.engines.aws.caveats import caveats
@@ -60,7 +61,7 @@ class AwsEngine(Engine):
         """Fixed addresses as the network's stack publishes them, and the region's zones; nothing while AWS cannot be
         asked: a plan is made without an account too."""
         self._know(topology)
-        from anden.engines.aws import observe
+        from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
         try:
             return observe.facts(self._aws(), key, self._regions(key)[0])
@@ -95,7 +96,7 @@ class AwsEngine(Engine):
 
     def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:
         """See engines.aws.execute."""
-        from anden.engines.aws import execute
+        from anden.engines.aws import execute  # noqa: PLC0415 - boto3
 
         topology = self._topologies.get((key.client, key.environment))
         work = execute.Work(
@@ -106,13 +107,13 @@ class AwsEngine(Engine):
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. Raises Problems: AWS cannot be asked."""
-        from anden.engines.aws import observe
+        from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
         seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), 0)
         return self._versioned(key, seen)
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
-        """By looking every POLL_S. While AWS cannot be asked nothing is new."""
+        """By looking every POLL_S: its APIs tell nothing by themselves. While AWS cannot be asked nothing is new."""
         left = timeout_s
         while True:
             try:
@@ -127,12 +128,12 @@ class AwsEngine(Engine):
 
     def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
         """From CloudWatch Logs."""
-        from anden.engines.aws import logs
+        from anden.engines.aws import logs  # noqa: PLC0415 - boto3
 
         return logs.read(self._aws(), key, self._regions(key)[0], service, lines, follow)
 
     def _aws(self) -> "Session":
-        from anden.engines.aws.session import Session
+        from anden.engines.aws.session import Session  # noqa: PLC0415 - boto3
 
         with self._lock:
             if self._session is None:
@@ -154,8 +155,6 @@ class AwsEngine(Engine):
     def _versioned(self, key: EnvironmentKey, seen: Observation) -> Observation:
         """Grows whenever what is seen differs from what was seen last. It begins at the clock's milliseconds, so that
         it does not go back when another process looks."""
-        from dataclasses import replace
-
         looks = codec.digest(replace(seen, at=0.0, version=0))
         with self._lock:
             before, version = self._versions.get(key, ("", int(self._clock.now() * 1000)))

@@ -39,7 +39,7 @@ def explained(where: str) -> Iterator[None]:
         raise Problems(problem(where, error)) from error
 
 
-def problem(where: str, error: Exception) -> Problem:
+def problem(where: str, error: Exception) -> Problem:  # noqa: PLR0911 - a return for each kind
     """The problem that an exception of botocore stands for."""
     if isinstance(error, ClientError):
         return _answered(where, error)

@@ -82,7 +82,7 @@ def _step(work: Work, step: Step) -> None:
         _do(work, step)
     except Problems as found:
         problem = found.problems[0]
-    except Exception as error:  # noqa: BLE001 - a thread's last word: nobody else would hear of it
+    except Exception as error:  # a thread's last word: nobody else would hear of it
         problem = Problem(step.address, "anden itself failed", repr(error), "Run it again, and tell us of it.")
     work.told.put(Receipt(step.address, step.action, time.monotonic() - began, problem))
 
@@ -103,20 +103,20 @@ def _do(work: Work, step: Step) -> None:
 def apply(work: Work, stack: StackWanted, blueprint: Digest) -> None:
     """Make it be so. Raises Problems: refused, rolled back, or not ended in time."""
     where, client = f"stack {stack.name}", work.session.client("cloudformation", stack.region)
-    status, id = state(client, stack.name)
+    status, its_id = state(client, stack.name)
     if status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         work.tell(stack.family, f"waits for what is in flight there ({status})", "…")
-        status = _wait(work, client, stack.family, where, id)
+        status = _wait(work, client, stack.family, where, its_id)
     if status in EMPTY:
         work.tell(stack.family, f"is deleted first: its creation failed ({status})", "-")
-        _delete(work, client, stack.family, stack.name, where, id)
+        _delete(work, client, stack.family, stack.name, where, its_id)
         status = GONE
     if status == "UPDATE_ROLLBACK_FAILED":
-        raise Problems(_stuck(where, stack.name, happenings.cause(client, id)))
+        raise Problems(_stuck(where, stack.name, happenings.cause(client, its_id)))
     if status == "DELETE_FAILED":
         what = "it was being deleted, and some of it could not be"
         fix = "Delete it first, in the AWS console or with `aws cloudformation delete-stack`."
-        raise Problems(Problem(where, what, happenings.cause(client, id).said, fix))
+        raise Problems(Problem(where, what, happenings.cause(client, its_id).said, fix))
     create = status in (GONE, "REVIEW_IN_PROGRESS")
     pinned = work.pinned.get(stack.name)
     if pinned is None:
@@ -124,11 +124,11 @@ def apply(work: Work, stack: StackWanted, blueprint: Digest) -> None:
             work.session, work.key, stack, blueprint, create=create, drift_aware=work.productive, poll_s=work.poll_s,
             stop=work.stop.is_set,
         )  # fmt: skip
-        if not made.effects:
+        if made.nothing:
             _protect(client, stack, where)
             return
-        pinned, id = made.id, made.stack
-    since = happenings.latest(client, id)
+        pinned, its_id = made.id, made.stack
+    since = happenings.latest(client, its_id)
     with explained(where):
         try:
             client.execute_change_set(ChangeSetName=pinned)
@@ -137,34 +137,34 @@ def apply(work: Work, stack: StackWanted, blueprint: Digest) -> None:
                 what, fix = "the change set that was approved cannot be executed", "Plan again, and have it approved."
                 raise Problems(Problem(where, what, message(error), fix)) from error
             raise
-    ended = _wait(work, client, stack.family, where, id, since)
+    ended = _wait(work, client, stack.family, where, its_id, since)
     if ended not in DONE:
-        raise Problems(_failed(where, stack.name, ended, happenings.cause(client, id, since)))
+        raise Problems(failed(where, stack.name, ended, happenings.cause(client, its_id, since)))
     _protect(client, stack, where)
 
 
 def delete(work: Work, name: str, region: str) -> None:
     """End it; what stays is told. Nothing to do when there is none. Raises Problems."""
     where, client = f"stack {name}", work.session.client("cloudformation", region)
-    status, id = state(client, name)
+    status, its_id = state(client, name)
     if status == GONE:
         return
     if status.endswith("IN_PROGRESS") and status not in ("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"):
         work.tell(name, f"waits for what is in flight there ({status})", "…")
-        _wait(work, client, name, where, id)
-    _delete(work, client, name, name, where, id)
+        _wait(work, client, name, where, its_id)
+    _delete(work, client, name, name, where, its_id)
 
 
-def _delete(work: Work, client: Any, subject: str, name: str, where: str, id: str) -> None:
-    since = happenings.latest(client, id)
+def _delete(work: Work, client: Any, subject: str, name: str, where: str, its_id: str) -> None:
+    since = happenings.latest(client, its_id)
     with explained(where):
         client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
-        client.delete_stack(StackName=id)
-    ended = _wait(work, client, subject, where, id, since)
-    for kept in happenings.retained(client, id, since):
+        client.delete_stack(StackName=its_id)
+    ended = _wait(work, client, subject, where, its_id, since)
+    for kept in happenings.retained(client, its_id, since):
         work.tell(subject, f"retained: {kept}", "!", EventKind.NOTE)
     if ended not in (GONE, "DELETE_COMPLETE"):
-        cause = happenings.cause(client, id, since)
+        cause = happenings.cause(client, its_id, since)
         what = f"{cause.resource or 'it'} could not be deleted"
         fix = "See what still uses it, end that, and run the same command again."
         raise Problems(Problem(where, what, cause.said or ended, fix))
@@ -182,15 +182,15 @@ def state(client: Any, name: str) -> tuple[str, str]:
     return str(found["StackStatus"]), str(found["StackId"])
 
 
-def _wait(work: Work, client: Any, subject: str, where: str, id: str, since: str = "") -> str:
+def _wait(work: Work, client: Any, subject: str, where: str, its_id: str, since: str = "") -> str:
     """The status when nothing is in flight any more, telling what happens. Raises Problems: not in time, or ended."""
     deadline = time.monotonic() + OPERATION_LIMIT_S
-    told = since or happenings.latest(client, id)
+    told = since or happenings.latest(client, its_id)
     while True:
-        told = _tell(work, client, subject, id, told)
-        status, _ = state(client, id)
+        told = _tell(work, client, subject, its_id, told)
+        status, _ = state(client, its_id)
         if not status.endswith("IN_PROGRESS"):
-            _tell(work, client, subject, id, told)
+            _tell(work, client, subject, its_id, told)
             return status
         if work.stop.is_set():
             raise Problems(CUT_OFF)
@@ -200,8 +200,8 @@ def _wait(work: Work, client: Any, subject: str, where: str, id: str, since: str
         work.stop.wait(work.poll_s)
 
 
-def _tell(work: Work, client: Any, subject: str, id: str, told: str) -> str:
-    for each in happenings.after(client, id, told):
+def _tell(work: Work, client: Any, subject: str, its_id: str, told: str) -> str:
+    for each in happenings.after(client, its_id, told):
         if each.worth_telling:
             work.tell(subject, f"{each.resource} {each.status.lower().replace('_', ' ')}", each.sign)
         told = each.id
@@ -214,7 +214,8 @@ def _protect(client: Any, stack: StackWanted, where: str) -> None:
             client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
 
 
-def _failed(where: str, name: str, ended: str, cause: happenings.Cause) -> Problem:
+def failed(where: str, name: str, ended: str, cause: happenings.Cause) -> Problem:
+    """The problem of an operation that ended badly."""
     if ended == "UPDATE_ROLLBACK_FAILED":
         return _stuck(where, name, cause)
     back = "its creation was rolled back, and nothing of it stands" if "UPDATE" not in ended else "it stands as before"

@@ -38,17 +38,17 @@ def read(
     said: deque[str] = deque(maxlen=MOST_REMEMBERED)
     last: deque[LogLine] = deque(maxlen=max(lines, 0))
     since = time.time() - BACK_S
-    for id, line in _some(client, wanted, since):
-        said.append(id)
+    for its_id, line in _some(client, wanted, since):
+        said.append(its_id)
         last.append(line)
     yield from last
     while follow:
         yield None
         time.sleep(POLL_S)
         known = set(said)
-        for id, line in _some(client, wanted, time.time() - LATE_S - POLL_S):
-            if id not in known:
-                said.append(id)
+        for its_id, line in _some(client, wanted, time.time() - LATE_S - POLL_S):
+            if its_id not in known:
+                said.append(its_id)
                 yield line
 
 

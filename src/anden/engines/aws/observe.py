@@ -103,11 +103,11 @@ def _stacks(session: Session, key: EnvironmentKey, region: str) -> Iterator[Stac
 
 
 def _stack(client: Any, found: Mapping[str, Any], tags: Mapping[str, str], region: str) -> StackSeen:
-    status, id = found["StackStatus"], found["StackId"]
+    status, its_id = found["StackStatus"], found["StackId"]
     state = _state(status)
     why = ""
     if state in (StackState.FAILED, StackState.STUCK):
-        cause = happenings.cause(client, id)
+        cause = happenings.cause(client, its_id)
         why = f"{cause.resource}: {cause.said}" if cause.resource else cause.said
     elif state is StackState.WORKING:
         why = status
@@ -185,7 +185,7 @@ def _instance(
     client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None
 ) -> InstanceSeen:
     revision, image = _revision(client, task["taskDefinitionArn"], service)
-    own = next((each for each in task.get("containers", ()) if each["name"] == service), {})
+    own: Mapping[str, Any] = next((each for each in task.get("containers", ()) if each["name"] == service), {})
     address = _address(task)
     health, answer = _health(task, own, healths, address)
     began = task.get("startedAt") or task["createdAt"]

@@ -40,12 +40,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """id: pins it for `execute`. stack: the stack's id. effects empty: applying it would change nothing; there is
-    nothing to execute then, and the change set is gone already."""
+    """id: pins it for `execute`. stack: the stack's id. effects: what it would do, without new values of our own tags,
+    which every resource gets. nothing: it would change nothing at all; there is nothing to execute then, and the change
+    set is gone already."""
 
     id: str
     stack: str
     effects: tuple[Effect, ...]
+    nothing: bool = False
 
 
 def tags(key: EnvironmentKey, stack: StackWanted, blueprint: Digest) -> Mapping[str, str]:
@@ -87,7 +89,7 @@ def preview(
     with explained(where):
         client.delete_change_set(ChangeSetName=made["Id"])
     if any(each in reason.lower() for each in NOTHING):
-        return ChangeSet(made["Id"], made["StackId"], ())
+        return ChangeSet(made["Id"], made["StackId"], (), nothing=True)
     fix = "Nothing was changed. Mend what it names, and run the same command again."
     raise Problems(Problem(where, "CloudFormation refuses the change set", reason, fix))
 
@@ -106,11 +108,12 @@ def _made(client: Any, id: str, where: str, poll_s: float, stop: Callable[[], bo
 
 def _effects(client: Any, found: Mapping[str, Any]) -> tuple[Effect, ...]:
     """All pages of it."""
-    effects = [_effect(each["ResourceChange"]) for each in found["Changes"] if "ResourceChange" in each]
+    changes = list(found["Changes"])
     while "NextToken" in found:
         found = client.describe_change_set(ChangeSetName=found["ChangeSetId"], NextToken=found["NextToken"])
-        effects += [_effect(each["ResourceChange"]) for each in found["Changes"] if "ResourceChange" in each]
-    return tuple(effects)
+        changes += found["Changes"]
+    told = [each["ResourceChange"] for each in changes if "ResourceChange" in each]
+    return tuple(_effect(each) for each in told if each.get("Scope") != ["Tags"])
 
 
 def _effect(change: Mapping[str, Any]) -> Effect:

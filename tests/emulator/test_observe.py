@@ -1,0 +1,94 @@
+"""Tasks of ECS as instances, on the emulator: it runs no containers and registers nothing with a balancer, so targets
+are registered here as ECS would."""
+
+import json
+import time
+from typing import Any
+
+from tests.emulator.emulator import REGION, Emulator
+from tests.emulator.test_execute import POLL_S, applying, run
+
+from anden.engines.aws import levels
+from anden.engines.aws.engine import AwsEngine
+from anden.engines.aws.session import Session
+from anden.engines.simulated.clock import VirtualClock
+from anden.model.ids import Digest, EngineName, EnvironmentKey
+from anden.model.observation import Health, InstanceState
+from anden.model.plan import Action, SetLevel, Step
+from anden.model.stack import StackWanted
+
+KEY = EnvironmentKey("banco", "dev", EngineName.AWS)
+IMAGE = "sha256:" + "1" * 64
+SPACE = "/anden/banco/dev"
+
+
+def made(type_: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": type_, "Properties": properties}
+
+
+RESOURCES: dict[str, dict[str, Any]] = {
+    "Vpc": made("AWS::EC2::VPC", CidrBlock="10.0.0.0/16"),
+    "A": made("AWS::EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="10.0.0.0/24", AvailabilityZone="us-east-1a"),
+    "Cluster": made("AWS::ECS::Cluster", ClusterName="banco-dev"),
+    "Published": made("AWS::SSM::Parameter", Name=f"{SPACE}/edge/cluster", Type="String", Value={"Ref": "Cluster"}),
+    "Egress": made("AWS::SSM::Parameter", Name=f"{SPACE}/network/egress-a", Type="String", Value="203.0.113.7"),
+    "Task": made(
+        "AWS::ECS::TaskDefinition", Family="banco-dev-web", Cpu="256", Memory="512", NetworkMode="awsvpc",
+        RequiresCompatibilities=["FARGATE"],
+        ContainerDefinitions=[{"Name": "web", "Image": f"r.example/banco/dev/web@{IMAGE}", "Essential": True}],
+    ),
+    "Service": made(
+        "AWS::ECS::Service", ServiceName="web", Cluster={"Ref": "Cluster"}, TaskDefinition={"Ref": "Task"},
+        LaunchType="FARGATE", DesiredCount=2,
+        NetworkConfiguration={"AwsvpcConfiguration": {"Subnets": [{"Ref": "A"}]}},
+    ),
+}  # fmt: skip
+TEMPLATE = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": RESOURCES})
+WANTED = StackWanted("anden-banco-dev-edge", "edge", REGION, TEMPLATE)
+
+
+def test_tasks_are_instances_with_numbers_that_stay(aws: Emulator) -> None:
+    engine = AwsEngine(VirtualClock(7.0), POLL_S)
+    assert engine.observe(KEY).absent_reason == "there are no stacks of it in us-east-1"
+    assert run(applying(WANTED))[0] == [None]
+    seen = engine.observe(KEY)
+    assert [each.id for each in seen.instances] == ["web-1", "web-2"]
+    first, second = seen.instances
+    assert (first.revision, first.image_name) == (Digest(IMAGE), f"web@{IMAGE}")
+    assert (first.state, first.health) == (InstanceState.RUNNING, Health.HEALTHY)
+    assert {first.zone, second.zone} <= set("abcdef")
+    assert str(seen.facts.egress["a"]) == "203.0.113.7"
+    assert seen.facts.zones["a"] == "us-east-1a"
+    assert engine.observe(KEY).version == seen.version  # nothing happened
+    assert run(Step(Action.UPDATE, "web", "asked", SetLevel(first.service, 3)))[0] == [None]
+    more = engine.observe(KEY)
+    assert more.levels == {"web": 3}
+    assert [each.address for each in more.of("web")][:2] == [first.address, second.address]
+    assert len(more.of("web")) == 3
+    assert more.version > seen.version
+
+
+def test_a_level_needs_a_cluster(aws: Emulator) -> None:
+    assert levels.cluster(Session(), KEY, REGION) is None
+    (problem,), _ = run(Step(Action.UPDATE, "web", "asked", SetLevel("web", 3)))  # type: ignore[arg-type]
+    assert problem is not None
+    assert problem.what == "has no level yet"
+
+
+def test_lines_of_a_service_come_from_its_log_group(aws: Emulator) -> None:
+    client = aws.client("logs")
+    for service in ("web", "api"):
+        group, stream = f"{SPACE}/{service}", f"{service}/{service}/0123456789abcdef"
+        client.create_log_group(logGroupName=group)
+        client.create_log_stream(logGroupName=group, logStreamName=stream)
+        now = int(time.time() * 1000)
+        events = [{"timestamp": now + number, "message": f"{service} {number}"} for number in range(3)]
+        client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+    engine = AwsEngine(VirtualClock(7.0))
+    said = [(each.instance, each.text) for each in engine.logs(KEY, "web", 2, False) if each is not None]
+    assert said == [("web-012345", "web 1"), ("web-012345", "web 2")]
+    both = [each for each in engine.logs(KEY, None, 10, False) if each is not None]
+    assert {each.instance for each in both} == {"web-012345", "api-012345"}
+    following = engine.logs(KEY, "web-1", 1, True)
+    assert (next(following) or both[0]).text == "web 2"
+    assert next(following) is None
