@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bootstrap import progress, setup
+from bootstrap import environment, progress, setup
 from bootstrap.stamp import Place
 
+EMULATOR = ".emulator"
+"""The folder of the virtual environment of the emulator of AWS: it pins what would contradict ours."""
 STEPS = (
     ("format", ("ruff", "format", "--check")),
     ("lint", ("ruff", "check")),
@@ -48,6 +50,7 @@ def _prepare(at: Place) -> str:
     elif os.geteuid() != 0:
         live = "they need root; try: sudo ./test"
     setup.ensure(at, [], "dev", cell=not live, tests=not live)
+    environment.ensure(Place(at.root, EMULATOR), "emulator")
     if live:
         progress.say(f"live tests will be skipped: {live}")
     return live
