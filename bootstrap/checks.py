@@ -18,13 +18,9 @@ from collections.abc import Sequence
 from bootstrap import environment, progress, setup
 from bootstrap.stamp import Place
 
-<<<<<<< HEAD
 EMULATOR = ".emulator"
 """The folder of the virtual environment of the emulator of AWS: it pins what would contradict ours."""
-STEPS = (
-=======
 STATIC = (
->>>>>>> main
     ("format", ("ruff", "format", "--check")),
     ("lint", ("ruff", "check")),
     ("types", ("mypy",)),
