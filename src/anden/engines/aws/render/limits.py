@@ -103,20 +103,17 @@ def _seen_as(
 
 def _refused(own: IPv4Network, block: IPv4Network) -> str | None:
     """Why a VPC of `own` cannot add `block`; None: it can."""
-    if block.overlaps(LINK_LOCAL):
-        return "link-local addresses are nobody's to assign"
-    if block.overlaps(own):
-        return "they overlap"
     home, other = _range(own), _range(block)
-    if block.overlaps(CROSS_ACCOUNT) and not own.subnet_of(CROSS_ACCOUNT):
-        return f"{CROSS_ACCOUNT} is used by AWS's services"
-    if other is not None and home != other:
-        return f"a VPC of {home} adds nothing of {other}" if home else f"it adds nothing of {other}"
-    if home == RFC_1918[1] and block.overlaps(DEFAULT_VPC):
-        return f"{DEFAULT_VPC} is kept for default VPCs"
-    if own.subnet_of(LOWEST_TWO) and block.overlaps(LOWEST):
-        return f"a VPC of {LOWEST_TWO} adds nothing of {LOWEST}"
-    return None
+    reasons = (
+        (block.overlaps(LINK_LOCAL), "link-local addresses are nobody's to assign"),
+        (block.overlaps(own), "they overlap"),
+        (block.overlaps(CROSS_ACCOUNT), f"{CROSS_ACCOUNT} is used by AWS's services"),
+        (other is not None and home is not None and home != other, f"a VPC of {home} adds nothing of {other}"),
+        (other is not None and home is None, f"it adds nothing of {other}"),
+        (home == RFC_1918[1] and block.overlaps(DEFAULT_VPC), f"{DEFAULT_VPC} is kept for default VPCs"),
+        (own.subnet_of(LOWEST_TWO) and block.overlaps(LOWEST), f"a VPC of {LOWEST_TWO} adds nothing of {LOWEST}"),
+    )
+    return next((why for wrong, why in reasons if wrong), None)
 
 
 def _range(network: IPv4Network) -> IPv4Network | None:
