@@ -21,6 +21,9 @@ EPHEMERAL = (1024, 32768, 65535)
 TCP, ICMP = 6, 1
 CORE = Link("core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("vpn-1", "vpn-2"))
 SEEN = replace(CORE, seen_as=IPv4Network("100.64.10.0/26"))
+BRANCH = Link(
+    "branch", IPv4Address("203.0.113.30"), (IPv4Network("10.40.0.0/16"), IPv4Network("10.41.8.0/24")), ("b-1", "b-2")
+)
 BANK = topology(
     service("accounts", reaches=("ledger", "exchange", "core-api", "mail"), route=Route("/accounts")),
     service("ledger", 9090),
