@@ -1,17 +1,11 @@
 """Both validators on the network of every manifest that we show: no error, and no warning without a reason."""
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.core import get_rules
-from cfnlint.rules import RulesCollection
-from cloudformation_validate import CompositeEngine, ReportStatus, Severity, TemplateContent, ValidateConfig
+from tests.static_gate import gate
 from tests.unit.engines.aws.render.networks import BANK, BRANCH, SEEN, stack
 
 from anden import manifest
@@ -55,66 +49,10 @@ def stacks() -> dict[str, Stack]:
 STACKS = stacks()
 
 
-@cache
-def suppressed() -> frozenset[tuple[str, str, str]]:
-    lines = (Path(__file__).parent / "suppressions.txt").read_text().splitlines()
-    found = [re.fullmatch(r"(\S+)  (\S+)  (\S+): (\S.*)", line) for line in lines if line and line[0] != "#"]
-    assert all(found), "a suppression says its rule, type, path and reason"
-    return frozenset((each[1], each[2], each[3]) for each in found if each)
-
-
-@cache
-def engine() -> CompositeEngine:
-    return CompositeEngine()
-
-
-@cache
-def rules() -> RulesCollection:
-    found: RulesCollection = get_rules([], [], ["W", "E"])
-    return found
-
-
-def validated(text: str) -> Iterator[tuple[str, str, str, str]]:
-    """Rule, resource, path and text of what AWS's own validator says."""
-    report = engine().validate_template(TemplateContent(text), ValidateConfig(severity_level=Severity.WARN))
-    if report.status is not ReportStatus.OK:
-        yield report.status.name, "", "", "not validated as a whole"
-    for each in report.diagnostics:
-        path = (each.property_path or "").removeprefix("Properties.")
-        yield each.rule_id, each.entity.logical_id if each.entity else "", path, each.message
-
-
-def linted(text: str, region: str) -> Iterator[tuple[str, str, str, str]]:
-    """The same of cfn-lint."""
-    for each in lint(text, rules(), [region]):
-        words = [str(word) for word in each.path or ()]  # type: ignore[attr-defined]
-        yield each.rule.id, words[1] if len(words) > 1 else "", ".".join(words[3:]), each.message
-
-
 @pytest.mark.parametrize("name", STACKS)
 def test_the_network_passes_both_validators(name: str) -> None:
     made = STACKS[name]
-    resources = json.loads(made.text)["Resources"]
-    found = [*validated(made.text), *linted(made.text, made.region)]
-    stands = [
-        each for each in found if (each[0], resources.get(each[1], {}).get("Type", ""), each[2]) not in suppressed()
-    ]  # fmt: skip
-    assert stands == []
-
-
-def test_every_suppression_is_needed() -> None:
-    made = STACKS["most"]
-    resources = made.template["Resources"]
-    found = [*validated(made.text), *linted(made.text, made.region)]
-    assert suppressed() <= {(rule, resources[name]["Type"], path) for rule, name, path, _ in found if name}
-
-
-def test_the_gate_hears_both_validators() -> None:
-    broken = json.loads(STACKS["most"].text)
-    broken["Resources"]["PublicAcl"]["Properties"]["Nonsense"] = 1
-    text = json.dumps(broken)
-    assert "PublicAcl" in {resource for _, resource, _, _ in validated(text)}
-    assert "PublicAcl" in {resource for _, resource, _, _ in linted(text, "us-east-1")}
+    assert gate(made.text, made.region).findings == ()
 
 
 @pytest.mark.parametrize("name", STACKS)

@@ -60,10 +60,10 @@ def test_both_tunnels_say_what_they_speak() -> None:
 
 
 def test_keys_come_by_name() -> None:
-    assert secret_name(BANK, "vpn-1") == "anden/banco-andino/certification/vpn-1"
+    assert secret_name(BANK, "vpn-1") == "banco-andino/certification/vpn-1"
     assert [each["PreSharedKey"] for each in tunnels(network(BANK))] == [
-        "{{resolve:secretsmanager:anden/banco-andino/certification/vpn-1}}",
-        "{{resolve:secretsmanager:anden/banco-andino/certification/vpn-2}}",
+        "{{resolve:secretsmanager:banco-andino/certification/vpn-1}}",
+        "{{resolve:secretsmanager:banco-andino/certification/vpn-2}}",
     ]
     assert network(BANK).of("EC2::VPNConnection")["LinkCore"]["PreSharedKeyStorage"] == "SecretsManager"
 
