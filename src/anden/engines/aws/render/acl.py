@@ -31,10 +31,10 @@ INSIDE, REFUSED, OUTSIDE, END = 1_000, 10_000, 11_000, 32_000
 TCP, ICMP, ALL = 6, 1, -1
 
 
-def part(terrain: Terrain, entrance: int) -> Part:
-    """All of them, with their subnets. entrance: where the internal balancer listens."""
+def part(terrain: Terrain, entrances: Iterable[int]) -> Part:
+    """All of them, with their subnets. entrances: where the internal balancer listens."""
     resources: dict[str, Resource] = {}
-    wall_of = walls(terrain, entrance)
+    wall_of = walls(terrain, entrances)
     subnets_of: dict[str, list[str]] = {}
     for layer, zone, _ in subnets(terrain):
         subnets_of.setdefault(layer, []).append(subnet(layer, zone))
@@ -72,13 +72,14 @@ def _rules(network: IPv4Network, direction: Direction) -> Iterator[tuple[int, di
     if inside or outside:
         whose = str(ANYWHERE if outside else network)
         yield TOO_BIG, {"Protocol": ICMP, "RuleAction": "allow", "CidrBlock": whose, "Icmp": {"Type": 3, "Code": 4}}
-    yield from _numbered(inside, INSIDE, REFUSED)
+    yield from numbered(inside, INSIDE, REFUSED)
     if outside:
         yield REFUSED, {"Protocol": ALL, "RuleAction": "deny", "CidrBlock": str(network)}
-    yield from _numbered(outside, OUTSIDE, END)
+    yield from numbered(outside, OUTSIDE, END)
 
 
-def _numbered(openings: Iterable[Opening], start: int, end: int) -> Iterator[tuple[int, dict[str, Json]]]:
+def numbered(openings: Iterable[Opening], start: int, end: int) -> Iterator[tuple[int, dict[str, Json]]]:
+    """Rules that allow these, with numbers from `start` to before `end`, of which there are enough."""
     taken: set[int] = set()
     for each in openings:
         text = f"{each.network} {each.first}-{each.last}"
