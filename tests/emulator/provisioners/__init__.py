@@ -11,14 +11,31 @@ from .schema import Schemas
 
 Handlers = dict[str, dict[str, Any]]
 
+ALARM = "AWS::CloudWatch::Alarm"
+
 
 def install(handlers: Handlers, schemas: Schemas) -> None:
     """Add ours to the emulator's `handlers` (never in the place of one of its own), and make all of them check."""
     for kind, made in {**recorded.provisioners(schemas), **network.provisioners(schemas)}.items():
         handlers.setdefault(kind, made)
+    handlers[ALARM] = _either(handlers[ALARM], recorded.keeping(ALARM, "", schemas))
     for kind, its in handlers.items():
         if kind in schemas:
             handlers[kind] = _checked(kind, its, schemas)
+
+
+def _either(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """The emulator's alarms; ours, which are only kept, for those of metric math, which it does not know."""
+
+    def of(properties: dict[str, Any]) -> dict[str, Any]:
+        return ours if "Metrics" in properties else theirs
+
+    return {
+        "create": lambda logical, properties, stack: of(properties)["create"](logical, properties, stack),
+        "update": lambda name, old, new, stack, logical: of(new)["update"](name, old, new, stack, logical),
+        "update_with_logical_id": True,
+        "delete": lambda name, properties: of(properties)["delete"](name, properties),
+    }
 
 
 def _checked(kind: str, its: dict[str, Any], schemas: Schemas) -> dict[str, Any]:

@@ -135,6 +135,24 @@ def edge_subnet(number: int) -> Published:
 
 ENDPOINTS_GROUP = Published("network", "endpoints-group", GROUP)
 """The security group of the interface endpoints."""
+EVERY_ZONE = "all"
+"""Stands for a zone where one address serves them all (egress `one`)."""
+
+
+def egress_address(zone: str) -> Published:
+    """The fixed address from which a zone leaves; the zone is `EVERY_ZONE` with egress `one`."""
+    return Published("network", f"egress-{zone}", "String")
+
+
+def link_key(link: str) -> str:
+    """What the id of a link's VPN connection is published as."""
+    return f"link-{link}"
+
+
+def secret_name(topology: Topology, name: str) -> str:
+    """A secret in Secrets Manager, made by the operator: `banco-andino/production/core-token`."""
+    return f"{topology.client}/{topology.environment}/{name}"
+
 
 # What the firewall's stacks publish.
 

@@ -21,6 +21,7 @@ from anden.engines.aws.render import (
     groups,
     keys,
     naming,
+    network,
     records,
     registry,
     rules,
@@ -53,14 +54,17 @@ def environment(
     the firewall is then the union that suits both, as on the twin (planning.configuration). generations: how often
     each service was restarted. Raises Problems: a backup plan that would select nothing."""
     configuration = configure(blueprint, keeping, caveats)
-    stacks = tuple(_environment(blueprint, configuration, generations))
+    stacks = tuple(_environment(blueprint, configuration, keeping, generations))
     problems = backup.unselected(stacks)
     if problems:
         raise Problems(problems)
     return stacks
 
 
-def _environment(blueprint: Blueprint, configuration: Configuration, generations: Mapping[str, int]) -> Iterator[Stack]:
+def _environment(
+    blueprint: Blueprint, configuration: Configuration, keeping: Blueprint | None, generations: Mapping[str, int]
+) -> Iterator[Stack]:
+    yield _stack(blueprint, naming.NETWORK, naming.NETWORK, *network.parts(blueprint, keeping), lasting=True)
     for which in groups.shards(configuration):
         part = groups.part(blueprint, configuration, which)
         yield _stack(blueprint, naming.firewall_family(which), naming.FIREWALL, part)
