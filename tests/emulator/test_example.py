@@ -76,7 +76,7 @@ def hurt(stack: StackWanted) -> StackWanted:
 
 
 def prepared(aws: Emulator, stacks: Sequence[StackWanted]) -> None:
-    """What the account's stack and people give beforehand: the bucket, secrets, and parameters that no stack here publishes."""
+    """What the account's stack and people give beforehand: bucket, secrets, parameters that no stack here publishes."""
     aws.client("s3").create_bucket(Bucket="anden-banco-andino-000000000000")
     published: set[str] = set()
     used: dict[str, str] = {}
