@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.render.folder import files
+from anden.engines.aws.render.stacks import environment
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
@@ -15,6 +17,11 @@ from anden.model.ports import Clock, Engine, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
 from anden.model.topology import Topology
+
+NO_REGION = Problem(
+    "region", "the manifest names none", "a stack lives in one region, and its zones are that region's",
+    "Add `region: us-east-1`, or the one that is meant, at the top of the manifest.",
+)  # fmt: skip
 
 
 def _later(what: str) -> Problems:
@@ -39,8 +46,11 @@ class AwsEngine(Engine):
         return Facts()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
-        """Raises Problems."""
-        raise _later("no templates are rendered")
+        """A template for each stack, in the order in which they are made, and that order for machines and people
+        (see render.folder). Manners are AWS's own, whichever are asked for. Raises Problems: no region is said."""
+        if blueprint.topology.region is None:
+            raise Problems(NO_REGION)
+        return files(blueprint, environment(blueprint, caveats(blueprint.topology)))
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Raises Problems."""
