@@ -59,7 +59,7 @@ def test_a_large_template_comes_by_s3() -> None:
         ("AWS::IAM::Policy", {"PolicyName": "inline"}, ("CAPABILITY_IAM",)),
     ],
 )
-def test_capabilities(kind: str, properties: dict[str, str], wanted: tuple[str, ...]) -> None:
+def test_capabilities(kind: str, properties: dict[str, Any], wanted: tuple[str, ...]) -> None:
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description="", Parameters={}, Outputs={},
         Resources={"Made": resource(kind, **properties)},
