@@ -66,6 +66,24 @@ def edge_subnet(number: int) -> Published:
 
 ENDPOINTS_GROUP = Published("network", "endpoints-group", GROUP)
 """The security group of the interface endpoints."""
+EVERY_ZONE = "all"
+"""Stands for a zone where one address serves them all (egress `one`)."""
+
+
+def egress_address(zone: str) -> Published:
+    """The fixed address from which a zone leaves; the zone is `EVERY_ZONE` with egress `one`."""
+    return Published("network", f"egress-{zone}", "String")
+
+
+def link_key(link: str) -> str:
+    """What the id of a link's VPN connection is published as."""
+    return f"link-{link}"
+
+
+def secret_name(topology: Topology, secret: str) -> str:
+    """The name in Secrets Manager of a secret of the manifest: `anden/banco-andino/production/vpn-1`."""
+    return f"{space(topology).removeprefix('/')}/{secret}"
+
 
 # What the firewall's stacks publish.
 

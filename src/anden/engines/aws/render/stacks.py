@@ -11,7 +11,7 @@ service-NAME       one for each service, so that one failure takes nobody along
 
 from collections.abc import Iterator, Sequence
 
-from anden.engines.aws.render import groups, naming, rules
+from anden.engines.aws.render import groups, naming, network, rules
 from anden.engines.aws.render.template import Part, Stack, assemble
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
@@ -29,10 +29,11 @@ def environment(blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Bluepr
     """Every stack of the environment, each after those that it uses. keeping: the blueprint that a change replaces:
     the firewall is then the union that suits both, as on the twin (planning.configuration)."""
     configuration = configure(blueprint, keeping, caveats)
-    return tuple(_environment(blueprint, configuration))
+    return tuple(_environment(blueprint, configuration, keeping))
 
 
-def _environment(blueprint: Blueprint, configuration: Configuration) -> Iterator[Stack]:
+def _environment(blueprint: Blueprint, configuration: Configuration, keeping: Blueprint | None) -> Iterator[Stack]:
+    yield _stack(blueprint, naming.NETWORK, naming.NETWORK, *network.parts(blueprint, keeping), lasting=True)
     for which in groups.shards(configuration):
         part = groups.part(blueprint, configuration, which)
         yield _stack(blueprint, naming.firewall_family(which), naming.FIREWALL, part)
