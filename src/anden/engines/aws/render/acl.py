@@ -70,8 +70,8 @@ def _rules(network: IPv4Network, direction: Direction) -> Iterator[tuple[int, di
     inside = fit(direction.inside, MOST_INSIDE)
     outside = fit(direction.outside, MOST_RULES - 2 - len(inside), ANYWHERE)
     if inside or outside:
-        too_big = {"Type": 3, "Code": 4}
-        yield TOO_BIG, {"Protocol": ICMP, "RuleAction": "allow", "CidrBlock": str(ANYWHERE), "Icmp": too_big}
+        whose = str(ANYWHERE if outside else network)
+        yield TOO_BIG, {"Protocol": ICMP, "RuleAction": "allow", "CidrBlock": whose, "Icmp": {"Type": 3, "Code": 4}}
     yield from _numbered(inside, INSIDE, REFUSED)
     if outside:
         yield REFUSED, {"Protocol": ALL, "RuleAction": "deny", "CidrBlock": str(network)}

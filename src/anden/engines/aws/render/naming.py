@@ -80,9 +80,9 @@ def link_key(link: str) -> str:
     return f"link-{link}"
 
 
-def secret_name(topology: Topology, secret: str) -> str:
-    """The name in Secrets Manager of a secret of the manifest: `anden/banco-andino/production/vpn-1`."""
-    return f"{space(topology).removeprefix('/')}/{secret}"
+def secret_name(topology: Topology, name: str) -> str:
+    """A secret in Secrets Manager, made by the operator: `banco-andino/production/core-token`."""
+    return f"{topology.client}/{topology.environment}/{name}"
 
 
 # What the firewall's stacks publish.
