@@ -1,6 +1,8 @@
 """Names of stacks and of what is published between them."""
 
-from anden.engines.aws.render.template import Published
+import hashlib
+
+from anden.engines.aws.render.template import Json, Published, sub
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology
 
@@ -11,6 +13,8 @@ MOST_STACK_NAME = 128
 ACCOUNT, NETWORK, FIREWALL, RULES, DATA, EDGE = "account", "network", "firewall", "rules", "data", "edge"
 RECOVERY = "recovery"
 """The vault that backups are copied to, in the recovery region."""
+SERVICE = "service"
+"""What families of services' stacks begin with."""
 GROUP = "AWS::EC2::SecurityGroup::Id"
 GROUPS_A_STACK = 200
 """Services whose groups are in one stack: two resources each, of 500 (CloudFormation user guide, "Quotas")."""
@@ -18,7 +22,7 @@ GROUPS_A_STACK = 200
 
 def service_family(service: str) -> str:
     """The family of a service's own stack."""
-    return f"service-{service}"
+    return f"{SERVICE}-{service}"
 
 
 def place(topology: Topology) -> str:
@@ -42,6 +46,71 @@ def zone_of(blueprint: Blueprint, zone: str) -> str:
     It must never move once made: subnets would be replaced.
     """
     return blueprint.facts.zones.get(zone, f"{blueprint.topology.region}{zone}")
+
+
+# Names of what people and other programs ask for by name.
+
+MOST_DISCOVERY = 64
+"""Characters of a port's name in a task definition, and of what it is discovered by (ECS API, "PortMapping")."""
+MOST_VAULT = 50
+"""Characters of a backup vault's name (AWS Backup API, "CreateBackupVault")."""
+_DIGITS = 6
+
+
+def fitting(text: str, most: int) -> str:
+    """`text`, and where it has more than `most` characters, its beginning and a few digits of its digest."""
+    if len(text) <= most:
+        return text
+    digits = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return f"{text[: most - _DIGITS - 1].rstrip('-')}-{digits}"
+
+
+def secret_name(topology: Topology, name: str) -> str:
+    """A secret in Secrets Manager, made by the operator: `banco-andino/production/core-token`."""
+    return f"{topology.client}/{topology.environment}/{name}"
+
+
+def secret_arn(topology: Topology, name: str) -> Json:
+    """Its ARN without the six characters that Secrets Manager adds: what a task definition refers to."""
+    name = secret_name(topology, name)
+    return sub(f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{name}")
+
+
+def repository(topology: Topology, service: str) -> str:
+    """The ECR repository of a service: `banco-andino/production/accounts`."""
+    return f"{topology.client}/{topology.environment}/{service}"
+
+
+def image_uri(topology: Topology, service: str, digest: str) -> Json:
+    """Where a task pulls the image from, by digest, from the account's own registry."""
+    registry = "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}"
+    return sub(f"{registry}/{repository(topology, service)}@{digest}")
+
+
+def log_group(topology: Topology, what: str) -> str:
+    """The log group of a service, or of another part: `/anden/banco-andino/production/accounts`."""
+    return f"{space(topology)}/{what}"
+
+
+def discovery_name(topology: Topology, service: str) -> str:
+    """What Cloud Map and the metrics of Service Connect know a service by. The environment's name is in it: metrics
+    have this name and no namespace, and an account may hold several environments."""
+    return fitting(f"{topology.environment}-{service}", MOST_DISCOVERY)
+
+
+def vault_name(topology: Topology) -> str:
+    """The backup vault, in either region."""
+    return fitting(place(topology), MOST_VAULT)
+
+
+def boundary() -> Json:
+    """ARN of the policy that bounds every role of anden's; the account's stack makes it."""
+    return sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/anden-boundary")
+
+
+def given(topology: Topology, what: str) -> str:
+    """The SSM name of a value that only a person can give: `/anden/banco-andino/production/given/certificate`."""
+    return f"{space(topology)}/given/{what}"
 
 
 # What the network's stack publishes.
@@ -121,6 +190,8 @@ KEY = Published("data", "key", "String")
 """ARN of the environment's KMS key: secrets, logs, backups."""
 ALARMS = Published("data", "alarms", "String")
 """ARN of the SNS topic that alarms go to."""
+RECORDS = Published("data", "records", "String")
+"""Name of the bucket that the load balancer's access logs go to."""
 
 # What the edge stack publishes.
 
@@ -132,6 +203,9 @@ LISTENER = Published("edge", "listener", "String")
 """ARN of the internal load balancer's listener, to which services add their rules."""
 BALANCER_NAME = Published("edge", "balancer-name", "String")
 """Full name of the load balancer, as CloudWatch's metrics and request-count scaling have it (`app/…/…`)."""
+
+ENTRANCE = Published("edge", "entrance", "String")
+"""The name that the environment's domain must point to; without a domain, the address that people ask."""
 
 # What the account's stack publishes, under a space of its own (see account_space).
 

@@ -9,30 +9,61 @@ edge               REST API, WAF, VPC link, internal balancer, ECS cluster, name
 service-NAME       one for each service, so that one failure takes nobody along
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from anden.engines.aws.render import groups, naming, network, rules
+from anden.engines.aws.render import (
+    backup,
+    balancer,
+    cluster,
+    dashboard,
+    gateway,
+    groups,
+    keys,
+    naming,
+    network,
+    records,
+    registry,
+    rules,
+    service,
+    topic,
+    waf,
+)
+from anden.engines.aws.render.entrance import Entrance, entrance
+from anden.engines.aws.render.mesh import mesh
 from anden.engines.aws.render.template import Part, Stack, assemble
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.plan import Caveat
+from anden.model.problem import Problems
 from anden.planning.configuration import configure
 
 WHAT = {
     naming.NETWORK: "network", naming.FIREWALL: "security groups", naming.RULES: "firewall rules",
     naming.DATA: "keys, registry, alarms and backups", naming.EDGE: "entrance and cluster",
-    naming.RECOVERY: "copies of backups",
+    naming.RECOVERY: "copies of backups", naming.SERVICE: "one service",
 }  # fmt: skip
+NO_GENERATIONS: Mapping[str, int] = MappingProxyType({})
 
 
-def environment(blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None) -> tuple[Stack, ...]:
+def environment(
+    blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None,
+    generations: Mapping[str, int] = NO_GENERATIONS,
+) -> tuple[Stack, ...]:  # fmt: skip
     """Every stack of the environment, each after those that it uses. keeping: the blueprint that a change replaces:
-    the firewall is then the union that suits both, as on the twin (planning.configuration)."""
+    the firewall is then the union that suits both, as on the twin (planning.configuration). generations: how often
+    each service was restarted. Raises Problems: a backup plan that would select nothing."""
     configuration = configure(blueprint, keeping, caveats)
-    return tuple(_environment(blueprint, configuration, keeping))
+    stacks = tuple(_environment(blueprint, configuration, keeping, generations))
+    problems = backup.unselected(stacks)
+    if problems:
+        raise Problems(problems)
+    return stacks
 
 
-def _environment(blueprint: Blueprint, configuration: Configuration, keeping: Blueprint | None) -> Iterator[Stack]:
+def _environment(
+    blueprint: Blueprint, configuration: Configuration, keeping: Blueprint | None, generations: Mapping[str, int]
+) -> Iterator[Stack]:
     yield _stack(blueprint, naming.NETWORK, naming.NETWORK, *network.parts(blueprint, keeping), lasting=True)
     for which in groups.shards(configuration):
         part = groups.part(blueprint, configuration, which)
@@ -40,12 +71,50 @@ def _environment(blueprint: Blueprint, configuration: Configuration, keeping: Bl
     for which in rules.shards(configuration):
         part = rules.part(blueprint, configuration, which)
         yield _stack(blueprint, naming.rules_family(which), naming.RULES, part)
+    yield from _data(blueprint)
+    doors = entrance(blueprint.topology)
+    parts = [cluster.part(blueprint), dashboard.part(blueprint, doors)]
+    if doors.doors:
+        parts += [balancer.part(blueprint), gateway.part(blueprint, doors), waf.part(blueprint)]
+    yield _stack(blueprint, naming.EDGE, naming.EDGE, *parts)
+    yield from _services(
+        blueprint, doors, [naming.rules_family(which) for which in rules.shards(configuration)], generations
+    )
 
 
-def _stack(blueprint: Blueprint, family: str, kind: str, *parts: Part, lasting: bool = False) -> Stack:
+def _data(blueprint: Blueprint) -> Iterator[Stack]:
+    parts = [keys.part(blueprint), topic.part(blueprint), records.part(blueprint), registry.part(blueprint)]
+    after: tuple[str, ...] = ()
+    if backup.wanted(blueprint.topology):
+        copies, region = backup.recovery(blueprint), blueprint.topology.recovery
+        yield _stack(blueprint, naming.RECOVERY, naming.RECOVERY, copies, lasting=True, region=region)
+        parts.append(backup.part(blueprint))
+        after = (naming.RECOVERY,)
+    yield _stack(blueprint, naming.DATA, naming.DATA, *parts, lasting=True, after=after)
+
+
+def _services(
+    blueprint: Blueprint, doors: Entrance, rules_families: Sequence[str], generations: Mapping[str, int]
+) -> Iterator[Stack]:
+    """A stack for each service, callees before their callers, and after the rules by which they will be called."""
+    calls = mesh(blueprint.topology)
+    placements = {placement.service: placement for placement in blueprint.placements}
+    for each in sorted(blueprint.topology.services, key=lambda one: (calls.rank[one.name], one.name)):
+        parts = service.parts(
+            blueprint, each, placements[each.name], doors.doors.get(each.name), calls, generations.get(each.name, 0)
+        )
+        after = [naming.service_family(callee) for callee in calls.before(each.name)]
+        family = naming.service_family(each.name)
+        yield _stack(blueprint, family, naming.SERVICE, *parts, after=(*rules_families, *after))
+
+
+def _stack(
+    blueprint: Blueprint, family: str, kind: str, *parts: Part, lasting: bool = False, after: Sequence[str] = (),
+    region: str | None = None,
+) -> Stack:  # fmt: skip
     topology = blueprint.topology
     return assemble(
-        name=naming.stack_name(topology, family), family=family, region=topology.region or "", parts=parts,
+        name=naming.stack_name(topology, family), family=family, region=region or topology.region or "", parts=parts,
         description=f"anden: {topology.client}/{topology.environment}: {WHAT[kind]}", space=naming.space(topology),
-        lasting=lasting,
+        lasting=lasting, after=after,
     )  # fmt: skip
