@@ -149,11 +149,6 @@ def link_key(link: str) -> str:
     return f"link-{link}"
 
 
-def secret_name(topology: Topology, name: str) -> str:
-    """A secret in Secrets Manager, made by the operator: `banco-andino/production/core-token`."""
-    return f"{topology.client}/{topology.environment}/{name}"
-
-
 # What the firewall's stacks publish.
 
 BALANCER_KEY, GATEWAY_KEY = "balancer-group", "gateway-group"
