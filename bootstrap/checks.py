@@ -1,23 +1,69 @@
-"""`./test`: everything that must hold, one after the other; all run, whatever fails. Arguments go to pytest."""
+"""`./test`: everything that must hold; all of it runs, whatever fails. Arguments go to pytest.
+
+Two lanes at the same time: tests in real cells, which wait much and must not be made to wait, and everything else,
+which computes much and takes only what processors have left. Its output is shown when the first lane has ended.
+"""
 
 # ruff: noqa: PTH118 - pathlib alone would take longer to import than all the rest of an everyday start
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Sequence
 
-from bootstrap import progress, setup
+from bootstrap import environment, progress, setup
 from bootstrap.stamp import Place
 
-STEPS = (
+EMULATOR = ".emulator"
+"""The folder of the virtual environment of the emulator of AWS: it pins what would contradict ours."""
+STATIC = (
     ("format", ("ruff", "format", "--check")),
     ("lint", ("ruff", "check")),
     ("types", ("mypy",)),
     ("imports", ("lint-imports",)),
-    ("tests", ("pytest",)),
 )
+TESTS = ("tests", ("pytest",))
+LIVE = ("live", ("pytest", "-m", "live"))
+OTHER = ("tests", ("pytest", "-m", "not live"))
+IDLE = ("chrt", "--idle", "0")
+"""Before a command: it gets a processor only while nobody else wants it (sched(7))."""
+
+Step = tuple[str, tuple[str, ...]]
+
+
+class Lane:
+    """Steps one after the other. quiet: kept for later (`show`), in idle time, for others talk meanwhile."""
+
+    def __init__(self, at: Place, steps: Sequence[Step], quiet: bool = False) -> None:
+        self.at, self.steps, self.quiet = at, steps, quiet
+        self.took: list[tuple[str, bool, float]] = []
+        self.said = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115 - it lives as long as the lane
+
+    def run(self) -> None:
+        """All of the steps."""
+        before = IDLE if self.quiet and shutil.which(IDLE[0]) else ()
+        for name, (command, *words) in self.steps:
+            head = f"\n== {name}\n"
+            if self.said is None:
+                print(head, end="", flush=True)
+            else:
+                self.said.write(head.encode())
+                self.said.flush()
+            began = time.monotonic()
+            argv = [*before, os.path.join(self.at.venv, "bin", command), *words]
+            code = subprocess.run(argv, cwd=self.at.root, check=False, stdout=self.said, stderr=self.said).returncode
+            self.took.append((name, code == 0, time.monotonic() - began))
+
+    def show(self) -> None:
+        """What a quiet one said."""
+        if self.said is not None:
+            self.said.seek(0)
+            sys.stdout.write(self.said.read().decode(errors="replace"))
+            sys.stdout.flush()
 
 
 def main(root: str, argv: Sequence[str]) -> int:
@@ -26,10 +72,7 @@ def main(root: str, argv: Sequence[str]) -> int:
     at = Place(root)
     live = _prepare(at)
     prepared = time.monotonic() - began
-    took: list[tuple[str, bool, float]] = []
-    for name, (command, *words) in STEPS:
-        extra = list(argv) if name == "tests" else []
-        took.append(_step(at, name, [os.path.join(at.venv, "bin", command), *words, *extra]))
+    took = _checked(at, argv, bool(live))
     print(f"\n  set up   {prepared:7.1f} s")
     for name, good, seconds in took:
         print(f"{'✓' if good else '✗'} {name:<8} {seconds:7.1f} s")
@@ -40,6 +83,24 @@ def main(root: str, argv: Sequence[str]) -> int:
     return 0 if good else 1
 
 
+def _checked(at: Place, argv: Sequence[str], apart: bool) -> list[tuple[str, bool, float]]:
+    """How each step went. apart: no cell can be tried here."""
+    if argv or apart:
+        name, words = TESTS
+        lane = Lane(at, [*STATIC, (name, (*words, *argv))])
+        lane.run()
+        return lane.took
+    front, side = Lane(at, [LIVE]), Lane(at, [*STATIC, OTHER], quiet=True)
+    beside = threading.Thread(target=side.run)
+    beside.start()
+    front.run()
+    if beside.is_alive():
+        progress.say(f"the other checks are still at it: {len(side.took)} of {len(side.steps)} done")
+    beside.join()
+    side.show()
+    return [*side.took, *front.took]
+
+
 def _prepare(at: Place) -> str:
     """Install what is missing. Returns why live tests cannot run; empty when they can."""
     live = ""
@@ -48,13 +109,7 @@ def _prepare(at: Place) -> str:
     elif os.geteuid() != 0:
         live = "they need root; try: sudo ./test"
     setup.ensure(at, [], "dev", cell=not live, tests=not live)
+    environment.ensure(Place(at.root, EMULATOR), "emulator")
     if live:
         progress.say(f"live tests will be skipped: {live}")
     return live
-
-
-def _step(at: Place, name: str, argv: Sequence[str]) -> tuple[str, bool, float]:
-    print(f"\n== {name}", flush=True)
-    began = time.monotonic()
-    code = subprocess.run(argv, cwd=at.root, check=False).returncode
-    return name, code == 0, time.monotonic() - began

@@ -23,7 +23,8 @@ class Problem:
         said = f"{self.where}: {self.what}"
         if self.why:
             said += f"; {self.why}"
-        said += "."
+        if not said.endswith("."):  # another problem, told whole, may be the cause
+            said += "."
         return f"{said} {self.fix}" if self.fix else said
 
 
