@@ -15,6 +15,7 @@ from tests.parity.services import EcsService, services
 from tests.parity.symbols import Id, World
 
 FIREWALL, ACL, NAME, INSTANCE, BALANCER, PARTLY = "firewall", "acl", "name", "instance", "balancer", "partly"
+NOBODY = "nobody"
 ANYBODY = tuple(IPv4Address(each) for each in ("1.1.1.1", "93.184.216.34", "203.0.113.77", "223.255.255.254"))
 """Addresses that a name of somebody's on the internet may turn out to have."""
 
@@ -88,11 +89,17 @@ class Ground:
             edge
             for group in ours.groups
             for rule in self.groups.leaves.get(group, ())
-            if isinstance(rule.peer, IPv4Network)
+            if isinstance(rule.peer, IPv4Network) and not _itself(rule.peer)
             for edge in (rule.peer[0], rule.peer[-1])
             if edge in network
         }
-        addresses = [address for address in sorted({*_ends(network), *cut}) if not self._inside(address)]
+        # What lies behind a link is meant only where it is asked for itself.
+        links = [behind for behind in self.network.behind if not network.subnet_of(behind)]
+        addresses = [
+            address
+            for address in sorted({*_ends(network), *cut})
+            if not self._inside(address) and not any(address in behind for behind in links)
+        ]
         return _together(self._out(ours, here, address, port) for here in ours.subnets for address in addresses)
 
     def to_host(self, caller: str, host: str, port: int) -> Answer:
@@ -191,9 +198,11 @@ class Ground:
         return frozenset((self._called(rule.peer), rule.first, rule.last) for rule in rules if not _itself(rule.peer))
 
     def ways_in(self, service: str) -> frozenset[tuple[str, int, int]]:
-        """By whom the service's groups let it be opened."""
+        """By whom the service's groups let it be opened; a group that nobody has lets nobody in."""
         rules = (rule for group in self.services[service].groups for rule in self.groups.enters.get(group, ()))
-        return frozenset((self._called(rule.peer), rule.first, rule.last) for rule in rules)
+        return frozenset(
+            (whose, rule.first, rule.last) for rule in rules if (whose := self._called(rule.peer)) != NOBODY
+        )
 
     def exposed(self) -> tuple[str, ...]:
         """What anybody outside could open without the gateway."""
@@ -210,7 +219,7 @@ class Ground:
         for kind, name, field in _HOLDERS:
             if any(peer in _ids(each.get(field)) for _, each in self.world.items(kind)):
                 whose.append(name)
-        return " and ".join(whose) or f"group {peer.name}"
+        return " and ".join(whose) or NOBODY
 
 
 _HOLDERS = (

@@ -1,5 +1,5 @@
-"""Security groups, as AWS applies them: nothing enters that no rule lets in; everything leaves where no rule for leaving
-is written with the group, else what a rule lets out. They know connections: answers need no rule."""
+"""Security groups, as AWS applies them: nothing enters that no rule lets in; everything leaves where no rule for
+leaving is written with the group, else what a rule lets out. They know connections: answers need no rule."""
 
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Network

@@ -52,6 +52,10 @@ class Network:
         self._acls = self._pairs("AWS::EC2::SubnetNetworkAclAssociation", "NetworkAclId")
         self._routes = self._all_routes()
         self._entries = self._all_entries()
+        self.behind = tuple(
+            network for gateway in world.all("AWS::EC2::VPNGateway") for network in self._carried(gateway)
+        )
+        self._refusals: dict[tuple[Id, Id, int], str] = {}
         self._attached = {
             gateway
             for _, each in world.items("AWS::EC2::VPCGatewayAttachment")
@@ -102,6 +106,11 @@ class Network:
         they are not asked."""
         if here == there:
             return ""
+        if (here, there, port) not in self._refusals:
+            self._refusals[here, there, port] = self._refused(here, there, port)
+        return self._refusals[here, there, port]
+
+    def _refused(self, here: Id, there: Id, port: int) -> str:
         ours, theirs = self.subnets[here], self.subnets[there]
         ways = (
             (here, True, theirs, port, port), (there, False, ours, port, port),
