@@ -16,7 +16,7 @@ from ipaddress import IPv4Network
 
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.acl_openings import Direction, Opening, Wall, fit, passing, range_of, walls
-from anden.engines.aws.render.template import Json, Part, Resource, logical, ref, resource, tags
+from anden.engines.aws.render.template import Json, Part, Resource, apart, logical, ref, resource, tags
 from anden.engines.aws.render.terrain import ANYWHERE, Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, subnet, subnets
 
@@ -31,27 +31,27 @@ INSIDE, REFUSED, OUTSIDE, END = 1_000, 10_000, 11_000, 32_000
 TCP, ICMP, ALL = 6, 1, -1
 
 
-def part(terrain: Terrain, entrance: int) -> Part:
-    """All of them, with their subnets. entrance: where the internal balancer listens."""
+def part(terrain: Terrain, entrances: Iterable[int]) -> Part:
+    """All of them, with their subnets. entrances: where the internal balancer listens."""
     resources: dict[str, Resource] = {}
-    wall_of = walls(terrain, entrance)
+    wall_of = walls(terrain, entrances)
     subnets_of: dict[str, list[str]] = {}
     for layer, zone, _ in subnets(terrain):
         subnets_of.setdefault(layer, []).append(subnet(layer, zone))
     for layer, wall in wall_of.items():
-        resources |= _wall(terrain, layer, wall, subnets_of[layer])
+        resources |= _wall(terrain, layer, logical(layer), wall, subnets_of[layer])
     for link in terrain.links:
         if link.seen_as is not None:
             wall = passing(range_of(terrain, PRIVATE), terrain.behind(link.name))
             here = [seen_as.subnet(link, zone) for zone, _ in seen_as.placed(terrain, link)]
-            resources |= _wall(terrain, f"link-{link.name}", wall, here)
+            resources |= _wall(terrain, link.name, apart("link", link.name), wall, here)
     return Part(resources)
 
 
-def _wall(terrain: Terrain, layer: str, wall: Wall, around: Iterable[str]) -> dict[str, Resource]:
-    acl = f"{logical(layer)}Acl"
+def _wall(terrain: Terrain, name: str, logical_id: str, wall: Wall, around: Iterable[str]) -> dict[str, Resource]:
+    acl = f"{logical_id}Acl"
     found: dict[str, Resource] = {
-        acl: resource("AWS::EC2::NetworkAcl", VpcId=ref(VPC_ID), Tags=tags(Name=f"{terrain.name}-{layer}"))
+        acl: resource("AWS::EC2::NetworkAcl", VpcId=ref(VPC_ID), Tags=tags(Name=f"{terrain.name}-{name}"))
     }
     for direction, outward in ((wall.inward, False), (wall.outward, True)):
         for number, properties in _rules(terrain.network, direction):
@@ -72,13 +72,14 @@ def _rules(network: IPv4Network, direction: Direction) -> Iterator[tuple[int, di
     if inside or outside:
         whose = str(ANYWHERE if outside else network)
         yield TOO_BIG, {"Protocol": ICMP, "RuleAction": "allow", "CidrBlock": whose, "Icmp": {"Type": 3, "Code": 4}}
-    yield from _numbered(inside, INSIDE, REFUSED)
+    yield from numbered(inside, INSIDE, REFUSED)
     if outside:
         yield REFUSED, {"Protocol": ALL, "RuleAction": "deny", "CidrBlock": str(network)}
-    yield from _numbered(outside, OUTSIDE, END)
+    yield from numbered(outside, OUTSIDE, END)
 
 
-def _numbered(openings: Iterable[Opening], start: int, end: int) -> Iterator[tuple[int, dict[str, Json]]]:
+def numbered(openings: Iterable[Opening], start: int, end: int) -> Iterator[tuple[int, dict[str, Json]]]:
+    """Rules that allow these, with numbers from `start` to before `end`, of which there are enough."""
     taken: set[int] = set()
     for each in openings:
         text = f"{each.network} {each.first}-{each.last}"

@@ -69,11 +69,12 @@ def range_of(terrain: Terrain, layer: str) -> IPv4Network:
     return blocks[{PUBLIC: 0, DATA: 1, PRIVATE: 1}[layer]]
 
 
-def walls(terrain: Terrain, entrance: int) -> dict[str, Wall]:
-    """The wall of each layer. entrance: where the internal balancer listens."""
+def walls(terrain: Terrain, entrances: Iterable[int]) -> dict[str, Wall]:
+    """The wall of each layer. entrances: where the internal balancer listens; while that changes, both ports."""
     private, data, edge = (range_of(terrain, layer) for layer in (PRIVATE, DATA, EDGE))
     calls, enters = _on(private, terrain.called), _on(private, terrain.entered)
     answers_private, answers_edge = _answers(private), _answers(edge)
+    enter = _on(edge, entrances)
     among = (*calls, *_if(calls, answers_private))
     return {
         PRIVATE: Wall(
@@ -82,8 +83,8 @@ def walls(terrain: Terrain, entrance: int) -> dict[str, Wall]:
         ),
         DATA: Wall(Direction((Opening(private, HTTPS, HTTPS),)), Direction((answers_private,))),
         EDGE: Wall(
-            Direction((Opening(edge, entrance, entrance), answers_edge, *_if(enters, answers_private))),
-            Direction((Opening(edge, entrance, entrance), answers_edge, *enters)),
+            Direction((*enter, answers_edge, *_if(enters, answers_private))),
+            Direction((*enter, answers_edge, *enters)),
         ),
         PUBLIC: passing(private, terrain.internet),
     }  # fmt: skip

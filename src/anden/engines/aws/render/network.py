@@ -10,11 +10,12 @@ from anden.model.blueprint import Blueprint
 def parts(blueprint: Blueprint, keeping: Blueprint | None = None) -> tuple[Part, ...]:
     """The parts of the network's stack. keeping: the blueprint that a change replaces; what it needs stays as well."""
     land = terrain(blueprint, keeping)
+    entrances = sorted({entrance_port(each) for each in (blueprint, keeping) if each is not None})
     return (
         vpc.part(blueprint, land),
         nat.part(land),
         endpoints.part(land),
-        acl.part(land, entrance_port(blueprint)),
+        acl.part(land, entrances),
         flow_logs.part(land),
         vpn.part(blueprint, land),
         names_firewall.part(land),

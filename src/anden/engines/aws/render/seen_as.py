@@ -10,7 +10,7 @@ and a /28 one. Nothing comes in this way: a private NAT gateway answers nobody w
 from ipaddress import IPv4Network
 
 from anden.engines.aws.render.naming import zone_of
-from anden.engines.aws.render.template import Resource, apart, logical, ref, resource, tags
+from anden.engines.aws.render.template import Resource, apart, ref, resource, tags
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, made, routes, way
 from anden.model.blueprint import Blueprint
@@ -45,7 +45,7 @@ def resources(blueprint: Blueprint, terrain: Terrain, link: Link, gateway: str, 
     """The block, its subnets with a NAT gateway in each, and the routes through them. gateway, attached: logical names
     of the virtual private gateway and of its attachment."""
     name = f"{terrain.name}-{link.name}"
-    block, table = apart("link", link.name, "block"), f"Routes{logical('link', link.name)}"
+    block, table = apart("link", link.name, "block"), f"Routes{apart('link', link.name)}"
     found: dict[str, Resource] = {
         block: resource("AWS::EC2::VPCCidrBlock", VpcId=ref(VPC_ID), CidrBlock=str(link.seen_as)),
         table: resource("AWS::EC2::RouteTable", VpcId=ref(VPC_ID), Tags=tags(Name=name)),

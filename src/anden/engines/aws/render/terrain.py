@@ -4,13 +4,13 @@ The network's stack is applied before the services. What only the old blueprint 
 must therefore stay until the last of its tasks is gone; the stack is applied once more, without it, at the end.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
-from anden.engines.aws.render.naming import place
+from anden.engines.aws.render import naming
 from anden.model.blueprint import Blueprint, Zone
-from anden.model.topology import Egress, Link, Topology
+from anden.model.topology import Destination, Egress, Link, Topology
 
 _STRENGTH = (Egress.NONE, Egress.ONE, Egress.PER_ZONE)
 ANYWHERE = IPv4Network("0.0.0.0/0")
@@ -70,7 +70,7 @@ def terrain(blueprint: Blueprint, keeping: Blueprint | None = None) -> Terrain:
         kept = links.setdefault(link.name, link)
         links[link.name] = replace(kept, networks=tuple(sorted({*kept.networks, *link.networks})))
     return Terrain(
-        name=place(blueprint.topology),
+        name=naming.place(blueprint.topology),
         network=layout.network,
         zones=tuple(zones[name] for name in sorted(zones)),
         egress=max((topology.egress for topology in topologies), key=_STRENGTH.index),
@@ -90,24 +90,22 @@ def _ports(topologies: Iterable[Topology], names: Iterable[str]) -> tuple[int, .
     return tuple(sorted({service.port for service in services if service.port is not None}))
 
 
-def _outside(topology: Topology, links: Iterable[str]) -> Iterator[Outside]:
-    known = frozenset(links)
-    leaves = topology.egress is not Egress.NONE
-    for name in {name for service in topology.services for name in service.reaches}:
-        found = topology.destination(name)
-        if found is None:
-            continue
-        if found.link is not None:
-            if found.link in known and found.network is not None:
-                yield Outside(found.network, found.port, found.link)
-        elif leaves:
-            yield Outside(found.network if found.network is not None else ANYWHERE, found.port)
+def _reached(topology: Topology) -> Iterator[Destination]:
+    """Every destination that some service reaches, once."""
+    names = {name for service in topology.services for name in service.reaches}
+    return (place for place in topology.destinations if place.name in names)
+
+
+def _outside(topology: Topology, links: Collection[str]) -> Iterator[Outside]:
+    for place in _reached(topology):
+        if place.link is not None:
+            if place.link in links and place.network is not None:
+                yield Outside(place.network, place.port, place.link)
+        elif topology.egress is not Egress.NONE:
+            yield Outside(place.network if place.network is not None else ANYWHERE, place.port)
 
 
 def _hosts(topology: Topology) -> Iterator[str]:
-    if topology.egress is Egress.NONE:
-        return
-    for name in {name for service in topology.services for name in service.reaches}:
-        found = topology.destination(name)
-        if found is not None and found.host is not None and found.link is None:
-            yield found.host
+    for place in _reached(topology):
+        if place.host is not None and place.link is None and topology.egress is not Egress.NONE:
+            yield place.host

@@ -9,7 +9,7 @@ AWS too (`PreSharedKeyStorage`), so that reading the connection does not show th
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.flow_logs import log_group
 from anden.engines.aws.render.naming import link_key, secret_name
-from anden.engines.aws.render.template import Json, Part, Resource, apart, logical, ref, resource, sub, tags
+from anden.engines.aws.render.template import Json, Part, Resource, apart, ref, resource, sub, tags
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
@@ -63,7 +63,7 @@ def part(blueprint: Blueprint, terrain: Terrain) -> Part:
 
 def connection(link: Link) -> str:
     """Logical name of the link's VPN connection."""
-    return logical("link", link.name)
+    return apart("link", link.name)
 
 
 def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, Resource]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.engines.aws.render.networks import BANK, CORE, ICMP, SEEN, Network, network
 from tests.unit.planning.topologies import destination, service, topologies, topology
 
-from anden.engines.aws.render.acl import MOST_RULES
+from anden.engines.aws.render.acl import MOST_RULES, numbered
 from anden.engines.aws.render.acl_openings import Opening, fit
 from anden.engines.aws.render.terrain import ANYWHERE
 from anden.model.topology import Egress, Topology
@@ -38,6 +38,12 @@ def test_the_entrance_passes() -> None:
         for edge in ("Edge0", "Edge1"):
             assert found.talks(edge, "PrivateC", 8080), "the balancer, to a service with a route"
             assert not found.talks(edge, "PrivateC", 9090), "ledger has no route"
+
+
+def test_the_entrance_stays_open_while_it_moves() -> None:
+    found = network(replace(BANK, domain="api.banco.example"), BANK)
+    assert found.talks("Edge0", "Edge1", 80)
+    assert found.talks("Edge0", "Edge1", 443)
 
 
 def test_what_is_not_declared_does_not_leave() -> None:
@@ -196,6 +202,12 @@ def test_one_destination_more_touches_no_rule_that_is_there(hosts: set[int], mor
         return network(topology(caller, destinations=places, egress=Egress.ONE, region="us-east-1"))
 
     assert not touched(of(hosts), of({*hosts, more}))
+
+
+@given(st.sets(st.integers(1, 65535), min_size=1, max_size=20))
+def test_rules_of_the_same_number_are_told_apart(ports: set[int]) -> None:
+    numbers = [number for number, _ in numbered([Opening(WHOLE, p, p) for p in sorted(ports)], 100, 100 + len(ports))]
+    assert sorted(numbers) == list(range(100, 100 + len(ports)))
 
 
 # Few rules for many openings.

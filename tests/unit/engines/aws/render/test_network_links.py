@@ -16,8 +16,13 @@ CORE_HOST = "10.20.4.17"
 BOTH = replace(BANK, links=(BRANCH, SEEN))
 
 
-def tunnels(found: Network, link: str = "LinkCore") -> list[dict[str, Any]]:
-    options: list[dict[str, Any]] = found.of("EC2::VPNConnection")[link]["VpnTunnelOptionsSpecifications"]
+def connection(found: Network, link: str = "core") -> dict[str, Any]:
+    properties: dict[str, Any] = found.of("EC2::VPNConnection")[found.published()[f"link-{link}"]["Ref"]]
+    return properties
+
+
+def tunnels(found: Network, link: str = "core") -> list[dict[str, Any]]:
+    options: list[dict[str, Any]] = connection(found, link)["VpnTunnelOptionsSpecifications"]
     return options
 
 
@@ -27,22 +32,21 @@ def test_one_gateway_for_all_links() -> None:
     attached = [each for each in found.of("EC2::VPCGatewayAttachment").values() if "VpnGatewayId" in each]
     assert attached == [{"VpcId": {"Ref": "Vpc"}, "VpnGatewayId": {"Ref": gateway}}]
     connections = found.of("EC2::VPNConnection")
-    assert sorted(connections) == ["LinkBranch", "LinkCore"]
+    assert len(connections) == 2
     assert {each["VpnGatewayId"]["Ref"] for each in connections.values()} == {gateway}
     assert not found.of("EC2::VPNGatewayRoutePropagation")
 
 
 def test_each_link_has_its_peer_and_what_lies_behind_it() -> None:
     found = network(BOTH)
-    for link, name in ((SEEN, "LinkCore"), (BRANCH, "LinkBranch")):
-        connection = found.of("EC2::VPNConnection")[name]
-        peer = found.of("EC2::CustomerGateway")[connection["CustomerGatewayId"]["Ref"]]
+    for link in (SEEN, BRANCH):
+        its = connection(found, link.name)
+        peer = found.of("EC2::CustomerGateway")[its["CustomerGatewayId"]["Ref"]]
         assert peer["IpAddress"] == str(link.peer)
-        assert connection["StaticRoutesOnly"] is True
-        carried = [r for r in found.of("EC2::VPNConnectionRoute").values() if r["VpnConnectionId"] == {"Ref": name}]
+        assert its["StaticRoutesOnly"] is True
+        own = found.published()[f"link-{link.name}"]
+        carried = [r for r in found.of("EC2::VPNConnectionRoute").values() if r["VpnConnectionId"] == own]
         assert sorted(each["DestinationCidrBlock"] for each in carried) == sorted(map(str, link.networks))
-    assert found.published()["link-core"] == {"Ref": "LinkCore"}
-    assert found.published()["link-branch"] == {"Ref": "LinkBranch"}
 
 
 def test_both_tunnels_say_what_they_speak() -> None:
@@ -65,13 +69,13 @@ def test_keys_come_by_name() -> None:
         "{{resolve:secretsmanager:banco-andino/certification/vpn-1}}",
         "{{resolve:secretsmanager:banco-andino/certification/vpn-2}}",
     ]
-    assert network(BANK).of("EC2::VPNConnection")["LinkCore"]["PreSharedKeyStorage"] == "SecretsManager"
+    assert connection(network(BANK))["PreSharedKeyStorage"] == "SecretsManager"
 
 
 def test_without_seen_as_tasks_go_straight_to_the_gateway() -> None:
     found = network(BANK)
     assert {found.way(f"Private{zone}", CORE_HOST) for zone in "ABC"} == {"VpnGateway"}
-    assert found.of("EC2::VPNConnection")["LinkCore"]["RemoteIpv4NetworkCidr"] == "172.30.0.0/16"
+    assert connection(found)["RemoteIpv4NetworkCidr"] == "172.30.0.0/16"
     assert found.blocks() == [IPv4Network("172.30.0.0/16")]
 
 
@@ -100,7 +104,7 @@ def test_seen_as_translates_in_the_zone_and_only_then_goes_to_the_gateway() -> N
         assert found.way(subnet, "198.51.100.7") is None
         taken.append(found.subnets()[subnet])
     assert list(map(str, taken)) == ["100.64.10.0/28", "100.64.10.16/28", "100.64.10.32/28"]
-    assert found.of("EC2::VPNConnection")["LinkCore"]["RemoteIpv4NetworkCidr"] == "100.64.10.0/26"
+    assert connection(found)["RemoteIpv4NetworkCidr"] == "100.64.10.0/26"
 
 
 def test_subnets_of_seen_as_wait_for_their_block() -> None:
@@ -171,7 +175,23 @@ def test_a_network_that_a_link_no_longer_carries_stays_as_long() -> None:
 
 def test_no_key_stands_in_a_template_or_a_blueprint() -> None:
     target = drafted(BOTH)
-    keys = [each["PreSharedKey"] for link in ("LinkBranch", "LinkCore") for each in tunnels(network(target), link)]
+    keys = [each["PreSharedKey"] for link in ("branch", "core") for each in tunnels(network(target), link)]
     assert all(key.startswith("{{resolve:secretsmanager:") for key in keys)
     assert len(set(keys)) == 4
     assert json.dumps(network(target).resources).count('PreSharedKey"') == 4
+
+
+def test_links_may_be_called_as_other_things_are() -> None:
+    names = ("core", "core-acl", "core-block", "logs", "core-nat-a", "core-subnet-a-acl")
+    links = tuple(
+        replace(
+            CORE, name=name, networks=(IPv4Network(f"10.{20 + n}.0.0/16"),), seen_as=IPv4Network(f"100.64.{n}.0/26")
+        )
+        for n, name in enumerate(names)
+    )
+    found = network(replace(BANK, links=tuple(sorted(links, key=lambda link: link.name))))
+    assert len(found.of("EC2::VPNConnection")) == len(names)
+    for number in range(len(names)):
+        nat = found.way("PrivateB", f"10.{20 + number}.0.1")
+        its = found.of("EC2::NatGateway")[nat]["SubnetId"]["Ref"]
+        assert found.subnets()[its].subnet_of(IPv4Network(f"100.64.{number}.0/26"))
