@@ -142,6 +142,8 @@ def routed(topology: Topology, host: str, path: str, opened: set[str]) -> Servic
         route = service.route
         if route is None or (at := route.host or topology.domain) not in (None, host):
             continue
+        if route.host is not None and topology.domain is None:
+            continue  # without a domain there are no names there, and nobody can ask for one (caveats)
         prefix = route.path.rstrip("/")
         if path == prefix or path.startswith(f"{prefix}/"):
             length = len(prefix)
