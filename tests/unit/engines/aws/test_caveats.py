@@ -31,12 +31,12 @@ def service(name: str = "web", **fields: object) -> Service:
 
 
 def said(*services: Service, **fields: object) -> dict[str, Caveat]:
-    of = Topology("banco", "dev", services, **{"zones": 2, **fields})  # type: ignore[arg-type]
+    of = Topology("banco", "dev", services, **{"zones": 2, "region": "us-east-1", **fields})  # type: ignore[arg-type]
     return {caveat.subject: caveat for caveat in caveats(of)}
 
 
 def test_what_is_true_of_every_environment() -> None:
-    assert said(service()).keys() == {"start", "hardening"}
+    assert said(service()).keys() == {"start", "hardening", "env"}
     assert "30-60 s" in said(service())["start"].text
     assert "seccomp" in said(service())["hardening"].text
     assert all(caveat.engine == "aws" for caveat in said(service()).values())
@@ -52,7 +52,6 @@ def test_what_is_true_of_every_environment() -> None:
         ("timeout", "answers after 29 s", (service(route=Route("/")),), {}),
         ("web http2", "HTTP/1.1", (service(protocol=Protocol.HTTP2, route=Route("/")),), {}),
         ("web tcp", "by connection", (service(protocol=Protocol.TCP),), {}),
-        ("writable", "web: an ephemeral volume", (service(writable=("/tmp", "/cache")),), {}),
         ("stop", "web: killed after 120 s", (service(stop_s=300.0),), {}),
         ("mail", "DNS Firewall", (service(),), {"destinations": (MAIL,)}),
         (
@@ -69,6 +68,9 @@ def test_what_is_closed_there_says_so() -> None:
     tcp = said(service(protocol=Protocol.TCP, route=Route("/")))
     assert tcp["web route"].withholds == ("web",)
     assert said(service(strategy=Strategy.CANARY))["web deploy"].withholds == ("up",)
+    assert said(service(strategy=Strategy.CANARY, route=Route("/")))["web deploy"].withholds == ()
+    assert said(service(secrets={"A": "core-secret"}))["web secret names"].withholds == ("up",)
+    assert said(service(), region=None)["region"].withholds == ("up",)
     out = Destination(DestinationName("exchange"), 443, network=IPv4Network("192.0.2.7/32"))
     assert said(service(), destinations=(out,))["exchange"].withholds == ("exchange",)
     assert "exchange" not in said(service(), destinations=(out,), egress=Egress.ONE)
