@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from anden.engines.local.cell import cgroup, firewall, protocol
 from anden.engines.local.cell.ground import Ground
@@ -46,7 +46,8 @@ class Faults:
         """The networks that are cut off."""
         cut = [name for name, (fault, _) in self._zones.items() if fault.outage is Outage.CUT]
         zones = [zone for zone in configuration.layout.zones if zone.name in cut]
-        return [network for zone in zones for network in (zone.public, zone.private, zone.data)]
+        around = [network for zone in zones for network in (zone.public, zone.private, zone.data)]
+        return [each for network in around for each in _without(network, configuration.layout.resolver)]
 
     async def resume(self) -> None:
         """Take up what an earlier supervisor was told. The firewall and the freezer still have it."""
@@ -123,3 +124,8 @@ class Faults:
         new = FILE.with_suffix(".new")
         new.write_text(json.dumps([[codec.to_data(fault), end] for fault, end in self._zones.values()]))
         new.replace(FILE)
+
+
+def _without(network: IPv4Network, resolver: IPv4Address) -> Iterable[IPv4Network]:
+    """The resolver has an address of the first zone's, and belongs to none: on AWS every zone answers at it."""
+    return network.address_exclude(IPv4Network(resolver)) if resolver in network else (network,)
