@@ -392,6 +392,10 @@ def render(
     from anden.model.ids import EnvironmentKey
     from anden.planning import blueprint, lint
 
+    if engine is EngineName.AWS and topology.region is None:
+        from anden.engines.aws.engine import NO_REGION
+
+        raise Problems(NO_REGION)
     clock = SystemClock()
     images = LocalImages(root() / "images", clock)
     found = images.presume(folder, {each.name: each.source for each in topology.services})

@@ -172,9 +172,9 @@ def _paths(service: Service) -> Iterator[str]:
 def _nothing_else(ground: Ground, topology: Topology) -> Iterator[str]:
     """Every rule of every service's group is one that the manifest declares, and the other way round."""
     inside = ground.network.inside[0]
-    services = {service.name: service for service in topology.services}
+    services: dict[str, Service] = {service.name: service for service in topology.services}
     for name, service in services.items():
-        out = {ENDPOINTS}
+        out: set[tuple[str, int, int]] = {ENDPOINTS}
         for reached in service.reaches:
             callee, place = services.get(reached), topology.destination(reached)
             if callee is not None and callee.port is not None:
@@ -184,8 +184,12 @@ def _nothing_else(ground: Ground, topology: Topology) -> Iterator[str]:
             ):
                 out |= {(str(each), place.port, place.port) for each in _beyond(place, inside)}
         yield from _same(f"{name} may open", ground.ways_out(name), out)
-        callers = {each.name for each in topology.services if name in each.reaches and service.port is not None}
-        into = {(caller, service.port, service.port) for caller in callers if service.port is not None}
+        callers: set[str] = {
+            each.name for each in topology.services if name in each.reaches and service.port is not None
+        }
+        into: set[tuple[str, int, int]] = {
+            (caller, service.port, service.port) for caller in callers if service.port is not None
+        }
         if service.route is not None and service.port is not None and ground.entrance.listeners:
             into.add(("the balancer", service.port, service.port))
         yield from _same(f"{name} may be opened by", ground.ways_in(name), into)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cfnlint.api import ManualArgs, lint  # type: ignore[import-untyped]
+from cfnlint.api import ManualArgs, lint
 
 from anden import manifest
 from anden.engines.aws.caveats import caveats

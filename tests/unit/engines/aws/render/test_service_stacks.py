@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloudformation_validate import CompositeEngine, TemplateContent  # type: ignore[import-untyped]
+from cloudformation_validate import CompositeEngine, TemplateContent
 from hypothesis import given
 from hypothesis import strategies as st
 
