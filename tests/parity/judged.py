@@ -109,7 +109,7 @@ def _outside(ground: Ground, blueprint: Blueprint, caveats: Sequence[Caveat]) ->
 def _hosts(ground: Ground, blueprint: Blueprint, caveats: Sequence[Caveat]) -> Iterator[str]:
     """Every Host header that anybody may think of, at the balancer itself, and every name of the gateway's."""
     topology = blueprint.topology
-    opened = {
+    opened: set[str] = {
         service.name
         for service in topology.services
         if reachability.path(blueprint, reachability.INTERNET, service.name, None, {}, caveats).open
