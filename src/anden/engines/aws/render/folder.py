@@ -6,7 +6,7 @@ a service more renames nothing.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from anden.engines.aws.render.template import Json, Stack, Template
 from anden.model.blueprint import Blueprint
@@ -24,7 +24,8 @@ INLINE_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::RolePolicy")
 def files(blueprint: Blueprint, stacks: Sequence[Stack]) -> dict[str, str]:
     """File name to text, in the order of `stacks`, with `order.json` and `README.md` at the end."""
     found = {file_name(stack): stack.text for stack in stacks}
-    found[ORDER] = json.dumps(_order(blueprint, stacks), indent=1, ensure_ascii=False) + "\n"
+    large = {stack.family for stack in stacks if len(found[file_name(stack)].encode()) > INLINE_BYTES}
+    found[ORDER] = json.dumps(_order(blueprint, stacks, large), indent=1, ensure_ascii=False) + "\n"
     found[README] = _readme(blueprint, stacks)
     return found
 
@@ -66,7 +67,7 @@ def stack_tags(blueprint: Blueprint) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _order(blueprint: Blueprint, stacks: Sequence[Stack]) -> dict[str, Json]:
+def _order(blueprint: Blueprint, stacks: Sequence[Stack], large: Collection[str]) -> dict[str, Json]:
     topology = blueprint.topology
     return {
         "client": topology.client,
@@ -83,7 +84,7 @@ def _order(blueprint: Blueprint, stacks: Sequence[Stack]) -> dict[str, Json]:
                 "after": list(stack.after),
                 "capabilities": list(capabilities(stack.template)),
                 "termination_protection": stack.lasting,
-                "by_s3": len(stack.text.encode()) > INLINE_BYTES,
+                "by_s3": stack.family in large,
             }
             for number, wave in enumerate(waves(stacks), start=1)
             for stack in wave

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +22,6 @@ from anden.model.topology import ImageSource, Route, Service, Strategy, Topology
 from anden.planning import blueprint
 
 ROOT = Path(__file__).parents[5]
-MANIFESTS = [ROOT / "examples/banco-andino/anden.yaml", *sorted((ROOT / "tests/golden").glob("*/anden.yaml"))]
 
 
 def drafts(path: Path) -> dict[str, Blueprint]:
