@@ -16,9 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from anden import rendering
 from anden.machine import Check, Doctor, called, doctor, lacks, root
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
+from anden.rendering import Rendered
 from anden.web.files import Files
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from anden.model.ids import EnvironmentKey
     from anden.model.mark import Marks
     from anden.model.observation import Observation
-    from anden.model.plan import Caveat
     from anden.model.ports import Clock, Engine, Images
     from anden.model.topology import Topology
     from anden.web.caller import Api
@@ -366,64 +367,11 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
 # Writing what an engine would apply, without acting on it.
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """`anden render`. files: relative name to text, in the order in which the engine applies them. presumed: services
-    whose image is not here, so that its digest in the files is made up."""
-
-    blueprint: "Blueprint"
-    files: Mapping[str, str]
-    caveats: "tuple[Caveat, ...]"
-    warnings: tuple[Problem, ...]
-    presumed: tuple[str, ...]
-
-
 def render(
     topology: "Topology", marks: "Marks", folder: Path, engine: EngineName, parent: "Blueprint | None"
 ) -> Rendered:
-    """What the engine would write or apply for a manifest's environment: computed here, nobody is asked.
-
-    parent: the blueprint that was rendered before; addresses and numbers stay where they are. Raises Problems: what
-    `up` would refuse, and what this engine cannot render.
-    """
-    from anden.control.refusals import refusals
-    from anden.engines.local.images import LocalImages
-    from anden.model.blueprint import Facts
-    from anden.model.ids import EnvironmentKey
-    from anden.planning import blueprint, lint
-
-    if engine is EngineName.AWS and topology.region is None:
-        from anden.engines.aws.engine import NO_REGION
-
-        raise Problems(NO_REGION)
-    clock = SystemClock()
-    images = LocalImages(root() / "images", clock)
-    found = images.presume(folder, {each.name: each.source for each in topology.services})
-    renderer = _renderer(engine, clock)
-    key = EnvironmentKey(topology.client, topology.environment, engine)
-    # Of AWS nothing is asked, and no credentials are looked for: what only an account knows is not known.
-    facts = Facts() if engine is EngineName.AWS else renderer.facts(key, topology.zones, topology)
-    caveats = renderer.caveats(topology)
-    problems = list(refusals(engine, topology, marks, caveats))
-    drafted = blueprint.draft(topology, found, facts, parent, marks)
-    linted = lint.lint(drafted, marks)
-    if problems + list(linted.problems):
-        raise Problems(problems + list(linted.problems))
-    presumed = tuple(name for name, image in sorted(found.items()) if images.presumed(image))
-    return Rendered(drafted, renderer.render(drafted), caveats, linted.warnings, presumed)
-
-
-def _renderer(engine: EngineName, clock: "Clock") -> "Engine":
-    if engine is EngineName.AWS:
-        from anden.engines.aws.engine import AwsEngine
-
-        return AwsEngine(clock)
-    if engine is EngineName.SIMULATED:
-        why = "it runs in memory, from the blueprint itself"
-        raise Problems(Problem(f"--on {engine}", "writes nothing", why, "Use --on aws or --on local."))
-    from anden.engines.local.engine import LocalEngine
-
-    return LocalEngine(root(), root() / "images", clock)
+    """See anden.rendering."""
+    return rendering.render(topology, marks, folder, engine, parent, SystemClock())
 
 
 # The daemon.
