@@ -16,15 +16,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from anden import rendering
 from anden.machine import Check, Doctor, called, doctor, lacks, root
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
+from anden.rendering import Rendered
 from anden.web.files import Files
 
 if TYPE_CHECKING:
     from anden.control.environment import Control
     from anden.drill.ground import Model
     from anden.drill.picture import Picture
+    from anden.model.blueprint import Blueprint
     from anden.model.drill import Drill, DrillReport
     from anden.model.ids import EnvironmentKey
     from anden.model.mark import Marks
@@ -38,6 +41,7 @@ __all__ = [
     "Check",
     "Checked",
     "Doctor",
+    "Rendered",
     "Session",
     "called",
     "check",
@@ -48,6 +52,7 @@ __all__ = [
     "drills",
     "main",
     "rebuild",
+    "render",
     "run",
     "serve",
 ]
@@ -424,6 +429,16 @@ def rebuild(client: str, engine: EngineName) -> "StateReport":
         what, why = "the account has no state bucket", "nothing of it is kept there yet"
         raise Problems(Problem(f"state of {client}", what, why, "Set the account up first (docs/aws.md)."))
     return rebuilt(found[0], client, found[1])
+
+
+# Writing what an engine would apply, without acting on it.
+
+
+def render(
+    topology: "Topology", marks: "Marks", folder: Path, engine: EngineName, parent: "Blueprint | None"
+) -> Rendered:
+    """See anden.rendering."""
+    return rendering.render(topology, marks, folder, engine, parent, SystemClock())
 
 
 # The daemon.

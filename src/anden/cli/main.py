@@ -35,6 +35,7 @@ COMMANDS = {
     "reach": "Who reaches whom, through which hops, and why not.",
     "prove": "Prove what is declared by really trying it.",
     "drill": "Break something on purpose under load, and show what becomes of it.",
+    "render": "Write what an engine would apply into a folder, and apply nothing.",
     "history": "Who did what, when, with which outcome.",
     "state": "What is kept of a client elsewhere than on this machine, read back.",
     "down": "End an environment and leave nothing of it.",

@@ -19,6 +19,7 @@ from anden.store import open_store
 OUTSIDE = """
 anden: 1
 client: banco
+region: us-east-1
 destinations: { exchange: 192.0.2.7:443, mail: mail.example:25 }
 environments:
   dev: { zones: 2, egress: per-zone }

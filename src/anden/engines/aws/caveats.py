@@ -201,14 +201,14 @@ def _strategy(service: Service, guarded: bool, calls: Mesh) -> Iterator[_Found]:
 
 
 def _destination(place: Destination, topology: Topology) -> Iterator[_Found]:
-    if place.host is not None and place.link is None:
+    if place.link is None and topology.egress is Egress.NONE:
+        yield place.name, "egress is none: no NAT gateway is made, and nothing leaves", (place.name,)
+    elif place.host is not None and place.link is None:
         text = (
             f"security groups match no names: DNS Firewall lets only {place.host} resolve (default deny),"
             f" and port {place.port} is open to every address"
         )
         yield place.name, text, ()
-    elif place.link is None and topology.egress is Egress.NONE:
-        yield place.name, "egress is none: no NAT gateway is made, and nothing leaves", (place.name,)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import environment
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 POLL_S = 5.0
 """How often AWS is looked at while somebody waits for news; its APIs tell nothing by themselves."""
+NO_REGION = Problem(
+    "region", "the manifest names none", "a stack lives in one region, and its zones are that region's",
+    "Add `region: us-east-1`, or the one that is meant, at the top of the manifest.",
+)  # fmt: skip
 
 
 def _later(what: str) -> Problems:
@@ -69,8 +74,11 @@ class AwsEngine(Engine):
             return Facts()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
-        """A template for each stack."""
-        return {f"{stack.family}.json": stack.text for stack in environment(blueprint, caveats(blueprint.topology))}
+        """A template for each stack, in the order in which they are made, and that order for machines and people
+        (see render.folder). Manners are AWS's own, whichever are asked for. Raises Problems: no region is said."""
+        if blueprint.topology.region is None:
+            raise Problems(NO_REGION)
+        return files(blueprint, environment(blueprint, caveats(blueprint.topology)))
 
     def stacks(
         self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]

@@ -53,7 +53,8 @@ def test_what_is_true_of_every_environment() -> None:
         ("web http2", "HTTP/1.1", (service(protocol=Protocol.HTTP2, route=Route("/")),), {}),
         ("web tcp", "by connection", (service(protocol=Protocol.TCP),), {}),
         ("stop", "web: killed after 120 s", (service(stop_s=300.0),), {}),
-        ("mail", "DNS Firewall", (service(),), {"destinations": (MAIL,)}),
+        ("mail", "DNS Firewall", (service(),), {"destinations": (MAIL,), "egress": Egress.ONE}),
+        ("mail", "egress is none", (service(),), {"destinations": (MAIL,)}),
         (
             "link core", "after the first apply", (service(),),
             {"links": (Link("core", IPv4Address("203.0.113.1"), (), ("a", "b")),)},

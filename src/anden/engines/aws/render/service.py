@@ -65,7 +65,7 @@ def _service(
     fast = {"MetricNames": ["CPUUtilization"], "ResolutionSeconds": scaling.FAST_S}
     made = {
         "Service": resource(
-            "AWS::ECS::Service", after=[*(["Rule"] if groups else []), *watching], ServiceName=service.name,
+            "AWS::ECS::Service", after=[*(["Rule"] if len(groups) == 1 else []), *watching], ServiceName=service.name,
             Cluster=CLUSTER, TaskDefinition=ref("Task"), LaunchType="FARGATE", PlatformVersion=PLATFORM,
             SchedulingStrategy="REPLICA", AvailabilityZoneRebalancing="ENABLED", PropagateTags="SERVICE",
             EnableECSManagedTags=True, EnableExecuteCommand=not topology.production,

@@ -64,6 +64,10 @@ class LocalImages:
         """What is known at once. A digest of an unknown image is made from its name or its build context."""
         return {service: self._presumed(folder, source) for service, source in sources.items()}
 
+    def presumed(self, image: Image) -> bool:
+        """Whether the digest of what `presume` gave is made up: neither is it said by name, nor the image here."""
+        return image.digest not in image.name and not self._cache.has(image.digest)
+
     def _presumed(self, folder: Path, source: ImageSource) -> Image:
         seed = said = str(source)
         try:
@@ -72,6 +76,8 @@ class LocalImages:
                 seed = f"{work.said} {work.recipe.key(None)}"
             if (digest := self._known(folder, work)) is not None:
                 return self._cache.image(digest, work.said)
+            if work.reference is not None and work.reference.digest is not None:
+                return Image(work.said, work.reference.digest, foundation.architecture())
         except (Problems, OSError):
             pass
         name = source.image if source.image is not None else f"build:{source.build}"
