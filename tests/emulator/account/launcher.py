@@ -19,7 +19,10 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): a signal when the parent dies, so that no emulator outlives a test run that was killed."""
-MORE = {"AWS::AccessAnalyzer::Analyzer": "arn:aws:access-analyzer:::analyzer/", "AWS::Config::ConfigurationAggregator": ""}
+MORE = {
+    "AWS::AccessAnalyzer::Analyzer": "arn:aws:access-analyzer:::analyzer/",
+    "AWS::Config::ConfigurationAggregator": "",
+}
 """Types that are only kept, beside those of tests/emulator/provisioners."""
 
 Handlers = dict[str, dict[str, Any]]
@@ -70,7 +73,9 @@ def know_keys() -> None:
     def in_s3(action: str, query: Any, path: str = "", headers: Any = None) -> dict[str, Any]:
         known: dict[str, Any] = of_s3(action, query, path, headers)
         if action == "s3:PutObject":
-            known |= {f"s3:{name}": headers[name] for name in ("if-match", "if-none-match") if (headers or {}).get(name)}
+            known |= {
+                f"s3:{name}": headers[name] for name in ("if-match", "if-none-match") if (headers or {}).get(name)
+            }
         return known
 
     def in_request(service: str, action: str, body: bytes, given: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +99,10 @@ def know_tags() -> None:
 
     def of_logs() -> Iterator[tuple[str, list[dict[str, str]]]]:
         for group in logs._log_groups.values():
-            yield group["arn"].removesuffix(":*"), [{"Key": key, "Value": value} for key, value in group["tags"].items()]
+            yield (
+                group["arn"].removesuffix(":*"),
+                [{"Key": key, "Value": value} for key, value in group["tags"].items()],
+            )
 
     tagging._RESOURCE_TAG_COLLECTORS |= {"ecs": tagging._collect_ecs, "logs": of_logs}
 

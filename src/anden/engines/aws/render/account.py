@@ -24,6 +24,10 @@ BOUNDARY = sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{BOUNDA
 ROLE_TAG = "anden:role"
 """Whoever takes on a role carries this tag with the role's short name (`sre`)."""
 
+KEPT_OF_STACK_NAME = 20
+"""Characters of a stack's name that CloudFormation surely keeps in the name of a role, which has 64: name, logical name
+and thirteen of its own (CloudFormation user guide, "Name type"). More than the longest of ROLES has, so that no client's
+name can make one of them match."""
 TRAIL_BUCKET = "anden-trail-${AWS::AccountId}"
 """Where an account that stands alone keeps its trail and its configurations, in `sub`."""
 
@@ -82,6 +86,12 @@ class Account:
     def stacks(self) -> str:
         """The names of an environment's stacks begin with it: `anden-banco-andino-`."""
         return f"anden-{self.client}-"
+
+    @property
+    def roles(self) -> str:
+        """The names of the roles in those stacks begin with it. CloudFormation makes them of the stack's name, of
+        which it keeps only the beginning where that is long."""
+        return self.stacks[:KEPT_OF_STACK_NAME]
 
 
 def account_of(
