@@ -12,9 +12,9 @@ from anden.engines.aws.render.template import Json, Published, sub
 from anden.model.topology import Topology
 
 ACCOUNT_RECOVERY, ACCOUNT_TRAIL = f"{ACCOUNT}-recovery", f"{ACCOUNT}-trail"
-"""Families of the account's other stacks. No environment may be called so (`RESERVED`)."""
-RESERVED = frozenset({ACCOUNT, ACCOUNT_RECOVERY, ACCOUNT_TRAIL})
-"""Names of environments that would make stacks which look like the account's."""
+"""Families of the account's other stacks. An environment called `account` would have a stack named like the first of
+them: planning should refuse that name."""
+OWN_FAMILIES = (ACCOUNT, ACCOUNT_RECOVERY, ACCOUNT_TRAIL)
 
 SRE, DEVELOPER, AUDITOR, DEPLOY = "anden-sre", "anden-developer", "anden-auditor", "anden-deploy"
 ROLES = (SRE, DEVELOPER, AUDITOR, DEPLOY)

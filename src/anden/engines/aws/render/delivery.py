@@ -9,7 +9,7 @@ from anden.engines.aws.render.access import PUSH, READ_OBJECTS, SESSION_S, VIA_S
 from anden.engines.aws.render.account import (
     BOUNDARY,
     DEPLOY,
-    RESERVED,
+    OWN_FAMILIES,
     ROLE_TAG,
     Account,
     Present,
@@ -97,7 +97,7 @@ def policy(account: Account) -> Json:
     roles = arn("iam", f"role/{account.roles}*", region=False)
     bounded = {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
     linked = [f"{name}.amazonaws.com" for name in LINKED]
-    own = [anywhere("cloudformation", f"stack/{account.stacks}{name}/*") for name in sorted(RESERVED)]
+    own = [anywhere("cloudformation", f"stack/{account.stacks}{name}/*") for name in OWN_FAMILIES]
     return document(
         allow("Stacks", STACKS, [anywhere("cloudformation", f"{kind}/{account.stacks}*")
                                  for kind in ("stack", "changeSet")]),
