@@ -9,13 +9,13 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.static_gate import gate
 
 from anden.engines.aws.render.account import Settings, account_of
 from anden.engines.aws.render.accounts import account
 from anden.engines.aws.render.organization import organization
 from anden.engines.aws.render.template import Stack
 from anden.model.topology import Topology
-from tests.static_gate import gate
 
 HERE = Path(__file__).parent / "account"
 PRODUCTION = Topology(

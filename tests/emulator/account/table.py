@@ -1,8 +1,9 @@
 """Who may do what: the table of docs/aws/access.md, as data. Each row is judged by the evaluator for each role, and
 tried for real with the role's credentials where the emulator can tell."""
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.emulator.account.enforcing import ACCOUNT, CLIENT, REGION
@@ -16,8 +17,9 @@ OTHER_BUCKET = "receipts"
 REPOSITORY = f"{CLIENT}/production/accounts"
 SECRET = f"{CLIENT}/production/core-token"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/anden-boundary"
-TRUST = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]}'
-ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+TASKS = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [TASKS]})
+ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 TEMPLATE = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
 
 Ask = Callable[[Callable[[str], Any]], Any]

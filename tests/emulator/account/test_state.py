@@ -1,4 +1,4 @@
-"""State in the account's own bucket, with the roles' own credentials: exclusion, lost answers, rebuilding from nothing."""
+"""State in the account's own bucket, with the roles' own credentials: who wins, lost answers, rebuilding."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.emulator.account.enforcing import CLIENT, Ground
+from tests.emulator.account.interleaving import run
+from tests.emulator.account.table import BUCKET
 
 from anden.engines.aws.journal import Journal
 from anden.engines.aws.lock import LASTS_S, SKEW_S, Lock
@@ -17,12 +20,9 @@ from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
 from anden.model.command import Outcome
-from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.ports import Target
 from anden.model.problem import Problems
-from tests.emulator.account.enforcing import CLIENT, Ground
-from tests.emulator.account.interleaving import run
-from tests.emulator.account.table import BUCKET
 
 BLUEPRINT = codec.from_json(
     Blueprint, (Path(__file__).parents[2] / "golden" / "client" / "production" / "blueprint.json").read_bytes()
@@ -98,7 +98,7 @@ def test_the_same_blueprint_again_is_no_error_and_changes_nothing(roles: Ground)
 
 def test_what_was_never_kept_is_not_there(roles: Ground) -> None:
     with pytest.raises(KeyError):
-        state(roles).blueprint(BLUEPRINT.digest.replace("a", "b"))  # type: ignore[arg-type]
+        state(roles).blueprint(Digest(BLUEPRINT.digest.replace("a", "b")))
     assert state(roles).target("never") is None
     assert state(roles).kept("never") is None
 
@@ -235,7 +235,7 @@ def test_no_order_of_calls_lets_an_earlier_holder_write_over_a_later_one(roles: 
 
 
 def test_the_orders_tried_find_a_lock_that_does_not_stamp(roles: Ground) -> None:
-    found = [contend(roles, f"unstamped-{seed}", seed, Unstamped)[0] for seed in SEEDS]
+    found = (contend(roles, f"unstamped-{seed}", seed, Unstamped)[0] for seed in SEEDS)
     assert any(generations != sorted(generations) for generations in found)
 
 
@@ -385,7 +385,9 @@ def test_everything_is_read_back_from_the_bucket_alone(roles: Ground, environmen
 def test_what_cannot_be_used_is_told_and_the_rest_is_there(roles: Ground, environment: str) -> None:
     root, name = roles.client("s3"), "sha256-" + "ab" * 32
     ours = state(roles)
-    ours.put_target(take(ours, environment, "h1"), replace(target(environment), blueprint=f"sha256:{'cd' * 32}"))
+    ours.put_target(
+        take(ours, environment, "h1"), replace(target(environment), blueprint=Digest(f"sha256:{'cd' * 32}"))
+    )
     root.put_object(Bucket=BUCKET, Key=f"blueprints/{name}.json", Body=codec.to_json(BLUEPRINT).encode())
     root.put_object(Bucket=BUCKET, Key="environments/torn/target.json", Body=b'{"generation": 1')
     root.put_object(Bucket=BUCKET, Key="environments/torn/lock.json", Body=b"")

@@ -25,9 +25,9 @@ ROLE_TAG = "anden:role"
 """Whoever takes on a role carries this tag with the role's short name (`sre`)."""
 
 KEPT_OF_STACK_NAME = 20
-"""Characters of a stack's name that CloudFormation surely keeps in the name of a role, which has 64: name, logical name
-and thirteen of its own (CloudFormation user guide, "Name type"). More than the longest of ROLES has, so that no client's
-name can make one of them match."""
+"""Characters of a stack's name that CloudFormation surely keeps in the name of a role, which has 64: of the stack's
+name, the logical name and thirteen of its own (CloudFormation user guide, "Name type"). More than the longest of ROLES
+has, so that no client's name can make one of them match."""
 TRAIL_BUCKET = "anden-trail-${AWS::AccountId}"
 """Where an account that stands alone keeps its trail and its configurations, in `sub`."""
 
