@@ -148,6 +148,15 @@ OPERATING = (
     _row("replace a secret's value, without reading it", "sre", "secretsmanager:PutSecretValue",
          arn("secretsmanager", f"secret:{SECRET}"),
          lambda of: of("secretsmanager").put_secret_value(SecretId=SECRET, SecretString="new")),
+    _row("make or delete a secret", "sre", "secretsmanager:CreateSecret",
+         arn("secretsmanager", f"secret:{CLIENT}/production/new"), lambda of: of("secretsmanager").create_secret(
+             Name=f"{CLIENT}/production/new", SecretString="new")),
+    _row("give a value that only a person can (a certificate's ARN)", "sre", "ssm:PutParameter",
+         arn("ssm", f"parameter/anden/{CLIENT}/production/given/certificate"), lambda of: of("ssm").put_parameter(
+             Name=f"/anden/{CLIENT}/production/given/certificate", Value="x", Type="String")),
+    _row("give a value that a stack publishes", "", "ssm:PutParameter",
+         arn("ssm", f"parameter/anden/{CLIENT}/production/network/vpc"), lambda of: of("ssm").put_parameter(
+             Name=f"/anden/{CLIENT}/production/network/vpc", Value="x", Type="String")),
     _row("try an alarm out, or silence it", "sre", "cloudwatch:SetAlarmState",
          arn("cloudwatch", f"alarm:anden-{CLIENT}-production-down"), lambda of: of("cloudwatch").set_alarm_state(
              AlarmName=f"anden-{CLIENT}-production-down", StateValue="ALARM", StateReason="drill")),

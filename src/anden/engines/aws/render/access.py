@@ -61,6 +61,11 @@ DATA = (
 )  # fmt: skip
 """What gives content back."""
 SECRET_VALUES = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")
+WRITE_SECRETS = (
+    "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret", "secretsmanager:RotateSecret", "secretsmanager:TagResource",
+    "secretsmanager:UpdateSecret", "secretsmanager:UpdateSecretVersionStage",
+)  # fmt: skip
 READ_LOGS = ("logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail", "logs:StartQuery")
 LOG_ANSWERS = ("logs:GetQueryResults", "logs:StopQuery")
 """Of a query that was allowed; they name no log group."""
@@ -123,12 +128,11 @@ def sre(account: Account) -> Json:
         allow("Scale", ["application-autoscaling:RegisterScalableTarget"]),
         allow("Alarms", ["cloudwatch:DisableAlarmActions", "cloudwatch:EnableAlarmActions", "cloudwatch:SetAlarmState"],
               anywhere("cloudwatch", f"alarm:{account.stacks}*")),
-        allow("Secrets", ["secretsmanager:PutSecretValue", "secretsmanager:RotateSecret",
-                          "secretsmanager:UpdateSecretVersionStage"],
-              anywhere("secretsmanager", f"secret:{account.client}/*")),
+        allow("Secrets", WRITE_SECRETS, anywhere("secretsmanager", f"secret:{account.client}/*")),
         allow("SecretKeys", ["kms:GenerateDataKey", "kms:Decrypt"], anywhere("kms", "key/*"),
               when={"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}),
         allow("Backups", ["backup:StartBackupJob", "backup:StartCopyJob", "backup:StartRestoreJob"]),
+        allow("Given", ["ssm:PutParameter"], anywhere("ssm", f"parameter/anden/{account.client}/*/given/*")),
         allow("Quotas", ["servicequotas:RequestServiceQuotaIncrease"]),
         deny("NoSecretValues", SECRET_VALUES),
     )  # fmt: skip

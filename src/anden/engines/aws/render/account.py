@@ -55,7 +55,8 @@ class Settings:
 
     people: the account that people's identities live in (12 digits); None: the client's own.
     repository: `OWNER/NAME` on GitHub. deploys: the rest of the token's subject that may deploy, exact.
-    budget_usd: a month. email: who hears of it.
+    budget_usd: a month. email: who hears of it. record_bucket: the log account's bucket, where there is one: Config
+    delivers there.
     """
 
     people: str | None = None
@@ -63,6 +64,7 @@ class Settings:
     deploys: str = "environment:production"
     budget_usd: int | None = None
     email: str | None = None
+    record_bucket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

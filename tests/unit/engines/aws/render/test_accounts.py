@@ -98,6 +98,15 @@ def test_what_an_adopted_account_has_is_not_made() -> None:
     assert left["Deploy"]["DependsOn"] == ["Boundary"]
 
 
+def test_config_delivers_to_the_log_account_where_there_is_one() -> None:
+    settings = Settings(record_bucket="anden-record-444455556666")
+    made = dict(resources(PRODUCTION, settings=settings, present=frozenset({Present.TRAIL})))
+    assert made["Delivery"]["Properties"]["S3BucketName"] == "anden-record-444455556666"
+    assert "RecordBucket" not in made
+    own = dict(resources(PRODUCTION, settings=settings))["RecordBucketPolicy"]["Properties"]["PolicyDocument"]
+    assert {each["Sid"] for each in own["Statement"]} == {"OnlyTls", "TrailLooks", "TrailWrites"}
+
+
 def test_state_outlives_the_stack_and_its_failures() -> None:
     made = dict(resources(PRODUCTION))
     for name in ("StateKey", "StateBucket", "StateBucketPolicy", "RecordBucket", "RecordBucketPolicy"):
