@@ -204,6 +204,14 @@ STATE_ROWS = (
     _row("write a blueprint or journal entry over another", "", "s3:PutObject", f"{STATE}/{BLUEPRINT}",
          lambda of: of("s3").put_object(Bucket=BUCKET, Key=BLUEPRINT, Body=b"{}", IfMatch='"unread"'),
          context={"s3:if-match": '"unread"'}),
+    _row("put a command on the record of production", "sre deploy", "s3:PutObject",
+         f"{STATE}/environments/production/journal/1.json", lambda of: of("s3").put_object(
+             Bucket=BUCKET, Key="environments/production/journal/1.json", Body=b"{}", IfNoneMatch="*"),
+         context={"s3:if-none-match": "*"}),
+    _row("put a command on the record of certification", "sre developer deploy", "s3:PutObject",
+         f"{STATE}/environments/certification/journal/1.json", lambda of: of("s3").put_object(
+             Bucket=BUCKET, Key="environments/certification/journal/1.json", Body=b"{}", IfNoneMatch="*"),
+         context={"s3:if-none-match": "*"}),
     _row("delete a target, a blueprint or a journal entry", "", "s3:DeleteObject", f"{STATE}/{TARGET}",
          lambda of: of("s3").delete_object(Bucket=BUCKET, Key=TARGET)),
     _row("change the bucket's policy", "", "s3:PutBucketPolicy", STATE,
