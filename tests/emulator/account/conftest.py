@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from tests.emulator import emulator
 from tests.emulator.account.enforcing import Ground, enforcing, stacks
 

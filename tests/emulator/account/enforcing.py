@@ -14,12 +14,12 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from tests.emulator import emulator
 
 from anden.engines.aws.render import accounts
 from anden.engines.aws.render.account import ROLE_TAG, Settings
 from anden.engines.aws.render.template import Stack
 from anden.model.topology import Topology
-from tests.emulator import emulator
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 CLIENT = "banco-andino"

@@ -75,7 +75,7 @@ class Rules:
         }
         for each in resources.values():
             its = each["Properties"]
-            if each["Type"] == "AWS::IAM::Role":
+            if each["Type"] == "AWS::IAM::Role" and "RoleName" in its:
                 inline = [one for policy in its.get("Policies", ()) for one in policy["PolicyDocument"]["Statement"]]
                 attached = [one for arn in its["ManagedPolicyArns"] for one in managed[arn]]
                 self._of_roles[its["RoleName"]] = [*inline, *attached]

@@ -59,8 +59,8 @@ def remember_boundaries(handlers: Handlers) -> None:
 
 
 def know_keys() -> None:
-    evaluator = importlib.import_module("ministack.core.iam_evaluator")
-    actions = importlib.import_module("ministack.core.iam_actions")
+    evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
+    actions: Any = importlib.import_module("ministack.core.iam_actions")
     iam = importlib.import_module("ministack.services.iam")
     resolve, of_s3, of_tags = evaluator._resolve_condition_key, actions.s3_service_context, actions.request_tag_context
 
@@ -94,7 +94,7 @@ def know_keys() -> None:
 
 
 def know_tags() -> None:
-    tagging = importlib.import_module("ministack.services.tagging")
+    tagging: Any = importlib.import_module("ministack.services.tagging")
     logs = importlib.import_module("ministack.services.cloudwatch_logs")
 
     def of_logs() -> Iterator[tuple[str, list[dict[str, str]]]]:

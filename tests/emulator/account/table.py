@@ -1,8 +1,9 @@
 """Who may do what: the table of docs/aws/access.md, as data. Each row is judged by the evaluator for each role, and
 tried for real with the role's credentials where the emulator can tell."""
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.emulator.account.enforcing import ACCOUNT, CLIENT, REGION
@@ -16,8 +17,9 @@ OTHER_BUCKET = "receipts"
 REPOSITORY = f"{CLIENT}/production/accounts"
 SECRET = f"{CLIENT}/production/core-token"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/anden-boundary"
-TRUST = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]}'
-ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+TASKS = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [TASKS]})
+ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 TEMPLATE = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
 
 Ask = Callable[[Callable[[str], Any]], Any]
@@ -146,6 +148,15 @@ OPERATING = (
     _row("replace a secret's value, without reading it", "sre", "secretsmanager:PutSecretValue",
          arn("secretsmanager", f"secret:{SECRET}"),
          lambda of: of("secretsmanager").put_secret_value(SecretId=SECRET, SecretString="new")),
+    _row("make or delete a secret", "sre", "secretsmanager:CreateSecret",
+         arn("secretsmanager", f"secret:{CLIENT}/production/new"), lambda of: of("secretsmanager").create_secret(
+             Name=f"{CLIENT}/production/new", SecretString="new")),
+    _row("give a value that only a person can (a certificate's ARN)", "sre", "ssm:PutParameter",
+         arn("ssm", f"parameter/anden/{CLIENT}/production/given/certificate"), lambda of: of("ssm").put_parameter(
+             Name=f"/anden/{CLIENT}/production/given/certificate", Value="x", Type="String")),
+    _row("give a value that a stack publishes", "", "ssm:PutParameter",
+         arn("ssm", f"parameter/anden/{CLIENT}/production/network/vpc"), lambda of: of("ssm").put_parameter(
+             Name=f"/anden/{CLIENT}/production/network/vpc", Value="x", Type="String")),
     _row("try an alarm out, or silence it", "sre", "cloudwatch:SetAlarmState",
          arn("cloudwatch", f"alarm:anden-{CLIENT}-production-down"), lambda of: of("cloudwatch").set_alarm_state(
              AlarmName=f"anden-{CLIENT}-production-down", StateValue="ALARM", StateReason="drill")),
@@ -193,6 +204,14 @@ STATE_ROWS = (
     _row("write a blueprint or journal entry over another", "", "s3:PutObject", f"{STATE}/{BLUEPRINT}",
          lambda of: of("s3").put_object(Bucket=BUCKET, Key=BLUEPRINT, Body=b"{}", IfMatch='"unread"'),
          context={"s3:if-match": '"unread"'}),
+    _row("put a command on the record of production", "sre deploy", "s3:PutObject",
+         f"{STATE}/environments/production/journal/1.json", lambda of: of("s3").put_object(
+             Bucket=BUCKET, Key="environments/production/journal/1.json", Body=b"{}", IfNoneMatch="*"),
+         context={"s3:if-none-match": "*"}),
+    _row("put a command on the record of certification", "sre developer deploy", "s3:PutObject",
+         f"{STATE}/environments/certification/journal/1.json", lambda of: of("s3").put_object(
+             Bucket=BUCKET, Key="environments/certification/journal/1.json", Body=b"{}", IfNoneMatch="*"),
+         context={"s3:if-none-match": "*"}),
     _row("delete a target, a blueprint or a journal entry", "", "s3:DeleteObject", f"{STATE}/{TARGET}",
          lambda of: of("s3").delete_object(Bucket=BUCKET, Key=TARGET)),
     _row("change the bucket's policy", "", "s3:PutBucketPolicy", STATE,

@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-
-from anden.engines.aws.render.account import account_of
-from anden.engines.aws.render.organization import organization
 from tests.emulator import emulator
 from tests.emulator.account.enforcing import (
     ACCOUNT,
@@ -23,6 +20,9 @@ from tests.emulator.account.enforcing import (
 )
 from tests.emulator.account.evaluator import Request, Rules
 from tests.emulator.account.table import BUCKET, OTHER_BUCKET, REPOSITORY, ROLES, ROWS, SECRET, TARGET, Row, markdown
+
+from anden.engines.aws.render.account import account_of
+from anden.engines.aws.render.organization import organization
 
 PAGE = Path(__file__).parents[3] / "docs" / "aws" / "access.md"
 REFUSALS = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")

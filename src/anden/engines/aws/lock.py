@@ -7,7 +7,7 @@ long as their clocks agree within SKEW_S. What keeps a slow one from overwriting
 from dataclasses import dataclass, replace
 
 SKEW_S = 30.0
-"""How far two machines' clocks may be apart: whoever waits waits this much longer, whoever holds stops as much earlier."""
+"""How far the clocks of two machines may be apart: one waits this much longer, the other stops as much earlier."""
 LASTS_S = 300.0
 """How long a lock lasts unless renewed: longer than an interrupted network usually is."""
 FREE = ""

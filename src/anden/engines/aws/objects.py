@@ -78,8 +78,9 @@ class Objects:
         """Keys that begin with `prefix` and come after `after`, in order. Raises Problems past MOST_KEYS."""
         count = 0
         try:
-            beyond: dict[str, str] = {"StartAfter": after} if after else {}
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, **beyond):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=after or prefix
+            ):
                 for each in page.get("Contents", ()):
                     count += 1
                     if count > MOST_KEYS:

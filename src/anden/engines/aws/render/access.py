@@ -3,7 +3,8 @@
     anden-look     looks at everything and reads nothing: no secrets, no objects, no images, no messages, no log lines
     anden-change   changes environments, through CloudFormation only (`delivery`); SRE and the pipeline have it
     anden-sre      both, and operates: restarts, scales, debugs, replaces secrets without reading them, restores backups
-    anden-developer looks, pushes images; reads logs, restarts and looks inside where it is not production
+    anden-developer looks, pushes images; reads logs, restarts and looks inside where it is not production, which
+                   goes on record there
     anden-auditor  looks, and reads the record: state, trail, findings. Data is denied to it, whatever is attached later
 
 Nobody's role reads a secret's value: tasks do.
@@ -61,6 +62,11 @@ DATA = (
 )  # fmt: skip
 """What gives content back."""
 SECRET_VALUES = ("secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue")
+WRITE_SECRETS = (
+    "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret", "secretsmanager:RotateSecret", "secretsmanager:TagResource",
+    "secretsmanager:UpdateSecret", "secretsmanager:UpdateSecretVersionStage",
+)  # fmt: skip
 READ_LOGS = ("logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail", "logs:StartQuery")
 LOG_ANSWERS = ("logs:GetQueryResults", "logs:StopQuery")
 """Of a query that was allowed; they name no log group."""
@@ -123,12 +129,11 @@ def sre(account: Account) -> Json:
         allow("Scale", ["application-autoscaling:RegisterScalableTarget"]),
         allow("Alarms", ["cloudwatch:DisableAlarmActions", "cloudwatch:EnableAlarmActions", "cloudwatch:SetAlarmState"],
               anywhere("cloudwatch", f"alarm:{account.stacks}*")),
-        allow("Secrets", ["secretsmanager:PutSecretValue", "secretsmanager:RotateSecret",
-                          "secretsmanager:UpdateSecretVersionStage"],
-              anywhere("secretsmanager", f"secret:{account.client}/*")),
+        allow("Secrets", WRITE_SECRETS, anywhere("secretsmanager", f"secret:{account.client}/*")),
         allow("SecretKeys", ["kms:GenerateDataKey", "kms:Decrypt"], anywhere("kms", "key/*"),
               when={"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}),
         allow("Backups", ["backup:StartBackupJob", "backup:StartCopyJob", "backup:StartRestoreJob"]),
+        allow("Given", ["ssm:PutParameter"], anywhere("ssm", f"parameter/anden/{account.client}/*/given/*")),
         allow("Quotas", ["servicequotas:RequestServiceQuotaIncrease"]),
         deny("NoSecretValues", SECRET_VALUES),
     )  # fmt: skip
@@ -137,6 +142,7 @@ def sre(account: Account) -> Json:
 def developer(account: Account) -> Json:
     """What a developer may beside looking."""
     elsewhere = _not_productive(account)
+    there = [sub(f"${{StateBucket.Arn}}/environments/{name}/*") for name in account.productive]
     return document(
         *read_state(account),
         allow("Login", ["ecr:GetAuthorizationToken"]),
@@ -145,6 +151,9 @@ def developer(account: Account) -> Json:
         allow("LogAnswers", LOG_ANSWERS),
         allow("Touch", TOUCH, anywhere("ecs", "*"), when=elsewhere),
         allow("Inside", INSIDE, anywhere("ecs", "*"), when=elsewhere),
+        allow("Record", ["s3:PutObject"], sub("${StateBucket.Arn}/environments/*/journal/*")),
+        allow("RecordKey", ["kms:GenerateDataKey"], att("StateKey", "Arn"), when=VIA_S3),
+        deny("NotThere", ["s3:PutObject"], there) if there else None,
         deny("NoSecretValues", SECRET_VALUES),
     )
 

@@ -12,9 +12,9 @@ from anden.engines.aws.render.template import Json, Published, sub
 from anden.model.topology import Topology
 
 ACCOUNT_RECOVERY, ACCOUNT_TRAIL = f"{ACCOUNT}-recovery", f"{ACCOUNT}-trail"
-"""Families of the account's other stacks. No environment may be called so (`RESERVED`)."""
-RESERVED = frozenset({ACCOUNT, ACCOUNT_RECOVERY, ACCOUNT_TRAIL})
-"""Names of environments that would make stacks which look like the account's."""
+"""Families of the account's other stacks. An environment called `account` would have a stack named like the first of
+them: planning should refuse that name."""
+OWN_FAMILIES = (ACCOUNT, ACCOUNT_RECOVERY, ACCOUNT_TRAIL)
 
 SRE, DEVELOPER, AUDITOR, DEPLOY = "anden-sre", "anden-developer", "anden-auditor", "anden-deploy"
 ROLES = (SRE, DEVELOPER, AUDITOR, DEPLOY)
@@ -24,6 +24,10 @@ BOUNDARY = sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{BOUNDA
 ROLE_TAG = "anden:role"
 """Whoever takes on a role carries this tag with the role's short name (`sre`)."""
 
+KEPT_OF_STACK_NAME = 20
+"""Characters of a stack's name that CloudFormation surely keeps in the name of a role, which has 64: of the stack's
+name, the logical name and thirteen of its own (CloudFormation user guide, "Name type"). More than the longest of ROLES
+has, so that no client's name can make one of them match."""
 TRAIL_BUCKET = "anden-trail-${AWS::AccountId}"
 """Where an account that stands alone keeps its trail and its configurations, in `sub`."""
 
@@ -51,7 +55,8 @@ class Settings:
 
     people: the account that people's identities live in (12 digits); None: the client's own.
     repository: `OWNER/NAME` on GitHub. deploys: the rest of the token's subject that may deploy, exact.
-    budget_usd: a month. email: who hears of it.
+    budget_usd: a month. email: who hears of it. record_bucket: the log account's bucket, where there is one: Config
+    delivers there.
     """
 
     people: str | None = None
@@ -59,6 +64,7 @@ class Settings:
     deploys: str = "environment:production"
     budget_usd: int | None = None
     email: str | None = None
+    record_bucket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,12 @@ class Account:
     def stacks(self) -> str:
         """The names of an environment's stacks begin with it: `anden-banco-andino-`."""
         return f"anden-{self.client}-"
+
+    @property
+    def roles(self) -> str:
+        """The names of the roles in those stacks begin with it. CloudFormation makes them of the stack's name, of
+        which it keeps only the beginning where that is long."""
+        return self.stacks[:KEPT_OF_STACK_NAME]
 
 
 def account_of(

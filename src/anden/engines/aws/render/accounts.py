@@ -1,6 +1,6 @@
 """The stacks of a client's account, made once before its environments and whenever what they stand on changes.
 
-    anden-CLIENT-account           state, its key, roles, boundary, budget, registry settings
+    anden-CLIENT-account           state, its key, roles, boundary, budget, registry and gateway settings
     anden-CLIENT-account-recovery  in the recovery region: how the copies of images are kept
     anden-CLIENT-account-trail     how an account that stands alone is watched
 
@@ -10,7 +10,16 @@ What it publishes lies under `naming.account_space`: `account/bucket`, `account/
 
 from collections.abc import Iterator, Sequence
 
-from anden.engines.aws.render import access, boundary, budget, delivery, registry_settings, state_bucket, trail
+from anden.engines.aws.render import (
+    access,
+    boundary,
+    budget,
+    delivery,
+    gateway_logs,
+    registry_settings,
+    state_bucket,
+    trail,
+)
 from anden.engines.aws.render.account import (
     ACCOUNT_RECOVERY,
     ACCOUNT_TRAIL,
@@ -52,7 +61,7 @@ def _stacks(topology: Topology, its: Account) -> Iterator[Stack]:
 
     yield stack(
         ACCOUNT, its.region, state_bucket.part(its), boundary.part(its), access.part(its), delivery.part(its),
-        budget.part(its), registry_settings.part(its), lasting=True,
+        budget.part(its), registry_settings.part(its), gateway_logs.part(), lasting=True,
     )  # fmt: skip
     if its.recovery and its.recovery != its.region:
         yield stack(ACCOUNT_RECOVERY, its.recovery, registry_settings.copies(its))

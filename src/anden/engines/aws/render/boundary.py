@@ -11,15 +11,18 @@ from anden.engines.aws.render.statement import allow, deny, deny_all_but, docume
 from anden.engines.aws.render.template import Json, Part, resource, sub
 
 SERVICES = (
-    "backup:*", "backup-storage:*", "cloudwatch:PutMetricData", "dynamodb:*", "ec2:CreateSnapshot",
-    "ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:Describe*", "ecr:BatchCheckLayerAvailability",
+    "backup:*", "backup-storage:*", "cloudwatch:GetMetricData", "cloudwatch:PutMetricData", "dynamodb:*",
+    "ec2:CreateSnapshot", "ec2:CreateTags", "ec2:DeleteSnapshot", "ec2:Describe*", "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer", "ecs:DescribeServices",
-    "elasticfilesystem:*", "events:PutEvents", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt",
-    "kms:GenerateDataKey*", "kms:ReEncrypt*", "logs:CreateLogDelivery", "logs:CreateLogGroup", "logs:CreateLogStream",
-    "logs:Describe*", "logs:PutLogEvents", "rds:*", "s3:*", "secretsmanager:GetSecretValue", "sns:Publish", "sqs:*",
-    "ssm:GetParameter*", "ssmmessages:*", "tag:GetResources", "xray:Put*",
+    "elasticfilesystem:*", "elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:Describe*",
+    "elasticloadbalancing:Modify*", "elasticloadbalancing:RegisterTargets", "events:*", "kms:CreateGrant",
+    "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*",
+    "logs:CreateLogDelivery", "logs:CreateLogGroup", "logs:CreateLogStream", "logs:Describe*", "logs:FilterLogEvents",
+    "logs:GetLogEvents", "logs:PutLogEvents", "rds:*", "s3:*", "secretsmanager:GetSecretValue", "sns:Publish",
+    "sqs:*", "ssm:GetParameter*", "ssmmessages:*", "tag:GetResources", "xray:Put*",
 )  # fmt: skip
-"""The most that a role of a service may get: messages, records, images, secrets, logs, and copies of them."""
+"""The most that a role of a service may get: messages, records, images, secrets, logs, copies of them, and which tasks
+a balancer sends to (ECS moves them between versions)."""
 
 GLOBAL = (
     "account:*", "budgets:*", "ce:*", "health:*", "iam:*", "organizations:*", "pricing:*", "route53:*",

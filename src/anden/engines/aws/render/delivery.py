@@ -9,7 +9,7 @@ from anden.engines.aws.render.access import PUSH, READ_OBJECTS, SESSION_S, VIA_S
 from anden.engines.aws.render.account import (
     BOUNDARY,
     DEPLOY,
-    RESERVED,
+    OWN_FAMILIES,
     ROLE_TAG,
     Account,
     Present,
@@ -39,7 +39,7 @@ STACKS = (
 MADE = (
     "acm:*", "apigateway:*", "application-autoscaling:*", "backup:*", "backup-storage:*", "cloudwatch:*", "ec2:*",
     "ecr:*", "ecs:*", "elasticloadbalancing:*", "events:*", "kms:*", "logs:*", "network-firewall:*", "route53:*",
-    "route53resolver:*", "secretsmanager:*", "servicediscovery:*", "sns:*", "ssm:*", "wafv2:*",
+    "route53resolver:*", "s3:*", "secretsmanager:*", "servicediscovery:*", "sns:*", "ssm:*", "wafv2:*",
 )  # fmt: skip
 """Services that an environment is made of."""
 BOUND = ("iam:AttachRolePolicy", "iam:CreateRole", "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary",
@@ -94,10 +94,10 @@ def _deploy(account: Account) -> Resource:
 
 def policy(account: Account) -> Json:
     """What changing takes."""
-    roles = arn("iam", f"role/{account.stacks}*", region=False)
+    roles = arn("iam", f"role/{account.roles}*", region=False)
     bounded = {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY}}
     linked = [f"{name}.amazonaws.com" for name in LINKED]
-    own = [anywhere("cloudformation", f"stack/{account.stacks}{name}/*") for name in sorted(RESERVED)]
+    own = [anywhere("cloudformation", f"stack/{account.stacks}{name}/*") for name in OWN_FAMILIES]
     return document(
         allow("Stacks", STACKS, [anywhere("cloudformation", f"{kind}/{account.stacks}*")
                                  for kind in ("stack", "changeSet")]),

@@ -23,7 +23,7 @@ def watch(account: Account) -> Json:
         deny("Leave", ["organizations:LeaveOrganization", "account:CloseAccount"]),
         deny_all_but("Regions", GLOBAL, {"StringNotEquals": {"aws:RequestedRegion": list(account.regions)}}),
         deny("Root", ["*"], when={"ArnLike": {"aws:PrincipalArn": "arn:*:iam::*:root"}}),
-        deny("Unwatch", [*UNWATCH, "config:DeleteConfigRule", "config:PutConfigurationRecorder"]),
+        deny("Unwatch", [*UNWATCH, "config:DeleteConfigRule"]),
     )
 
 

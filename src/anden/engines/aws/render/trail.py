@@ -1,6 +1,7 @@
 """How an account that stands alone is watched: a trail, GuardDuty, Config and an access analyzer, kept in the account.
 
-Where an organization does it (`organization`), this stack leaves out what the account is said to have already.
+Where an organization does it (`organization`), this stack leaves out what the account is said to have already, and
+Config, which every account has of its own, delivers to the log account's bucket.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,9 @@ def part(account: Account) -> Part:
             Features=[{"Name": "S3_DATA_EVENTS", "Status": "ENABLED"}],
         )  # fmt: skip
     ours = {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}}
-    who = {kind: ours for kind in BRINGERS if kind not in account.present}
+    elsewhere = account.settings.record_bucket
+    delivers = {Present.TRAIL} if elsewhere else set(BRINGERS)
+    who = {kind: ours for kind in BRINGERS if kind in delivers - account.present}
     if who:
         resources |= record_bucket(sub(TRAIL_BUCKET), who)
     if Present.TRAIL not in account.present:
@@ -39,7 +42,7 @@ def part(account: Account) -> Part:
             S3BucketName=ref("RecordBucket"),
         )  # fmt: skip
     if Present.CONFIG not in account.present:
-        resources |= recorder(ref("RecordBucket"), ["RecordBucketPolicy"])
+        resources |= recorder(elsewhere or ref("RecordBucket"), [] if elsewhere else ["RecordBucketPolicy"])
     return Part(resources)
 
 
