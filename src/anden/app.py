@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from anden.control.environment import Control
     from anden.drill.ground import Model
     from anden.drill.picture import Picture
+    from anden.model.blueprint import Blueprint
+    from anden.model.cost import Assumed, CostReport
     from anden.model.drill import Drill, DrillReport
     from anden.model.ids import EnvironmentKey
     from anden.model.mark import Marks
@@ -42,6 +45,7 @@ __all__ = [
     "check",
     "connect",
     "consider",
+    "cost",
     "doctor",
     "drill",
     "drills",
@@ -318,10 +322,7 @@ def check(text: str, folder: Path, file: str) -> Checked:
     """Everything that can be said of a manifest without looking at what runs: its own problems, or else what a draft
     of each environment shows, and folders to build that cannot be."""
     from anden import manifest
-    from anden.model.blueprint import Facts
-    from anden.model.ids import Digest
-    from anden.model.image import Image
-    from anden.planning import blueprint, lint
+    from anden.planning import lint
 
     try:
         read = manifest.read(text, file, client=manifest.client_name(folder.name))
@@ -333,11 +334,8 @@ def check(text: str, folder: Path, file: str) -> Checked:
     for name in read.environments:
         topology, marks = read.topologies[name], read.marks[name]
         services |= {each.name for each in topology.services}
-        images: dict[str, Image] = {
-            each.name: Image(str(each.source), Digest(ANY_DIGEST)) for each in topology.services
-        }
         try:
-            linted = lint.lint(blueprint.draft(topology, images, Facts(), None, marks), marks)
+            linted = lint.lint(_described(topology, marks), marks)
         except Problems as refused:
             problems |= dict.fromkeys(refused.problems)
         else:
@@ -357,6 +355,27 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
                 context.find(folder / service.source.build, where(marks, f"services/{service.name}/build"))
             except Problems as found:
                 yield from found.problems
+
+
+def _described(topology: "Topology", marks: "Marks") -> "Blueprint":
+    """What the manifest says, placed, with images that nobody looks at. Raises Problems."""
+    from anden.model.blueprint import Facts
+    from anden.model.ids import Digest
+    from anden.model.image import Image
+    from anden.planning import blueprint
+
+    images: dict[str, Image] = {each.name: Image(str(each.source), Digest(ANY_DIGEST)) for each in topology.services}
+    return blueprint.draft(topology, images, Facts(), None, marks)
+
+
+# What AWS would take for it.
+
+
+def cost(topology: "Topology", marks: "Marks", assumed: "Assumed") -> "CostReport":
+    """A month's estimate on AWS, from the manifest alone. Raises Problems."""
+    from anden.engines.aws import estimate_of
+
+    return estimate_of(_described(topology, marks), assumed, datetime.now(UTC).date())
 
 
 # The daemon.

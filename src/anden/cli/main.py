@@ -35,6 +35,7 @@ COMMANDS = {
     "reach": "Who reaches whom, through which hops, and why not.",
     "prove": "Prove what is declared by really trying it.",
     "drill": "Break something on purpose under load, and show what becomes of it.",
+    "cost": "What an environment would cost on AWS in a month.",
     "history": "Who did what, when, with which outcome.",
     "down": "End an environment and leave nothing of it.",
     "doctor": "What this machine lacks.",

@@ -8,6 +8,7 @@ from typing import Any
 from anden import manifest
 from anden.cli.options import Said
 from anden.model.ids import EngineName
+from anden.model.mark import Marks
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
 
@@ -42,6 +43,16 @@ class Place:
     def topology(self) -> Topology | None:
         """What the manifest means for the environment, if both are known."""
         return self.read.topologies.get(self.environment) if self.read and self.environment else None
+
+    def meaning(self) -> tuple[Topology, Marks]:
+        """What a right manifest means for the environment, and where it says so. Raises Problems: it has none of this
+        name."""
+        topology = self.topology
+        if self.read is None or topology is None:
+            known = ", ".join(self.read.environments) if self.read else ""
+            what = "the manifest has none of this name"
+            raise Problems(Problem(f"environment {self.environment}", what, known, "Choose one of these with -e."))
+        return topology, self.read.marks[topology.environment]
 
     @property
     def services(self) -> tuple[str, ...]:
