@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from anden.model.mark import Marks
     from anden.model.observation import Observation
     from anden.model.ports import Clock, Engine, Images
+    from anden.model.preflight import PreflightReport
     from anden.model.topology import Topology
     from anden.web.caller import Api
 
@@ -50,6 +51,7 @@ __all__ = [
     "drill",
     "drills",
     "main",
+    "preflight",
     "run",
     "serve",
 ]
@@ -376,6 +378,20 @@ def cost(topology: "Topology", marks: "Marks", assumed: "Assumed") -> "CostRepor
     from anden.engines.aws import estimate_of
 
     return estimate_of(_described(topology, marks), assumed, datetime.now(UTC).date())
+
+
+def preflight(topology: "Topology", marks: "Marks", *, ask: bool) -> "PreflightReport":
+    """What will not hold on AWS. ask: read the account that the ordinary credentials lead to; else, and where it cannot
+    be read, documented defaults count. Raises Problems."""
+    from anden.engines.aws import preflight_of, tables
+
+    drafted = _described(topology, marks)
+    facts = None
+    if ask and topology.region is not None:
+        from anden.engines.aws import account_facts
+
+        facts = account_facts.read(account_facts.clients(topology.region), topology, tables.quotas(), time.time())
+    return preflight_of(drafted, facts)
 
 
 # The daemon.

@@ -36,6 +36,7 @@ COMMANDS = {
     "prove": "Prove what is declared by really trying it.",
     "drill": "Break something on purpose under load, and show what becomes of it.",
     "cost": "What an environment would cost on AWS in a month.",
+    "preflight": "What an AWS account lacks for an environment, before anything is created.",
     "history": "Who did what, when, with which outcome.",
     "down": "End an environment and leave nothing of it.",
     "doctor": "What this machine lacks.",

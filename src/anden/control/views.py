@@ -207,13 +207,15 @@ def plan(means: Means, at: Asked) -> PlanReport:
     linted = lint(drafted, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     levels, generations = (target.levels, target.generations) if target else ({}, {})
+    foresight = means.engine.foresee(drafted, current)
     return replace(
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
         steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen, manners),
         warnings=linted.warnings,
-        problems=(*problems, *linted.problems),
+        problems=(*problems, *linted.problems, *foresight.problems),
+        foresight=foresight,
     )
 
 

@@ -86,6 +86,11 @@ class QuotaCheck:
         """Whether nothing is short."""
         return self.verdict is Verdict.HOLDS
 
+    @property
+    def guessed(self) -> bool:
+        """Whether the account may allow something else than is held against here."""
+        return self.basis is Basis.DEFAULT and self.raisable
+
 
 @dataclass(frozen=True, slots=True)
 class PreflightReport:

@@ -1,10 +1,8 @@
 """`anden cost`."""
 
-from collections.abc import Sequence
-
-from anden.cli.render.paint import Paint, width
-from anden.cli.render.table import columns
-from anden.model.cost import CostReport
+from anden.cli.render.paint import Paint
+from anden.cli.render.table import columns, right
+from anden.model.cost import CostChange, CostReport
 
 DAYS_A_MONTH = 30.44
 OLD_DAYS = 365
@@ -18,7 +16,7 @@ def text(report: CostReport, paint: Paint, *, lines: bool = False) -> list[str]:
     rows = [[paint.dim(each) for each in ("FAMILY", "AT BASE", "AT MAX", "WHAT")]]
     rows += [[each.family, money(each.base), money(each.max), each.what] for each in report.families]
     rows.append([paint.strong("Total"), paint.strong(money(report.base)), paint.strong(money(report.max)), ""])
-    said += columns(_right(rows, (1, 2)))
+    said += columns(right(rows, (1, 2)))
     if lines:
         said += ["", *_lines(report, paint)]
     said += ["", "Assumed, in a month:"]
@@ -34,21 +32,24 @@ def _lines(report: CostReport, paint: Paint) -> list[str]:
         quantity = f"{each.at_base:,.6g}" if each.at_base == each.at_max else f"{each.at_base:,.6g}..{each.at_max:,.6g}"
         price = "none" if each.price is None else f"{each.price:g}"
         rows.append([each.family, quantity, each.unit, price, money(each.base), money(each.max), each.source])
-    return columns(_right(rows, (1, 3, 4, 5)))
-
-
-def _right(rows: Sequence[Sequence[str]], which: Sequence[int]) -> list[list[str]]:
-    """Columns of numbers, to the right."""
-    widest = {index: max(width(row[index]) for row in rows) for index in which}
-    return [
-        [" " * (widest[index] - width(cell)) + cell if index in widest else cell for index, cell in enumerate(row)]
-        for row in rows
-    ]
+    return columns(right(rows, (1, 3, 4, 5)))
 
 
 def money(amount: float) -> str:
     """`$1,234.56`."""
     return f"${amount:,.2f}"
+
+
+def change(cost: CostChange) -> str:
+    """`+$412/month at base, $689 at max`; with what was before, `+$12/month at base, +$30 at max`."""
+    if cost.was_base is None or cost.was_max is None:
+        return f"+${cost.base:,.0f}/month at base, ${cost.max:,.0f} at max"
+    return f"{_signed(cost.base - cost.was_base)}/month at base, {_signed(cost.max - cost.was_max)} at max"
+
+
+def _signed(amount: float) -> str:
+    rounded = round(amount)
+    return f"-${-rounded:,}" if rounded < 0 else f"+${rounded:,}"
 
 
 def _prices(report: CostReport, paint: Paint) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from boto3.session import Session
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from anden.engines.aws.tables import Quotas
@@ -27,6 +29,9 @@ CPU_UNITS = 1024
 """Of a vCPU, as a task's `cpu` has it."""
 LONGEST_REASON = 200
 """Characters of AWS's words that are repeated."""
+CONNECT_LIMIT_S, READ_LIMIT_S = 5, 20
+RETRIES: Any = {"mode": "standard", "total_max_attempts": 4}
+"""Of each call, with jitter, as botocore's standard mode has it."""
 GONE = ("deleted", "deleting")
 """States of things that still show and count for nothing."""
 
@@ -53,6 +58,20 @@ def read(clients: Clients, topology: Topology, quotas: Quotas, now: float) -> Ac
     zones: dict[str, float] = {}
     _fill(zones, unread, "zones", ((name, 1.0) for name in _zones(clients)))
     return AccountFacts(account, region, now, limits, used, tuple(zones), unread)
+
+
+def clients(region: str) -> Clients:
+    """Clients of the region, by the ordinary chain of credentials."""
+    made: dict[str, Any] = {}
+    config = Config(connect_timeout=CONNECT_LIMIT_S, read_timeout=READ_LIMIT_S, retries=RETRIES)
+
+    def client(name: str) -> Any:
+        if name not in made:
+            # One session for each: what is wrong with a profile then shows where it is asked for.
+            made[name] = Session(region_name=region).client(name, config=config)  # type: ignore[call-overload]
+        return made[name]
+
+    return client
 
 
 def reason(error: BotoCoreError | ClientError) -> str:

@@ -1,11 +1,14 @@
 """The aws engine's place in the house: it says what it will do otherwise, and refuses the rest in plain words."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.foresight import foresee
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
@@ -37,6 +40,10 @@ class AwsEngine(Engine):
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """Nothing is known before an account is looked at: fixed addresses are known after apply."""
         return Facts()
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None) -> Foresight:
+        """By documented quotas and list prices: no account is asked."""
+        return foresee(blueprint, current, None, datetime.fromtimestamp(self._clock.now(), UTC).date())
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Raises Problems."""

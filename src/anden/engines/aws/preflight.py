@@ -5,6 +5,7 @@ from ipaddress import IPv4Network
 
 from anden.engines.aws import contradictions
 from anden.engines.aws.caveats import EDGE_ZONES
+from anden.engines.aws.cost import WHOLE
 from anden.engines.aws.needs import needs
 from anden.engines.aws.render.template import Stack
 from anden.engines.aws.tables import Quota, Quotas
@@ -36,9 +37,14 @@ def preflight(
         read_at=facts.at if facts else None,
         checks=checks,
         problems=(*_zones(blueprint, quotas, facts), *contradictions.found(stacks)),
-        unread=facts.unread if facts else NOT_ASKED,
+        unread={**(facts.unread if facts else NOT_ASKED), **_unrendered(stacks)},
         defaults_of=quotas.date.isoformat(),
     )
+
+
+def _unrendered(stacks: Sequence[Stack]) -> Mapping[str, str]:
+    missing = sorted(WHOLE - {stack.family for stack in stacks})
+    return {"stacks": f"not rendered, so not counted: {', '.join(missing)}"} if missing else {}
 
 
 def check(need: Need, quota: Quota, facts: AccountFacts | None, own: int | None = None) -> QuotaCheck:

@@ -15,6 +15,7 @@ from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
@@ -52,6 +53,10 @@ class LocalEngine:
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """See model.ports.Engine. Every cell has an internet of its own, so all use the same fixed addresses."""
         return caveats.facts(topology, zones)
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None) -> Foresight:
+        """Nothing: a twin is limited by its machine, and nobody pays for it."""
+        return Foresight()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
