@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,20 +19,18 @@ from typing import TYPE_CHECKING, Any
 from anden.machine import Check, Doctor, called, doctor, lacks, root
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
+from anden.paper import cost, described, preflight, unpatchable
 from anden.web.files import Files
 
 if TYPE_CHECKING:
     from anden.control.environment import Control
     from anden.drill.ground import Model
     from anden.drill.picture import Picture
-    from anden.model.blueprint import Blueprint
-    from anden.model.cost import Assumed, CostReport
     from anden.model.drill import Drill, DrillReport
     from anden.model.ids import EnvironmentKey
     from anden.model.mark import Marks
     from anden.model.observation import Observation
     from anden.model.ports import Clock, Engine, Images
-    from anden.model.preflight import PreflightReport
     from anden.model.topology import Topology
     from anden.web.caller import Api
 
@@ -58,8 +55,6 @@ __all__ = [
 
 KNOCK_LIMIT_S = 2.0
 """How long the gateway may take to answer once `up` has everything healthy; it is told, and holds nothing up."""
-ANY_DIGEST = "sha256:" + "0" * 64
-"""For a draft whose images nobody looks at."""
 SIMULATION_LOCK_LIMIT_S = 10.0
 FALLEN = Problem("the control plane", "was ended by a drill", "", "The next command starts it again.")
 
@@ -320,9 +315,9 @@ class Checked:
     warnings: tuple[Problem, ...] = ()
 
 
-def check(text: str, folder: Path, file: str) -> Checked:
+def check(text: str, folder: Path, file: str, overrides: Mapping[str, str] | None = None) -> Checked:
     """Everything that can be said of a manifest without looking at what runs: its own problems, or else what a draft
-    of each environment shows, and folders to build that cannot be."""
+    of each environment shows, and folders to build that cannot be. overrides: files beside it, name to text."""
     from anden import manifest
     from anden.planning import lint
 
@@ -337,13 +332,15 @@ def check(text: str, folder: Path, file: str) -> Checked:
         topology, marks = read.topologies[name], read.marks[name]
         services |= {each.name for each in topology.services}
         try:
-            linted = lint.lint(_described(topology, marks), marks)
+            linted = lint.lint(described(topology, marks), marks)
         except Problems as refused:
             problems |= dict.fromkeys(refused.problems)
         else:
             problems |= dict.fromkeys(linted.problems)
             warnings |= dict.fromkeys(linted.warnings)
         problems |= dict.fromkeys(_unbuildable(topology, marks, folder))
+        if overrides:
+            problems |= dict.fromkeys(unpatchable(topology, marks, read.environments, overrides))
     return Checked(read.client, tuple(read.environments), len(services), tuple(problems), tuple(warnings))
 
 
@@ -357,41 +354,6 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
                 context.find(folder / service.source.build, where(marks, f"services/{service.name}/build"))
             except Problems as found:
                 yield from found.problems
-
-
-def _described(topology: "Topology", marks: "Marks") -> "Blueprint":
-    """What the manifest says, placed, with images that nobody looks at. Raises Problems."""
-    from anden.model.blueprint import Facts
-    from anden.model.ids import Digest
-    from anden.model.image import Image
-    from anden.planning import blueprint
-
-    images: dict[str, Image] = {each.name: Image(str(each.source), Digest(ANY_DIGEST)) for each in topology.services}
-    return blueprint.draft(topology, images, Facts(), None, marks)
-
-
-# What AWS would take for it.
-
-
-def cost(topology: "Topology", marks: "Marks", assumed: "Assumed") -> "CostReport":
-    """A month's estimate on AWS, from the manifest alone. Raises Problems."""
-    from anden.engines.aws import estimate_of
-
-    return estimate_of(_described(topology, marks), assumed, datetime.now(UTC).date())
-
-
-def preflight(topology: "Topology", marks: "Marks", *, ask: bool) -> "PreflightReport":
-    """What will not hold on AWS. ask: read the account that the ordinary credentials lead to; else, and where it cannot
-    be read, documented defaults count. Raises Problems."""
-    from anden.engines.aws import preflight_of, tables
-
-    drafted = _described(topology, marks)
-    facts = None
-    if ask and topology.region is not None:
-        from anden.engines.aws import account_facts
-
-        facts = account_facts.read(account_facts.clients(topology.region), topology, tables.quotas(), time.time())
-    return preflight_of(drafted, facts)
 
 
 # The daemon.

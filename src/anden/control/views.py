@@ -112,7 +112,8 @@ def _absent(target: Target, seen: Observation | None) -> str:
 
 
 def _matches(wished: Wish, blueprint: Blueprint) -> bool:
-    return codec.digest(wished.topology) == codec.digest(blueprint.topology)
+    same = codec.digest(wished.topology) == codec.digest(blueprint.topology)
+    return same and wished.overrides == blueprint.overrides
 
 
 def _services(blueprint: Blueprint, target: Target, seen: Observation | None) -> tuple[ServiceStatus, ...]:
@@ -201,13 +202,13 @@ def plan(means: Means, at: Asked) -> PlanReport:
         manners.name,
     )
     try:
-        drafted = after(current, replaced, seen, topology, images, facts, marks)
+        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides)
     except Problems as found:
         return replace(report, problems=(*problems, *found.problems))
     linted = lint(drafted, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     levels, generations = (target.levels, target.generations) if target else ({}, {})
-    foresight = means.engine.foresee(drafted, current)
+    foresight = means.engine.foresee(drafted, current, marks)
     return replace(
         report,
         target=drafted.digest,
@@ -263,7 +264,8 @@ def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKe
     wished = wish(at, means.engine.name)
     images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
     facts = means.engine.facts(key, wished.topology.zones, wished.topology)
-    return key, after(None, None, None, wished.topology, images, facts, wished.marks), wished.marks
+    drafted = after(None, None, None, wished.topology, images, facts, wished.marks, wished.overrides)
+    return key, drafted, wished.marks
 
 
 def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -> None:

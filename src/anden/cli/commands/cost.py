@@ -43,8 +43,7 @@ def command(words: Words, /, folder: Path | None, lines: bool, **assumed: float)
         raise Problems(Problem(f"--on {words.said.engine}", "costs nothing", "only AWS does", "Leave --on."))
     words.said.engine = EngineName.AWS
     here = place.with_manifest(words.said, folder)
-    topology, marks = here.meaning()
-    report = app.cost(topology, marks, Assumed(**assumed))
+    report = app.cost(here.meaning(), Assumed(**assumed))
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:

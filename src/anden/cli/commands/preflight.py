@@ -30,8 +30,7 @@ def command(words: Words, folder: Path | None, everything: bool, offline: bool) 
     if words.said.engine != EngineName.AWS:
         raise Problems(Problem("preflight", "is about AWS", "the other engines have no quotas", "Add `--on aws`."))
     here = place.with_manifest(words.said, folder)
-    topology, marks = here.meaning()
-    report = app.preflight(topology, marks, ask=not offline)
+    report = app.preflight(here.meaning(), ask=not offline)
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:

@@ -12,6 +12,7 @@ from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Engine, Exec
@@ -41,9 +42,9 @@ class AwsEngine(Engine):
         """Nothing is known before an account is looked at: fixed addresses are known after apply."""
         return Facts()
 
-    def foresee(self, blueprint: Blueprint, current: Blueprint | None) -> Foresight:
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
         """By documented quotas and list prices: no account is asked."""
-        return foresee(blueprint, current, None, datetime.fromtimestamp(self._clock.now(), UTC).date())
+        return foresee(blueprint, current, marks, None, datetime.fromtimestamp(self._clock.now(), UTC).date())
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Raises Problems."""

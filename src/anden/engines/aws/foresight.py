@@ -11,28 +11,33 @@ from anden.engines.aws.render.template import Stack
 from anden.model.blueprint import Blueprint
 from anden.model.cost import Assumed, CostChange, CostReport
 from anden.model.foresight import Foresight
+from anden.model.mark import Marks
 from anden.model.preflight import AccountFacts, PreflightReport, QuotaCheck
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
+from anden.planning.blueprint import NO_MARKS
 
 
-def estimate_of(blueprint: Blueprint, assumed: Assumed, today: date) -> CostReport:
+def estimate_of(blueprint: Blueprint, assumed: Assumed, today: date, marks: Marks = NO_MARKS) -> CostReport:
     """A month's estimate. Raises Problems."""
-    return cost.estimate(blueprint, _stacks(blueprint), tables.prices(), assumed, today)
+    return cost.estimate(blueprint, _stacks(blueprint, marks), tables.prices(), assumed, today)
 
 
-def preflight_of(blueprint: Blueprint, facts: AccountFacts | None) -> PreflightReport:
-    """Needs against quotas; facts None: against the documented ones. Raises Problems: no region is said."""
+def preflight_of(blueprint: Blueprint, facts: AccountFacts | None, marks: Marks = NO_MARKS) -> PreflightReport:
+    """Needs against quotas; facts None: against the documented ones. Raises Problems: no region is said, or an override
+    cannot be done."""
     _region(blueprint.topology)
-    return preflight(blueprint, _stacks(blueprint), tables.quotas(), facts)
+    return preflight(blueprint, _stacks(blueprint, marks), tables.quotas(), facts)
 
 
-def foresee(blueprint: Blueprint, current: Blueprint | None, facts: AccountFacts | None, today: date) -> Foresight:
+def foresee(
+    blueprint: Blueprint, current: Blueprint | None, marks: Marks, facts: AccountFacts | None, today: date
+) -> Foresight:
     """Both, for a plan from `current` to `blueprint`. What cannot be computed is a problem, or left out."""
     if blueprint.topology.region is None:
         return Foresight()
     try:
-        report = preflight_of(blueprint, facts)
+        report = preflight_of(blueprint, facts, marks)
     except Problems as refused:
         return Foresight(problems=refused.problems)
     return Foresight(
@@ -42,8 +47,13 @@ def foresee(blueprint: Blueprint, current: Blueprint | None, facts: AccountFacts
     )
 
 
-def _stacks(blueprint: Blueprint) -> Sequence[Stack]:
-    return stacks.environment(blueprint, caveats(blueprint.topology))
+def checked(blueprint: Blueprint, marks: Marks) -> None:
+    """Raises Problems: an override cannot be done, or may not be."""
+    _stacks(blueprint, marks)
+
+
+def _stacks(blueprint: Blueprint, marks: Marks) -> Sequence[Stack]:
+    return stacks.environment(blueprint, caveats(blueprint.topology), marks=marks)
 
 
 def _region(topology: Topology) -> None:

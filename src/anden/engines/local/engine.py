@@ -19,6 +19,7 @@ from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
@@ -54,7 +55,7 @@ class LocalEngine:
         """See model.ports.Engine. Every cell has an internet of its own, so all use the same fixed addresses."""
         return caveats.facts(topology, zones)
 
-    def foresee(self, blueprint: Blueprint, current: Blueprint | None) -> Foresight:
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
         """Nothing: a twin is limited by its machine, and nobody pays for it."""
         return Foresight()
 

@@ -12,10 +12,13 @@ service-NAME       one for each service, so that one failure takes nobody along
 from collections.abc import Iterator, Sequence
 
 from anden.engines.aws.render import groups, naming, rules
+from anden.engines.aws.render.patched import overridden
 from anden.engines.aws.render.template import Part, Stack, assemble
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
+from anden.model.mark import Marks
 from anden.model.plan import Caveat
+from anden.planning.blueprint import NO_MARKS
 from anden.planning.configuration import configure
 
 WHAT = {
@@ -25,11 +28,14 @@ WHAT = {
 }  # fmt: skip
 
 
-def environment(blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None) -> tuple[Stack, ...]:
-    """Every stack of the environment, each after those that it uses. keeping: the blueprint that a change replaces:
-    the firewall is then the union that suits both, as on the twin (planning.configuration)."""
+def environment(
+    blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None, marks: Marks = NO_MARKS
+) -> tuple[Stack, ...]:
+    """Every stack of the environment, each after those that it uses, with the overrides in them. keeping: the blueprint
+    that a change replaces: the firewall is then the union that suits both, as on the twin (planning.configuration).
+    marks: where overrides were written. Raises Problems: one cannot be done, or may not be."""
     configuration = configure(blueprint, keeping, caveats)
-    return tuple(_environment(blueprint, configuration))
+    return overridden(tuple(_environment(blueprint, configuration)), blueprint.overrides, marks)
 
 
 def _environment(blueprint: Blueprint, configuration: Configuration) -> Iterator[Stack]:
