@@ -29,7 +29,8 @@ WHOLE = frozenset({naming.NETWORK, naming.FIREWALL, naming.RULES, naming.DATA, n
 """Families of stacks without which an estimate is not whole."""
 LEFT_OUT = (
     "traffic between zones and regions, through links, and flow logs: it depends on what callers do",
-    "requests to KMS, Secrets Manager, SSM, S3 and DNS, metrics and notifications: usually cents",
+    "requests to KMS, Secrets Manager, SSM, S3 and DNS, and notifications: usually cents",
+    "what an ARM image saves: instances are priced as x86",
     "storage of your own: databases, buckets, volumes beyond the 20 GB of a task",
     "whatever the account pays beside this environment: trail, Config, GuardDuty, other environments",
     "support plans, taxes, free tier, Savings Plans, private prices",
@@ -65,9 +66,10 @@ def estimate(
     topology = blueprint.topology
     region = _region(topology, prices)
     known, figures = prices.regions[region], prices.figures
+    case = _Case(blueprint, take(stacks), assumed)
     lines = tuple(
         CostLine(family, what, figures[name].unit, base, most, known.get(name), figures[name].source)
-        for family, name, what, base, most in _lines(_Case(blueprint, take(stacks), assumed))
+        for family, name, what, base, most in _lines(case)
         if most
     )
     families = tuple(_family(name, lines) for name in dict.fromkeys(line.family for line in lines))
@@ -82,7 +84,7 @@ def estimate(
         families=families,
         lines=lines,
         assumptions=tuple(assumed.said()),
-        left_out=(*LEFT_OUT, *_unpriced(lines, region), *_unrendered(stacks)),
+        left_out=(*LEFT_OUT, *_insights(case.inventory), *_unpriced(lines, region), *_unrendered(stacks)),
         prices_of=prices.date.isoformat(),
         age_days=(today - prices.date).days,
         hours=HOURS,
@@ -110,6 +112,14 @@ def _unpriced(lines: Sequence[CostLine], region: str) -> Iterator[str]:
     names = list(dict.fromkeys(f"{line.family} ({line.unit})" for line in lines if line.price is None))
     if names:
         yield f"what the table has no price for in {region}: {', '.join(names)}"
+
+
+def _insights(holds: Inventory) -> Iterator[str]:
+    """A cluster's insights are custom metrics, of the cluster and of each service: how many is AWS's to change."""
+    for item in holds.of("AWS::ECS::Cluster"):
+        settings = item.get("ClusterSettings") or ()
+        if any(each.get("Name") == "containerInsights" and each.get("Value") != "disabled" for each in settings):
+            yield "Container Insights, which the cluster has on: custom metrics of it and of each service"
 
 
 def _unrendered(stacks: Sequence[Stack]) -> Iterator[str]:
@@ -145,18 +155,23 @@ def _network(case: _Case) -> Iterator[_Line]:
     holds, assumed = case.inventory, case.assumed
     gateways = holds.count("AWS::EC2::NatGateway")
     public = sum(item.get("ConnectivityType") != "private" for item in holds.of("AWS::EC2::NatGateway"))
-    yield _always("NAT gateways", "nat-hour", f"{gateways}", gateways * HOURS)
+    yield _always("NAT gateways", "nat-hour", _count(gateways, "gateway"), gateways * HOURS)
     if public:
-        yield _always("NAT gateways", "nat-gb", f"{assumed.nat_gb:g} GB", assumed.nat_gb)
+        yield _always("NAT gateways", "nat-gb", f"{assumed.nat_gb:g} GB through them", assumed.nat_gb)
     addresses = holds.count("AWS::EC2::EIP")
-    yield _always("Addresses", "address", f"{addresses}", addresses * HOURS)
+    yield _always("Addresses", "address", _count(addresses, "Elastic IP"), addresses * HOURS)
     endpoints = [item for item in holds.of("AWS::EC2::VPCEndpoint") if item.get("VpcEndpointType") == "Interface"]
     zones = sum(len(item.get("SubnetIds") or ()) for item in endpoints)
-    yield _always("VPC endpoints", "endpoint-hour", f"{len(endpoints)}, {zones} in all zones", zones * HOURS)
+    yield _always(
+        "VPC endpoints",
+        "endpoint-hour",
+        f"{_count(len(endpoints), 'endpoint')}, {zones} in all their zones",
+        zones * HOURS,
+    )
     if endpoints:
-        yield _logged(case, "VPC endpoints", "endpoint-gb", "logs")
+        yield _logged(case, "VPC endpoints", "endpoint-gb", "of logs")
     links = holds.count("AWS::EC2::VPNConnection")
-    yield _always("VPN connections", "vpn-hour", f"{links}", links * HOURS)
+    yield _always("VPN connections", "vpn-hour", _count(links, "connection"), links * HOURS)
     domains = sum(len(item.get("Domains") or ()) for item in holds.of("AWS::Route53Resolver::FirewallDomainList"))
     yield _always("DNS firewall", "dns-domain", _count(domains, "name"), domains)
 
@@ -166,7 +181,7 @@ def _entrance(case: _Case) -> Iterator[_Line]:
     balancers = holds.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
     answered = assumed.requests * MILLION * assumed.answer_kb / KB_A_GB
     apis = holds.count("AWS::ApiGateway::RestApi")
-    yield _always("Load balancer", "alb-hour", f"{len(balancers)}", len(balancers) * HOURS)
+    yield _always("Load balancer", "alb-hour", _count(len(balancers), "balancer"), len(balancers) * HOURS)
     if balancers:
         # One LCU is, by the measure that small environments meet first, a GB processed in an hour.
         yield _always("Load balancer", "alb-lcu", f"{answered:g} GB processed", answered)

@@ -70,7 +70,9 @@ class _Tasks:
 
 
 def needs(blueprint: Blueprint, stacks: Sequence[Stack]) -> tuple[Need, ...]:
-    """Every need, in the order of the quotas' table. stacks: the environment's, as rendered."""
+    """Every need. stacks: the environment's, as rendered; those in the recovery region are another region's business,
+    whose quotas nobody reaches with the little that is there."""
+    stacks = [each for each in stacks if each.region in ("", blueprint.topology.region)]
     holds = take(stacks)
     tasks = _tasks(blueprint, holds)
     found = [

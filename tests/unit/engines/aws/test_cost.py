@@ -106,6 +106,17 @@ def test_stacks_that_are_not_there_are_said() -> None:
     assert not any("not rendered" in each for each in made(*EVERYTHING).left_out)
 
 
+def test_insights_that_are_on_are_said_to_be_left_out() -> None:
+    def left_out(value: str) -> bool:
+        settings = [{"Name": "containerInsights", "Value": value}]
+        report = made(*EVERYTHING, stack("more", {"Cluster": ("AWS::ECS::Cluster", {"ClusterSettings": settings})}))
+        return any("Container Insights" in each for each in report.left_out)
+
+    assert left_out("enabled")
+    assert left_out("enhanced")
+    assert not left_out("disabled")
+
+
 def test_a_figure_that_is_not_known_adds_nothing_and_is_said() -> None:
     report = made(*EVERYTHING, region="sa-east-1")
     api = next(line for line in report.lines if line.family == "API gateway requests")

@@ -1,5 +1,6 @@
 """What an environment needs of each quota: every count against a small case made by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,6 +183,12 @@ def test_what_a_stack_is_limited_in() -> None:
     assert (found["stacks"].base, found["stack-resources"].base, found["stack-resources"].of) == (2, 5, "network")
     assert found["template-bytes"].base == len(large.text.encode())
     assert found["parameters"].base == 1
+
+
+def test_stacks_of_the_recovery_region_count_for_nothing() -> None:
+    there = replace(stack("recovery", many("AWS::KMS::Key", 1)), region="us-west-2")
+    found = needed(blueprint(service()), there, stack("data", many("AWS::KMS::Key", 2)))
+    assert (found["keys"].base, found["stacks"].base) == (2, 1)
 
 
 def test_parameters_are_what_a_stack_takes_from_others() -> None:
