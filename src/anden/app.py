@@ -20,6 +20,7 @@ from anden import rendering
 from anden.machine import Check, Doctor, called, doctor, lacks, root
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
+from anden.paper import cost, described, preflight, unpatchable
 from anden.rendering import Rendered
 from anden.web.files import Files
 
@@ -47,10 +48,12 @@ __all__ = [
     "check",
     "connect",
     "consider",
+    "cost",
     "doctor",
     "drill",
     "drills",
     "main",
+    "preflight",
     "rebuild",
     "render",
     "run",
@@ -59,8 +62,6 @@ __all__ = [
 
 KNOCK_LIMIT_S = 2.0
 """How long the gateway may take to answer once `up` has everything healthy; it is told, and holds nothing up."""
-ANY_DIGEST = "sha256:" + "0" * 64
-"""For a draft whose images nobody looks at."""
 SIMULATION_LOCK_LIMIT_S = 10.0
 ONE_MACHINE = (
     "! state is kept on this machine only: the account has no state bucket yet, so no other operator sees the target,"
@@ -368,14 +369,11 @@ class Checked:
     warnings: tuple[Problem, ...] = ()
 
 
-def check(text: str, folder: Path, file: str) -> Checked:
+def check(text: str, folder: Path, file: str, overrides: Mapping[str, str] | None = None) -> Checked:
     """Everything that can be said of a manifest without looking at what runs: its own problems, or else what a draft
-    of each environment shows, and folders to build that cannot be."""
+    of each environment shows, and folders to build that cannot be. overrides: files beside it, name to text."""
     from anden import manifest
-    from anden.model.blueprint import Facts
-    from anden.model.ids import Digest
-    from anden.model.image import Image
-    from anden.planning import blueprint, lint
+    from anden.planning import lint
 
     try:
         read = manifest.read(text, file, client=manifest.client_name(folder.name))
@@ -387,17 +385,16 @@ def check(text: str, folder: Path, file: str) -> Checked:
     for name in read.environments:
         topology, marks = read.topologies[name], read.marks[name]
         services |= {each.name for each in topology.services}
-        images: dict[str, Image] = {
-            each.name: Image(str(each.source), Digest(ANY_DIGEST)) for each in topology.services
-        }
         try:
-            linted = lint.lint(blueprint.draft(topology, images, Facts(), None, marks), marks)
+            linted = lint.lint(described(topology, marks), marks)
         except Problems as refused:
             problems |= dict.fromkeys(refused.problems)
         else:
             problems |= dict.fromkeys(linted.problems)
             warnings |= dict.fromkeys(linted.warnings)
         problems |= dict.fromkeys(_unbuildable(topology, marks, folder))
+        if overrides:
+            problems |= dict.fromkeys(unpatchable(topology, marks, read.environments, overrides))
     return Checked(read.client, tuple(read.environments), len(services), tuple(problems), tuple(warnings))
 
 

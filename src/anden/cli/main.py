@@ -36,6 +36,8 @@ COMMANDS = {
     "prove": "Prove what is declared by really trying it.",
     "drill": "Break something on purpose under load, and show what becomes of it.",
     "render": "Write what an engine would apply into a folder, and apply nothing.",
+    "cost": "What an environment would cost on AWS in a month.",
+    "preflight": "What an AWS account lacks for an environment, before anything is created.",
     "history": "Who did what, when, with which outcome.",
     "state": "What is kept of a client elsewhere than on this machine, read back.",
     "down": "End an environment and leave nothing of it.",

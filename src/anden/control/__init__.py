@@ -34,6 +34,6 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     control.logs(at, service, lines, follow) -> Iterator[LogLine | None]      None: a heartbeat
     control.exec(at, who, instance, argv, stdin, timeout_s) -> Exec           instance: or a service
 
-    at: anden.control.asked.Asked(client, environment, folder, manifest, file)
+    at: anden.control.asked.Asked(client, environment, folder, manifest, file, overrides)
     who: anden.control.access.named(...) of what `web` knows of the peer.
 """

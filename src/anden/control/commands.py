@@ -115,7 +115,7 @@ def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command
     at = Asked(key.client, key.environment, follow.folder(target))
     found = yield from _resolve(means, at, {service: ImageSource(image=image)})
     seen = means.observe(key)
-    wished = Wish(key, current.topology, follow.marks(target))
+    wished = Wish(key, current.topology, follow.marks(target), current.overrides)
     if idle := refusals.without_command(current.topology, found, wished.marks):
         raise Problems(idle)
     blueprint = _draft(means, target, seen, wished, {**current.images, **found})
@@ -294,7 +294,7 @@ def _draft(
 ) -> Blueprint:
     current, replaced = changes.standing(means.store, target)
     facts = means.engine.facts(wished.key, wished.topology.zones, wished.topology)
-    return after(current, replaced, seen, wished.topology, images, facts, wished.marks)
+    return after(current, replaced, seen, wished.topology, images, facts, wished.marks, wished.overrides)
 
 
 def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:

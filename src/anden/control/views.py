@@ -116,7 +116,8 @@ def _absent(target: Target, seen: Observation | None) -> str:
 
 
 def _matches(wished: Wish, blueprint: Blueprint) -> bool:
-    return codec.digest(wished.topology) == codec.digest(blueprint.topology)
+    same = codec.digest(wished.topology) == codec.digest(blueprint.topology)
+    return same and wished.overrides == blueprint.overrides
 
 
 def _services(blueprint: Blueprint, target: Target, seen: Observation | None) -> tuple[ServiceStatus, ...]:
@@ -207,7 +208,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
         manners.name,
     )
     try:
-        drafted = after(current, replaced, seen, topology, images, facts, marks)
+        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides)
     except Problems as found:
         return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)
@@ -219,13 +220,15 @@ def plan(means: Means, at: Asked) -> PlanReport:
     except Problems as found:
         # What no template can say: this engine's own rules, beside those that hold for all.
         return replace(report, problems=(*problems, *linted.problems, *found.problems))
+    foresight = means.engine.foresee(drafted, current, marks)
     return replace(
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
         steps=steps,
         warnings=(*unread, *linted.warnings) if by_stacks else linted.warnings,
-        problems=(*problems, *(() if by_stacks else unread), *linted.problems),
+        problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
+        foresight=foresight,
     )
 
 
@@ -273,7 +276,8 @@ def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKe
     wished = wish(at, means.engine.name)
     images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
     facts = means.engine.facts(key, wished.topology.zones, wished.topology)
-    return key, after(None, None, None, wished.topology, images, facts, wished.marks), wished.marks
+    drafted = after(None, None, None, wished.topology, images, facts, wished.marks, wished.overrides)
+    return key, drafted, wished.marks
 
 
 def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -> None:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from anden.model import codec
 from anden.model.ids import Digest, ServiceName, ZoneName
 from anden.model.image import Image
+from anden.model.override import Override
 from anden.model.topology import Topology
 
 
@@ -96,18 +97,22 @@ class Blueprint:
     """Service name to its resolved image."""
     parent: Digest | None = None
     facts: Facts = Facts()
+    overrides: tuple[Override, ...] = ()
+    """What people change of what an engine renders, sorted by stack."""
 
     @property
     def digest(self) -> Digest:
         """The name of this blueprint."""
-        return codec.digest(
-            {
-                "topology": codec.to_data(self.topology),
-                "layout": codec.to_data(self.layout),
-                "placements": [codec.to_data(placement) for placement in self.placements],
-                "images": {name: codec.to_data(image) for name, image in self.images.items()},
-            }
-        )
+        meaning = {
+            "topology": codec.to_data(self.topology),
+            "layout": codec.to_data(self.layout),
+            "placements": [codec.to_data(placement) for placement in self.placements],
+            "images": {name: codec.to_data(image) for name, image in self.images.items()},
+        }
+        if self.overrides:
+            # Only then, so that those without keep the names that they have always had.
+            meaning["overrides"] = [codec.to_data(override) for override in self.overrides]
+        return codec.digest(meaning)
 
     def placement(self, service: str) -> Placement:
         """Where `service` lives. Raises KeyError when the blueprint has no such service."""

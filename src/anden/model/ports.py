@@ -10,10 +10,12 @@ from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
 from anden.model.event import Event
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
@@ -58,6 +60,11 @@ class Engine(Protocol):
 
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """What only the engine knows and planning needs before the first plan."""
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
+        """What will not hold and what it costs to go from `current` to `blueprint`. marks: where the manifest says
+        what, for problems. Nothing, where nothing is paid for and nothing is limited."""
+        return Foresight()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""

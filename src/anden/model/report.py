@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from anden.model.change import Change
 from anden.model.fault import Fault
 from anden.model.finding import Finding
+from anden.model.foresight import Foresight
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -92,6 +93,8 @@ class PlanReport:
     """Lint that does not block."""
     problems: tuple[Problem, ...]
     manners: str = "twin"
+    foresight: Foresight = Foresight()
+    """What the engine says of it beforehand; its problems are among `problems`."""
 
     @property
     def changes(self) -> bool:

@@ -1,6 +1,6 @@
 """`anden plan`."""
 
-from anden.cli.render import problems, words
+from anden.cli.render import cost, preflight, problems, words
 from anden.cli.render.paint import Paint
 from anden.cli.render.status import label
 from anden.cli.render.table import columns
@@ -21,6 +21,10 @@ def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str
     for each in report.differences:
         why = ", ".join(str(part) for part in (each.mark, each.note) if part)
         rows.append([f"{paint.sign(each.action)} {each.subject}", each.text, paint.dim(why)])
+    foresight = report.foresight
+    rows += [
+        [f"{paint.sign('✗')} quota", preflight.shortfall(each), ""] for each in foresight.shortfalls if each.guessed
+    ]
     said += columns(rows)
     said += _stacks(report, paint)
     if steps and report.steps:
@@ -72,6 +76,8 @@ def summary(report: PlanReport) -> str:
     parts += _stack_parts(report)
     if any(isinstance(each, Configure) for each in effects):
         parts.append("makes the network" if report.current is None else "changes the network")
+    if report.foresight.cost is not None:
+        parts.append(cost.change(report.foresight.cost))
     if blocked:
         parts.append(blocked)
     said = ", ".join(parts) or words.count(len(report.differences), "difference")

@@ -2,5 +2,6 @@
 
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.engine import AwsEngine
+from anden.engines.aws.foresight import estimate_of, preflight_of
 
-__all__ = ["AwsEngine", "caveats"]
+__all__ = ["AwsEngine", "caveats", "estimate_of", "preflight_of"]

@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import environment
 from anden.engines.aws.wanted import wanted
@@ -13,9 +15,11 @@ from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Engine, Exec
@@ -72,6 +76,10 @@ class AwsEngine(Engine):
             return observe.facts(self._aws(), key, self._regions(key)[0])
         except Problems:
             return Facts()
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
+        """By documented quotas and list prices: no account is asked."""
+        return foresee(blueprint, current, marks, None, datetime.fromtimestamp(self._clock.now(), UTC).date())
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """A template for each stack, in the order in which they are made, and that order for machines and people

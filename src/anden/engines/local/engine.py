@@ -15,9 +15,11 @@ from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
@@ -59,6 +61,10 @@ class LocalEngine:
     ) -> tuple[StackWanted, ...]:
         """None: this engine places instances itself."""
         return ()
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
+        """Nothing: a twin is limited by its machine, and nobody pays for it."""
+        return Foresight()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""

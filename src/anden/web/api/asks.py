@@ -1,6 +1,7 @@
 """What requests carry, and the one answer that is no report. Shapes are public: add to them, do not change them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from anden.model.drill import DrillKind
@@ -21,6 +22,8 @@ class At:
     folder: str = ""
     manifest: str | None = None
     file: str = "anden.yaml"
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Files of overrides beside the manifest, name to text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,14 @@ from anden.engines.aws.render import (
 )
 from anden.engines.aws.render.entrance import Entrance, entrance
 from anden.engines.aws.render.mesh import mesh
+from anden.engines.aws.render.patched import overridden
 from anden.engines.aws.render.template import Part, Stack, assemble
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
+from anden.model.mark import Marks
 from anden.model.plan import Caveat
 from anden.model.problem import Problems
+from anden.planning.blueprint import NO_MARKS
 from anden.planning.configuration import configure
 
 WHAT = {
@@ -48,17 +51,18 @@ NO_GENERATIONS: Mapping[str, int] = MappingProxyType({})
 
 def environment(
     blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None,
-    generations: Mapping[str, int] = NO_GENERATIONS,
+    generations: Mapping[str, int] = NO_GENERATIONS, marks: Marks = NO_MARKS,
 ) -> tuple[Stack, ...]:  # fmt: skip
     """Every stack of the environment, each after those that it uses. keeping: the blueprint that a change replaces:
     the firewall is then the union that suits both, as on the twin (planning.configuration). generations: how often
-    each service was restarted. Raises Problems: a backup plan that would select nothing."""
+    each service was restarted. marks: where overrides were written. Raises Problems: a backup plan that would select
+    nothing, an override that cannot be done or may not be."""
     configuration = configure(blueprint, keeping, caveats)
     stacks = tuple(_environment(blueprint, configuration, keeping, generations))
     problems = backup.unselected(stacks)
     if problems:
         raise Problems(problems)
-    return stacks
+    return overridden(stacks, blueprint.overrides, marks)
 
 
 def _environment(

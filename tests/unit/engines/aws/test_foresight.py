@@ -1,0 +1,61 @@
+"""What a plan on AWS says beforehand: what blocks and what is a guess, and what changes in the cost."""
+
+from dataclasses import replace
+from datetime import date
+
+from tests.unit.engines.aws.made import blueprint, service
+
+from anden.engines.aws.foresight import foresee
+from anden.model.blueprint import Blueprint
+from anden.model.foresight import Foresight
+from anden.model.mark import Mark
+from anden.model.override import Operation, Override
+from anden.model.preflight import AccountFacts
+
+TODAY = date(2025, 7, 1)
+LARGE = blueprint(service("web", "2..8", cpu=1000, memory=2048))
+
+
+def seen(given: Blueprint, current: Blueprint | None = None, allowed: float | None = None) -> Foresight:
+    quotas = {"fargate-vcpu": allowed} if allowed is not None else {}
+    facts = AccountFacts("111122223333", "us-east-1", 0.0, quotas) if allowed is not None else None
+    return foresee(given, current, {}, facts, TODAY)
+
+
+def test_a_guess_blocks_nothing_and_an_accounts_word_does() -> None:
+    guessed = seen(LARGE)
+    assert [each.name for each in guessed.shortfalls] == ["Fargate vCPU"]
+    assert guessed.problems == ()
+    said = seen(LARGE, allowed=7.0)
+    assert [(each.where, each.what) for each in said.problems] == [("quota Fargate vCPU", "7 left, 8 needed at max")]
+    assert said.problems[0].fix == "Ask for more: fargate/L-3032A538."
+    assert seen(LARGE, allowed=10.0).problems == ()
+
+
+def test_what_aws_raises_for_nobody_is_no_guess() -> None:
+    crowd = seen(blueprint(service("web", "1..1001")))
+    assert [each.where for each in crowd.problems] == ["quota tasks of a service (web)"]
+
+
+def test_the_cost_of_a_change_is_beside_what_was_there() -> None:
+    small = blueprint(service("web", "1..2", cpu=1000, memory=2048))
+    new, more = seen(small).cost, seen(LARGE, small).cost
+    assert new is not None
+    assert more is not None
+    assert (new.was_base, new.was_max) == (None, None)
+    assert (more.was_base, more.was_max) == (new.base, new.max)
+    assert more.base > new.base
+
+
+def test_an_override_that_cannot_be_done_blocks_with_its_place() -> None:
+    wrong = replace(LARGE, overrides=(Override("rules", (Operation("remove", "/Resources/Nothing"),)),))
+    found = foresee(wrong, None, {"overrides/rules/0": Mark("overrides/it.yaml", 3)}, None, TODAY)
+    assert [each.where for each in found.problems] == ["override rules /Resources/Nothing (overrides/it.yaml:3)"]
+    assert found.cost is None
+
+
+def test_without_a_region_or_prices_nothing_is_made_up() -> None:
+    assert seen(blueprint(service(), region=None)) == Foresight()
+    assert seen(blueprint(service(), region="xx-nowhere-1")).cost is None
+    was = blueprint(service(), region=None)
+    assert seen(LARGE, was).cost is None
