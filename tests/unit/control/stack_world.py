@@ -74,7 +74,7 @@ class StackWorld(SimulatedEngine):
         super().__init__(clock)
         self._time = clock
         self._at_once = at_once
-        self.account = Account()
+        self._accounts: dict[EnvironmentKey | None, Account] = {}
         self.troubles: dict[str, Trouble] = {}
         self.unreadable: Problem | None = None
         """Why the account cannot be looked at."""
@@ -82,6 +82,17 @@ class StackWorld(SimulatedEngine):
         """Whether it goes on saying that a stack was changed by hand after that was applied again."""
         self.history: list[str] = []
         """What was begun: `+ network`."""
+
+    @property
+    def account(self) -> Account:
+        """The only environment's."""
+        return self.of(next(iter(self._accounts), None))
+
+    def of(self, key: EnvironmentKey | None) -> Account:
+        """One environment's; each has its own, however alike their names are."""
+        if key is not None and None in self._accounts:
+            self._accounts[key] = self._accounts.pop(None)
+        return self._accounts.setdefault(key, Account())
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         return ()
@@ -123,7 +134,7 @@ class StackWorld(SimulatedEngine):
         )  # fmt: skip
 
     def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:  # type: ignore[override]
-        began = self._time.steady()
+        began, account = self._time.steady(), self.of(key)
         mine: list[tuple[Step, Operation]] = []
         for step in steps:
             if not isinstance(step.effect, Remove):
@@ -131,12 +142,15 @@ class StackWorld(SimulatedEngine):
             match step.effect:
                 case ApplyStack(stack=wanted, blueprint=blueprint):
                     yield Event(EventKind.STEP, wanted.family, "making what it holds", "…")
-                    mine.append((step, self._apply(wanted, blueprint)))
+                    mine.append((step, self._apply(account, wanted, blueprint)))
                 case DeleteStack(family=family):
-                    mine.append((step, self._delete(family)))
+                    if family in account.stacks:
+                        mine.append((step, self._delete(account, family)))
+                    else:
+                        yield Receipt(step.address, step.action, 0.0)  # somebody was quicker: that is what was wanted
                 case SetLevel(service=service, level=level):
-                    self.account.levels[service] = level
-                    self.account.version += 1
+                    account.levels[service] = level
+                    account.version += 1
                     yield Receipt(step.address, step.action, 0.0)
                 case Remove():
                     yield Receipt(step.address, step.action, 0.0)
@@ -147,11 +161,11 @@ class StackWorld(SimulatedEngine):
             return
         for step, operation in mine:
             self._time.reach(operation.ends)
-            self._end()
+            self._end(account)
             yield Receipt(step.address, step.action, self._time.steady() - began, operation.problem)
 
-    def _apply(self, wanted: StackWanted, blueprint: Digest) -> Operation:
-        account, old = self.account, self.account.stacks.get(wanted.family)
+    def _apply(self, account: Account, wanted: StackWanted, blueprint: Digest) -> Operation:
+        old = account.stacks.get(wanted.family)
         if old is not None and old.state not in (StackState.SETTLED, StackState.FAILED):
             raise ImpossibleError(f"{wanted.family} is {old.state}")
         missing = [each for each in wanted.after if each not in account.stacks or each in account.under_way]
@@ -174,8 +188,7 @@ class StackWorld(SimulatedEngine):
         operation = account.under_way[wanted.family] = Operation(self._time.steady() + APPLY_S, done, problem)
         return operation
 
-    def _delete(self, family: str) -> Operation:
-        account = self.account
+    def _delete(self, account: Account, family: str) -> Operation:
         users = [name for name, one in account.stacks.items() if family in one.after and name != family]
         if users:
             raise ImpossibleError(f"{family} is used by {users}")
@@ -196,9 +209,8 @@ class StackWorld(SimulatedEngine):
         trouble.times -= 1
         return trouble
 
-    def _end(self) -> None:
+    def _end(self, account: Account) -> None:
         """End what has taken its time."""
-        account = self.account
         for family, operation in list(account.under_way.items()):
             if operation.ends <= self._time.steady():
                 del account.under_way[family]
@@ -211,31 +223,33 @@ class StackWorld(SimulatedEngine):
     def observe(self, key: EnvironmentKey) -> Observation:
         if self.unreadable is not None:
             raise Problems(self.unreadable)
-        self._end()
-        account = self.account
+        account = self.of(key)
+        self._end(account)
         stacks = tuple(account.stacks[family] for family in sorted(account.stacks))
         return Observation(
-            key, self._time.now(), present=bool(stacks), instances=tuple(self._instances()), version=account.version,
+            key, self._time.now(), present=bool(stacks), instances=tuple(_instances(account)), version=account.version,
             stacks=stacks, levels=dict(account.levels), absent_reason="" if stacks else "no stack of it is there",
         )  # fmt: skip
 
-    def _instances(self) -> Iterator[InstanceSeen]:
-        for family, one in sorted(self.account.stacks.items()):
-            if not family.startswith("service-") or one.template is None:
-                continue
-            service = ServiceName(family.removeprefix("service-"))
-            for ordinal in range(1, self.account.levels.get(service, 1) + 1):
-                yield InstanceSeen(
-                    instance_id(service, ordinal), service, ordinal, ZoneName("a"), IPv4Address(f"172.16.0.{ordinal}"),
-                    one.template, service, InstanceState.RUNNING, Health.HEALTHY, 0.0,
-                )  # fmt: skip
-
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Until something ends, or for that long."""
-        ends = min((each.ends for each in self.account.under_way.values()), default=float("inf"))
+        account = self.of(key)
+        ends = min((each.ends for each in account.under_way.values()), default=float("inf"))
         self._time.reach(min(ends, self._time.steady() + timeout_s))
-        self._end()
-        return self.account.version
+        self._end(account)
+        return account.version
+
+
+def _instances(account: Account) -> Iterator[InstanceSeen]:
+    for family, one in sorted(account.stacks.items()):
+        if not family.startswith("service-") or one.template is None:
+            continue
+        service = ServiceName(family.removeprefix("service-"))
+        for ordinal in range(1, account.levels.get(service, 1) + 1):
+            yield InstanceSeen(
+                instance_id(service, ordinal), service, ordinal, ZoneName("a"), IPv4Address(f"172.16.0.{ordinal}"),
+                one.template, service, InstanceState.RUNNING, Health.HEALTHY, 0.0,
+            )  # fmt: skip
 
 
 def _stack(family: str, what: object, *after: str, lasting: bool = False) -> StackWanted:

@@ -130,7 +130,7 @@ def test_a_stack_that_cannot_be_put_back_is_said_so_and_holds_nothing_up_for_eve
 def test_a_stack_that_somebody_has_in_hand_is_waited_for(bench: Bench) -> None:
     bench.up()
     account = bench.engine.account
-    bench.engine._apply(account_wanted(bench, "edge"), account.stacks["edge"].blueprint)  # type: ignore[arg-type]
+    bench.engine._apply(account, account_wanted(bench, "edge"), account.stacks["edge"].blueprint)  # type: ignore[arg-type]
     end = bench.up(manifest(web="web:2.0"))
     assert end.outcome == Outcome.DONE
     assert bench.engine.history == ["~ service-web"]
