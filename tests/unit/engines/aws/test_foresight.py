@@ -29,7 +29,7 @@ def test_a_guess_blocks_nothing_and_an_accounts_word_does() -> None:
     said = seen(LARGE, allowed=7.0)
     assert [(each.where, each.what) for each in said.problems] == [("quota Fargate vCPU", "7 left, 8 needed at max")]
     assert said.problems[0].fix == "Ask for more: fargate/L-3032A538."
-    assert seen(LARGE, allowed=10.0).problems == ()
+    assert seen(LARGE, allowed=16.0).problems == ()
 
 
 def test_what_aws_raises_for_nobody_is_no_guess() -> None:
