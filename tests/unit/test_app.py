@@ -11,7 +11,7 @@ from anden import app, machine
 from anden.model.ids import EngineName
 from anden.model.problem import Problems
 
-MANIFEST = "anden: 1\nservices:\n  web: { image: web:1.0.0, port: 8080, route: / }\n"
+MANIFEST = "anden: 1\nregion: us-east-1\nservices:\n  web: { image: web:1.0.0, port: 8080, route: / }\n"
 
 
 def at(folder: Path, engine: str) -> dict[str, object]:
