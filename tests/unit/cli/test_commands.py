@@ -4,7 +4,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -154,23 +153,18 @@ def test_completion_offers_services_and_environments(shop: Path) -> None:
     assert "plain,exchange" in offered("anden reach web e", 3)
 
 
-QUICK_S = 1.5
-"""A bound for a noisy machine; on a quiet one it is 0.1 s and 0.2 s. What may not be loaded is tested exactly."""
-
-
 @pytest.mark.parametrize("command", ["version", "check"])
 def test_quick_commands_load_neither_web_nor_store(shop: Path, command: str) -> None:
     code = (
         "import sys; from anden.cli.main import main; main([sys.argv[1]]);"
-        "print([name for name in ('fastapi', 'uvicorn', 'httpx', 'apsw', 'pyroute2') if name in sys.modules])"
+        "heavy = ('fastapi', 'starlette', 'uvicorn', 'httpx', 'apsw', 'pyroute2');"
+        "print([name for name in heavy if name in sys.modules])"
     )
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code, command], capture_output=True, text=True, check=True,
         env={"PYTHONPATH": str(Path(anden.__file__).parents[1])},
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
-    assert time.monotonic() - began < QUICK_S
 
 
 def told(*events: Event, closed: list[bool], interrupt: bool = False) -> Generator[dict[str, Any], None, None]:
