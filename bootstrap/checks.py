@@ -40,11 +40,14 @@ class Lane:
         self.at, self.steps, self.quiet = at, steps, quiet
         self.took: list[tuple[str, bool, float]] = []
         self.said = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115 - it lives as long as the lane
+        self.ended = False
 
     def run(self) -> None:
-        """All of the steps."""
+        """All of the steps, unless it is ended."""
         before = IDLE if self.quiet and shutil.which(IDLE[0]) else ()
         for name, (command, *words) in self.steps:
+            if self.ended:
+                return
             head = f"\n== {name}\n"
             if self.said is None:
                 print(head, end="", flush=True)
@@ -91,10 +94,14 @@ def _checked(at: Place, argv: Sequence[str], apart: bool) -> list[tuple[str, boo
     front, side = Lane(at, [LIVE]), Lane(at, [*STATIC, OTHER], quiet=True)
     beside = threading.Thread(target=side.run)
     beside.start()
-    front.run()
-    if beside.is_alive():
-        progress.say(f"the other checks are still at it: {len(side.took)} of {len(side.steps)} done")
-    beside.join()
+    try:
+        front.run()
+        if beside.is_alive():
+            progress.say(f"the other checks are still at it: {len(side.took)} of {len(side.steps)} done")
+        beside.join()
+    except KeyboardInterrupt:  # which ends the step that is under way, and is to end those after it too
+        side.ended = True
+        raise
     side.show()
     return [*side.took, *front.took]
 
