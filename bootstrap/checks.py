@@ -8,6 +8,7 @@ which computes much and takes only what processors have left. Its output is show
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,8 @@ LIVE = ("live", ("pytest", "-m", "live"))
 OTHER = ("tests", ("pytest", "-m", "not live"))
 IDLE = ("chrt", "--idle", "0")
 """Before a command: it gets a processor only while nobody else wants it (sched(7))."""
+END_S = 120.0
+"""How long tests may take to clean up after Ctrl-C."""
 
 Step = tuple[str, tuple[str, ...]]
 
@@ -42,11 +45,14 @@ class Lane:
         self.at, self.steps, self.quiet = at, steps, quiet
         self.took: list[tuple[str, bool, float]] = []
         self.said = tempfile.TemporaryFile() if quiet else None  # noqa: SIM115 - it lives as long as the lane
+        self.ended = False
 
     def run(self) -> None:
-        """All of the steps."""
+        """All of the steps, unless it is ended."""
         before = IDLE if self.quiet and shutil.which(IDLE[0]) else ()
         for name, (command, *words) in self.steps:
+            if self.ended:
+                return
             head = f"\n== {name}\n"
             if self.said is None:
                 print(head, end="", flush=True)
@@ -55,7 +61,12 @@ class Lane:
                 self.said.flush()
             began = time.monotonic()
             argv = [*before, os.path.join(self.at.venv, "bin", command), *words]
-            code = subprocess.run(argv, cwd=self.at.root, check=False, stdout=self.said, stderr=self.said).returncode
+            running = subprocess.Popen(argv, cwd=self.at.root, stdout=self.said, stderr=self.said)
+            try:
+                code = running.wait()
+            except KeyboardInterrupt:
+                running.wait(END_S)  # Ctrl-C reached it too, and it takes down what it has put up
+                raise
             self.took.append((name, code == 0, time.monotonic() - began))
 
     def show(self) -> None:
@@ -92,6 +103,12 @@ def _checked(at: Place, argv: Sequence[str], apart: bool) -> list[tuple[str, boo
         return lane.took
     front, side = Lane(at, [LIVE]), Lane(at, [*STATIC, OTHER], quiet=True)
     beside = threading.Thread(target=side.run)
+
+    def interrupted(*_: object) -> None:
+        side.ended = True  # at once: Ctrl-C ends its step that is under way, and no other is to follow
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupted)
     beside.start()
     front.run()
     if beside.is_alive():

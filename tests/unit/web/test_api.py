@@ -16,6 +16,7 @@ from anden.model.command import Command, Outcome
 from anden.model.drill import Disturbed
 from anden.model.event import Event, EventKind
 from anden.model.fault import Outage
+from anden.model.ids import EngineName
 from anden.model.ports import Exec
 from anden.model.problem import Problem, Problems
 from anden.model.report import PlanReport, ReachReport, StatusReport
@@ -160,6 +161,10 @@ def test_what_is_wrong_is_said_as_problems(served: Served) -> None:
         api.request("POST", "/v1/exec", {"at": at(), "instance": "a", "argv": ["true"], "stdin": "%"})
     with pytest.raises(Problems):
         list(api.stream("POST", "/v1/scale", {"at": at(), "service": "web", "level": 2}))
+    for body, what in ((b"{", "not JSON"), (b"\xff", "not JSON"), (b"[1]", "not a JSON object"), (b"", "not JSON")):
+        answer = api.http.post("/v1/status", content=body)
+        assert answer.status_code == 400
+        assert what in answer.json()["problems"][0]["what"]
 
 
 def test_a_request_has_a_largest_size(served: Served) -> None:
@@ -184,6 +189,13 @@ def test_a_failure_of_ours_is_500_without_its_traceback(served: Served, caplog: 
     assert response.json()["problems"][0]["what"] == "failed in a way that it did not expect"
     assert "secret" not in response.text
     assert "secret detail" in caplog.text
+
+    def misread(*_: object) -> Any:
+        return codec.from_data(EngineName, "none of them")
+
+    # What does not hold in our own records is no fault of the request's.
+    served.control.status = misread  # type: ignore[method-assign, assignment]
+    assert served.api().http.post("/v1/status", json={"at": at()}).status_code == 500
 
 
 def test_a_caller_that_leaves_cancels_its_command(served: Served) -> None:

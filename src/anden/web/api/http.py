@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -22,7 +21,7 @@ from anden.model.problem import Problem, Problems
 from anden.web.api import fault
 from anden.web.api.peer import SUDO_USER_HEADER, peer_uid, who
 from anden.web.api.stream import Ndjson
-from anden.web.api.table import ENDPOINTS, Desk, Endpoint, invalid
+from anden.web.api.table import ENDPOINTS, Desk, Endpoint, invalid, parse
 from anden.web.server import Activity
 
 log = logging.getLogger("anden.web")
@@ -39,13 +38,13 @@ def application(desk: Desk, activity: Activity, *, documented: bool = False) -> 
         from anden.web.api.described import pages  # noqa: PLC0415
 
         routes += pages(ENDPOINTS)
-    refusals = {Problems: _problems, ValidationError: _invalid, HTTPException: _http, Exception: _unexpected}
+    refusals = {Problems: _problems, HTTPException: _http, Exception: _unexpected}
     return Starlette(routes=routes, exception_handlers=refusals)
 
 
 def _handler(endpoint: Endpoint, desk: Desk, activity: Activity) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        body = None if endpoint.body is None else _meant(endpoint.body, await request.body())
+        body = None if endpoint.body is None else parse(endpoint, _object(await request.body()))
         caller = who(peer_uid(request.scope.get("client")), _header(request, SUDO_USER_HEADER))
         activity.enter()
         if endpoint.streams:
@@ -64,12 +63,15 @@ def _handler(endpoint: Endpoint, desk: Desk, activity: Activity) -> Callable[[Re
     return handle
 
 
-def _meant(kind: type, body: bytes) -> Any:
-    """What a request carries. Raises Problems, and pydantic.ValidationError, which names the field."""
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a request carries. Raises Problems."""
     try:
-        return codec.from_data(kind, json.loads(body))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        data = json.loads(body)
+    except ValueError as error:
         raise Problems(invalid((), f"not JSON: {error}")) from error
+    if not isinstance(data, dict):
+        raise Problems(invalid((), "not a JSON object"))
+    return data
 
 
 def _header(request: Request, name: bytes) -> str | None:
@@ -86,12 +88,6 @@ def _answer(status: int, *problems: Problem) -> JSONResponse:
 
 async def _problems(request: Request, error: Exception) -> JSONResponse:
     return _answer(REFUSED, *(error.problems if isinstance(error, Problems) else ()))
-
-
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    found = error.errors() if isinstance(error, ValidationError) else []
-    said = [invalid(tuple(each["loc"]), str(each["msg"])) for each in found]
-    return _answer(REFUSED, *said)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
