@@ -279,12 +279,12 @@ def _unlike(one: StackSeen) -> StackSeen:
 
 def _reason(one: StackSeen | None) -> str:
     if one is None:
-        return "is not there yet"
+        return "new"
     if one.template == DRIFTED:
         return f"was changed by hand: {_listed(one.drifted)}"
     if one.state is StackState.FAILED:
-        return "its last operation failed, and it is tried again"
-    return "is not what the blueprint says"
+        return "again: its last operation failed"
+    return "as the blueprint says"
 
 
 def _first_line(why: str) -> str:

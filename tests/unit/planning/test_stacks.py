@@ -161,7 +161,7 @@ def test_what_failed_before_is_tried_again_and_what_failed_now_is_not() -> None:
     old, made = environment("accounts", "accounts", version="0"), rollout(ONE)
     here = observed(*map(seen, old[:5]), seen(old[5], FAILED, "AccountsService: tasks do not start"))
     assert steps(made.plan(here)) == ["~ service-accounts"]
-    assert made.plan(here).steps[0].reason == "its last operation failed, and it is tried again"
+    assert made.plan(here).steps[0].reason == "again: its last operation failed"
     assert judge_stacks(made, here, 1.0, {}).verdict is Verdict.CONTINUE
     tried = {"service-accounts": ONE[5].digest}
     assert not made.plan(here, tried).steps
