@@ -115,11 +115,16 @@ class StackRollout:
     # The three stages.
 
     def _rolling(self, seen: Mapping[str, StackSeen]) -> bool:
-        """Something with one goal is not there yet, or something that should be there at the end is not."""
+        """Something with one goal is not there yet, or something that should be there at the end is not, or something
+        stands at neither of its goals: from there the narrow one may be a step too far, and what is dropped is used."""
         return any(
             (one := seen.get(family)) is None or (family not in self._moving and not self._is(one, stack))
             for family, stack in self.narrow.items()
-        )
+        ) or any(self._astray(seen, family) for family in self._moving)
+
+    def _astray(self, seen: Mapping[str, StackSeen], family: str) -> bool:
+        one = seen.get(family)
+        return one is not None and not self._is(one, self.wide[family]) and not self._is_at(seen, family)
 
     def _roll(self, seen: Mapping[str, StackSeen], used: Mapping[str, set[str]], work: "_Work") -> None:
         for family, stack in self.wide.items():
@@ -142,7 +147,8 @@ class StackRollout:
         """Users first. What is needed by nobody any more goes last of all."""
         left = {family for family in self._moving if family in self.narrow and not self._is_at(seen, family)}
         for family in left:
-            before = sorted(used.get(family, set()) & left)
+            users = {*used.get(family, ()), *(each for each in left if family in self.narrow[each].after)}
+            before = sorted(users & left)
             if before:
                 work.wait(family, f"until {_listed(before)} {'needs' if len(before) == 1 else 'need'} less of it")
             else:
@@ -169,7 +175,7 @@ class StackRollout:
 
     def _is_at(self, seen: Mapping[str, StackSeen], family: str) -> bool:
         one = seen.get(family)
-        return one is not None and self._is(one, self.narrow[family])
+        return one is not None and family in self.narrow and self._is(one, self.narrow[family])
 
     def _reached(self, seen: Mapping[str, StackSeen], family: str) -> bool:
         one = seen.get(family)
@@ -204,9 +210,11 @@ def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequ
     others = [one for one in seen.values() if one not in lasting]
     work, used = _Work(key, None), users_of(seen, after)
     work.delete(others, used, "down")
+    # What a lasting one uses cannot go before it.
+    held = {family for one in lasting for family in chain(one.family, after)}
+    everything_else = any(each.family not in held for each in others)
     for one in lasting:
-        below = chain(one.family, after)
-        if any(each.family not in below for each in others):
+        if everything_else:
             work.wait(one.family, "until everything else is gone")
         else:
             work.delete([one], used, "down; what it retains is listed")
@@ -279,12 +287,12 @@ def _unlike(one: StackSeen) -> StackSeen:
 
 def _reason(one: StackSeen | None) -> str:
     if one is None:
-        return "is not there yet"
+        return "new"
     if one.template == DRIFTED:
         return f"was changed by hand: {_listed(one.drifted)}"
     if one.state is StackState.FAILED:
-        return "its last operation failed, and it is tried again"
-    return "is not what the blueprint says"
+        return "again: its last operation failed"
+    return "as the blueprint says"
 
 
 def _first_line(why: str) -> str:
