@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from tests.emulator.emulator import ACCOUNT, REGION, Emulator
 
-from anden import app
+from anden import connection
 from anden.cli.main import main
 from anden.engines.aws.engine import AwsEngine
 from anden.engines.aws.render.account import bucket_name
 from anden.engines.simulated import SimulatedImages
+from anden.machine import SystemClock
 
 TEXT = f"""anden: 1
 client: shop
@@ -34,7 +35,7 @@ def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ANDEN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(app, "_engine_of_aws", lambda: (AwsEngine(app.SystemClock(), POLL_S), SimulatedImages()))
+    monkeypatch.setattr(connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S), SimulatedImages()))
 
     def ran(*words: str) -> tuple[int, str, str]:
         code = main([*words, "--on", "aws"])
