@@ -3,8 +3,8 @@
 Pure and without memory, like `steps`: any observation is a place to go on from. During a change there are two goals for
 a stack. *Wide* suits what is replaced as well as what replaces it (the firewall's union); *narrow* is the target's own.
 
-1. While something is still to roll, every stack that has two goals goes to the wide one first, then the others to
-   theirs, each after those that it uses.
+1. While something is still to roll, every stack that has two goals goes to the wide one first (and what they stand on
+   before them), then the others to theirs, each after those that it uses.
 2. Then what the target drops goes, users first.
 3. Then the wide ones become narrow, users first: a group goes only when no rule names it any more.
 
@@ -62,7 +62,9 @@ class StackRollout:
         self._moving = [family for family in self.wide if self._moves(family)]
         after = {family: stack.after for family, stack in self.wide.items()}
         above = {family: chain(family, after) for family in self._moving}
-        self._first = {family: [each for each in self._moving if family not in above[each]] for family in self.wide}
+        below = {family for each in self._moving for family in above[each]}
+        # What any of them stands on waits for none of them, or two could wait for each other in a circle.
+        self._first = {family: [] if family in below else self._moving for family in self.wide}
         self._levels = {
             service.name: level(service, levels) for service in target.topology.services if service.name in levels
         }
