@@ -90,6 +90,7 @@ def _up(
         raise Problems(idle)
     blueprint = _draft(means, target, seen, wished, images)
     yield from _linted(blueprint, wished.marks)
+    _foreseen(means, target, blueprint, wished.marks)
     # What this machine invents or leaves out is for `plan`; what stays shut although it was declared is said here too.
     for caveat in means.caveats(topology):
         if caveat.withholds:
@@ -304,6 +305,13 @@ def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:
         raise Problems(found.problems)
     for warning in found.warnings:
         yield Event(EventKind.NOTE, warning.where, f"{warning.what}; {warning.why}".rstrip("; "), "!", problem=warning)
+
+
+def _foreseen(means: Means, target: Target | None, blueprint: Blueprint, marks: Marks) -> None:
+    """Raises Problems for what is certain not to hold, before anything is made."""
+    current, _ = changes.standing(means.store, target)
+    if found := means.engine.foresee(blueprint, current, marks).problems:
+        raise Problems(found)
 
 
 def _question(text: str, subject: str, choices: Mapping[str, str]) -> Event:
