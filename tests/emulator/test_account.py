@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import loaders
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import EndpointConnectionError
 from tests.emulator.emulator import REGION, Emulator
 
@@ -39,6 +41,8 @@ BARE: dict[str, dict[str, Any]] = {
     "ecr.GetRegistryScanningConfiguration": {"scanningConfiguration": {"rules": []}},
 }
 """What the emulator does not have answers as in an account that has nothing there."""
+LOADER = loaders.Loader()
+"""botocore's own, read once for all runs: it reads the descriptions of services anew for each session otherwise."""
 POLL_S = 0.02
 Run = Callable[..., tuple[int, str, str]]
 
@@ -53,6 +57,7 @@ def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setenv("ANDEN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(bootstrap.bootstrap, "__defaults__", (POLL_S,))
+    monkeypatch.setattr(loaders, "create_loader", lambda path=None: LOADER)
     made = Session.client
 
     def client(session: Session, service: str, region: str) -> Any:
@@ -74,7 +79,7 @@ def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def _bare(answer: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-    return AWSResponse("", 200, {}, None), answer
+    return AWSResponse("", 200, HTTPHeaders(), None), answer
 
 
 def stacks(aws: Emulator, account: str, region: str = REGION) -> dict[str, str]:
@@ -217,19 +222,26 @@ def test_json_is_one_document(aws: Emulator, run: Run) -> None:
 
 
 def test_a_stack_that_fails_is_explained_and_nothing_after_it_is_begun(aws: Emulator, run: Run) -> None:
-    theirs = "100000000004"
-    name_account(theirs)
-    aws.client("iam", account=theirs).create_policy(PolicyName="anden-boundary", PolicyDocument=NOTHING)
-    code, _, err = run("bootstrap", *GIVEN, "--yes", account=theirs)
+    """The account itself is made before its guardrails fail: it stays, and the next run takes it over."""
+    organizations = aws.client("organizations", account=MANAGEMENT)
+    organizations.describe_organization()
+    foreign = organizations.create_policy(
+        Name="anden-shop-own", Type="SERVICE_CONTROL_POLICY", Content=NOTHING, Description="theirs"
+    )["Policy"]["PolicySummary"]["Id"]
+    code, out, err = run("bootstrap", *NEW, "--yes")
     assert code == 1
-    assert "stack anden-shop-account: Boundary (AWS::IAM::ManagedPolicy) failed; AWS said: " in err
+    assert "0 stacks stand; nothing after them was begun" in out
+    assert "stack anden-shop-organization: Own (AWS::Organizations::Policy) failed; AWS said: Duplicate" in err
     assert "run the same command again" in err
-    assert standing(aws, theirs) == set()
-    arn = f"arn:aws:iam::{theirs}:policy/anden-boundary"
-    aws.client("iam", account=theirs).delete_policy(PolicyArn=arn)
-    code, out, err = run("bootstrap", *GIVEN, "--yes", account=theirs)
+    assert standing(aws, MANAGEMENT) == set()
+    (made,) = members(aws).values()
+    assert standing(aws, made) == set()
+    organizations.delete_policy(PolicyId=foreign)
+    code, out, err = run("bootstrap", *NEW, "--yes")
     assert code == 0, out + err
-    assert standing(aws, theirs) == OWN
+    assert members(aws) == {EMAIL: made}
+    assert standing(aws, made) == OWN
+    assert controls(aws, made) == {"FullAWSAccess", "anden-shop-watch", "anden-shop-own"}
 
 
 # Cut off.
