@@ -60,20 +60,24 @@ class Remove:
 @dataclass(frozen=True, slots=True)
 class ApplyStack:
     """Make the stack be `stack`, for `blueprint`, which it is tagged with. Creates it when there is none; all of it
-    happens or nothing does."""
+    happens or nothing does. drift: what becomes of what was changed by hand: `revert` puts it back as the template
+    says, `keep` leaves it; empty: as the engine does it for such an environment."""
 
     stack: StackWanted
     blueprint: Digest
+    drift: Literal["", "revert", "keep"] = ""
     kind: Literal["apply-stack"] = "apply-stack"
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteStack:
-    """End the stack. What must be kept (addresses, keys, records) stays, and is listed."""
+    """End the stack. What must be kept (addresses, keys, records) stays, and is listed. lift: what protects resources
+    of it against deletion is taken off first."""
 
     name: str
     family: str
     region: str
+    lift: bool = False
     kind: Literal["delete-stack"] = "delete-stack"
 
 

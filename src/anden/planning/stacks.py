@@ -14,6 +14,7 @@ one that is stuck holds up those that use it, and says so.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from anden.model.blueprint import Blueprint
 from anden.model.ids import Digest, EnvironmentKey, ServiceName
@@ -203,13 +204,13 @@ def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequ
     lasting = [one for one in seen.values() if one.family in wanted and wanted[one.family].lasting]
     others = [one for one in seen.values() if one not in lasting]
     work, used = _Work(key, None), users_of(seen, after)
-    work.delete(others, used, "down")
+    work.delete(others, used, "down; protection against deletion is lifted", lift=True)
     for one in lasting:
         below = chain(one.family, after)
         if any(each.family not in below for each in others):
             work.wait(one.family, "until everything else is gone")
         else:
-            work.delete([one], used, "down; what it retains is listed")
+            work.delete([one], used, "down; protection is lifted, and what it retains is listed", lift=True)
     return work.plan()
 
 
@@ -251,10 +252,10 @@ class _Work:
             self.wait(stack.family, f"until {_listed(going)} is gone")
         elif self._blueprint is not None:
             action = Action.CREATE if one is None else Action.UPDATE
-            self.steps.append(Step(action, stack.family, why, ApplyStack(stack, self._blueprint)))
+            self.steps.append(Step(action, stack.family, why, ApplyStack(stack, self._blueprint, _drift(one))))
 
-    def delete(self, ones: Iterable[StackSeen], used: Mapping[str, set[str]], why: str) -> None:
-        """End those that no other stack uses; the others wait for their users."""
+    def delete(self, ones: Iterable[StackSeen], used: Mapping[str, set[str]], why: str, *, lift: bool = False) -> None:
+        """End those that no other stack uses; the others wait for their users. lift: see DeleteStack."""
         for one in sorted(ones, key=lambda each: each.family):
             users = sorted(used.get(one.family, set()))
             if one.state is StackState.WORKING:
@@ -264,7 +265,7 @@ class _Work:
                 self.wait(one.family, f"until {_listed(users)} {'does' if len(users) == 1 else 'do'} not use it")
             else:
                 self._going.add(one.family)
-                effect = DeleteStack(one.name, one.family, one.region)
+                effect = DeleteStack(one.name, one.family, one.region, lift)
                 self.steps.append(Step(Action.DELETE, one.family, why, effect))
 
 
@@ -275,6 +276,12 @@ def _to_mend(one: StackSeen, tried: Tried) -> bool:
 def _unlike(one: StackSeen) -> StackSeen:
     """As one that stands at no template of ours: so it is applied again."""
     return replace(one, template=DRIFTED)
+
+
+def _drift(one: StackSeen | None) -> Literal["", "revert", "keep"]:
+    if one is None or not one.drifted:
+        return ""
+    return "revert" if one.template == DRIFTED else "keep"
 
 
 def _reason(one: StackSeen | None) -> str:

@@ -117,7 +117,7 @@ class AwsEngine(Engine):
         topology = self._topologies.get((key.client, key.environment))
         work = execute.Work(
             self._aws(), key, self._poll_s or execute.POLL_S, productive=topology is not None and topology.production,
-            accounts=self._accounts, region=self._regions(key)[0],
+            accounts=self._accounts, region=self._regions(key)[0], account=topology.account if topology else None,
         )  # fmt: skip
         return execute.execute(work, steps)
 
