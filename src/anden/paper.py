@@ -7,7 +7,9 @@ Apart from `app`, which hands it to the command line. What is slow to import is 
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from anden.model.problem import Problem, Problems
@@ -33,6 +35,58 @@ def described(topology: "Topology", marks: "Marks", overrides: "tuple[Override, 
 
     images: dict[str, Image] = {each.name: Image(str(each.source), Digest(ANY_DIGEST)) for each in topology.services}
     return blueprint.draft(topology, images, Facts(), None, marks, overrides)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`anden check`. services: how many there are, over all environments. Problems block `up`, warnings do not."""
+
+    client: str
+    environments: tuple[str, ...]
+    services: int
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def check(text: str, folder: Path, file: str, overrides: Mapping[str, str] | None = None) -> Checked:
+    """Everything that can be said of a manifest without looking at what runs: its own problems, or else what a draft
+    of each environment shows, and folders to build that cannot be. overrides: files beside it, name to text."""
+    from anden import manifest
+    from anden.planning import lint
+
+    try:
+        read = manifest.read(text, file, client=manifest.client_name(folder.name))
+    except Problems as found:
+        return Checked(manifest.client_name(folder.name), (), 0, found.problems)
+    problems: dict[Problem, None] = {}
+    warnings: dict[Problem, None] = {}
+    services = set()
+    for name in read.environments:
+        topology, marks = read.topologies[name], read.marks[name]
+        services |= {each.name for each in topology.services}
+        try:
+            linted = lint.lint(described(topology, marks), marks)
+        except Problems as refused:
+            problems |= dict.fromkeys(refused.problems)
+        else:
+            problems |= dict.fromkeys(linted.problems)
+            warnings |= dict.fromkeys(linted.warnings)
+        problems |= dict.fromkeys(_unbuildable(topology, marks, folder))
+        if overrides:
+            problems |= dict.fromkeys(unpatchable(topology, marks, read.environments, overrides))
+    return Checked(read.client, tuple(read.environments), len(services), tuple(problems), tuple(warnings))
+
+
+def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator[Problem]:
+    from anden.engines.local.images import context
+    from anden.planning.places import where
+
+    for service in topology.services:
+        if service.source.build is not None:
+            try:
+                context.find(folder / service.source.build, where(marks, f"services/{service.name}/build"))
+            except Problems as found:
+                yield from found.problems
 
 
 def unpatchable(

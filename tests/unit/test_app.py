@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anden import app, machine
+from anden import app, connection, machine
 from anden.model.ids import EngineName
 from anden.model.problem import Problems
 
@@ -50,7 +50,7 @@ def test_simulated_environments_last_from_one_session_to_the_next(state: Path, t
 
 
 def test_one_simulated_session_at_a_time(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "SIMULATION_LOCK_LIMIT_S", 0.1)
+    monkeypatch.setattr(connection, "SIMULATION_LOCK_LIMIT_S", 0.1)
     with app.connect("shop", EngineName.SIMULATED, start=True):
         with pytest.raises(Problems, match="another"):
             app.connect("shop", EngineName.SIMULATED, start=True)

@@ -3,8 +3,8 @@
 Pure and without memory, like `steps`: any observation is a place to go on from. During a change there are two goals for
 a stack. *Wide* suits what is replaced as well as what replaces it (the firewall's union); *narrow* is the target's own.
 
-1. While something is still to roll, every stack that has two goals goes to the wide one first, then the others to
-   theirs, each after those that it uses.
+1. While something is still to roll, every stack that has two goals goes to the wide one first (and what they stand on
+   before them), then the others to theirs, each after those that it uses.
 2. Then what the target drops goes, users first.
 3. Then the wide ones become narrow, users first: a group goes only when no rule names it any more.
 
@@ -63,7 +63,9 @@ class StackRollout:
         self._moving = [family for family in self.wide if self._moves(family)]
         after = {family: stack.after for family, stack in self.wide.items()}
         above = {family: chain(family, after) for family in self._moving}
-        self._first = {family: [each for each in self._moving if family not in above[each]] for family in self.wide}
+        below = {family for each in self._moving for family in above[each]}
+        # What any of them stands on waits for none of them, or two could wait for each other in a circle.
+        self._first = {family: [] if family in below else self._moving for family in self.wide}
         self._levels = {
             service.name: level(service, levels) for service in target.topology.services if service.name in levels
         }
@@ -116,11 +118,16 @@ class StackRollout:
     # The three stages.
 
     def _rolling(self, seen: Mapping[str, StackSeen]) -> bool:
-        """Something with one goal is not there yet, or something that should be there at the end is not."""
+        """Something with one goal is not there yet, or something that should be there at the end is not, or something
+        stands at neither of its goals: from there the narrow one may be a step too far, and what is dropped is used."""
         return any(
             (one := seen.get(family)) is None or (family not in self._moving and not self._is(one, stack))
             for family, stack in self.narrow.items()
-        )
+        ) or any(self._astray(seen, family) for family in self._moving)
+
+    def _astray(self, seen: Mapping[str, StackSeen], family: str) -> bool:
+        one = seen.get(family)
+        return one is not None and not self._is(one, self.wide[family]) and not self._is_at(seen, family)
 
     def _roll(self, seen: Mapping[str, StackSeen], used: Mapping[str, set[str]], work: "_Work") -> None:
         for family, stack in self.wide.items():
@@ -143,7 +150,8 @@ class StackRollout:
         """Users first. What is needed by nobody any more goes last of all."""
         left = {family for family in self._moving if family in self.narrow and not self._is_at(seen, family)}
         for family in left:
-            before = sorted(used.get(family, set()) & left)
+            users = {*used.get(family, ()), *(each for each in left if family in self.narrow[each].after)}
+            before = sorted(users & left)
             if before:
                 work.wait(family, f"until {_listed(before)} {'needs' if len(before) == 1 else 'need'} less of it")
             else:
@@ -170,7 +178,7 @@ class StackRollout:
 
     def _is_at(self, seen: Mapping[str, StackSeen], family: str) -> bool:
         one = seen.get(family)
-        return one is not None and self._is(one, self.narrow[family])
+        return one is not None and family in self.narrow and self._is(one, self.narrow[family])
 
     def _reached(self, seen: Mapping[str, StackSeen], family: str) -> bool:
         one = seen.get(family)
@@ -205,9 +213,11 @@ def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequ
     others = [one for one in seen.values() if one not in lasting]
     work, used = _Work(key, None), users_of(seen, after)
     work.delete(others, used, "down; protection against deletion is lifted", lift=True)
+    # What a lasting one uses cannot go before it.
+    held = {family for one in lasting for family in chain(one.family, after)}
+    everything_else = any(each.family not in held for each in others)
     for one in lasting:
-        below = chain(one.family, after)
-        if any(each.family not in below for each in others):
+        if everything_else:
             work.wait(one.family, "until everything else is gone")
         else:
             work.delete([one], used, "down; protection is lifted, and what it retains is listed", lift=True)
@@ -286,12 +296,12 @@ def _drift(one: StackSeen | None) -> Literal["", "revert", "keep"]:
 
 def _reason(one: StackSeen | None) -> str:
     if one is None:
-        return "is not there yet"
+        return "new"
     if one.template == DRIFTED:
         return f"was changed by hand: {_listed(one.drifted)}"
     if one.state is StackState.FAILED:
-        return "its last operation failed, and it is tried again"
-    return "is not what the blueprint says"
+        return "again: its last operation failed"
+    return "as the blueprint says"
 
 
 def _first_line(why: str) -> str:

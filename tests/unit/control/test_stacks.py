@@ -36,7 +36,7 @@ def test_the_first_up_makes_every_stack_after_those_that_it_uses(bench: Bench) -
     assert bench.settled()
     assert bench.said[0].text == "banco/dev, aws, 1 zone"
     assert "… network making what it holds\n" in bench.text()
-    assert "+ network is not there yet" in bench.text()
+    assert "+ network new" in bench.text()
     assert "✓ web 1/2 healthy" not in bench.text()
     assert end.data is not None
     assert end.data["running"]

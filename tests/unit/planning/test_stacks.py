@@ -139,6 +139,14 @@ def test_a_stack_that_nobody_of_ours_made_is_left_alone() -> None:
     assert not removal_of_stacks(KEY, observed(theirs), ONE).steps
 
 
+def test_what_clings_to_something_dropped_is_moved_before_that_goes() -> None:
+    """Found by the properties below, with many more examples: each waited for the other."""
+    old = (stack("recovery", "vault"), stack("rules", "old rules", "recovery"))
+    world = World({each.family: replace(seen(each), after=each.after) for each in old})
+    told = world.run(rollout((stack("rules", "new"),), union=(stack("rules", "both"),), replaced=old))
+    assert told == [["~ rules"], ["- recovery"], ["~ rules"]]
+
+
 def test_a_stack_in_somebodys_hands_is_waited_for() -> None:
     plan = rollout(ONE).plan(observed(*(seen(each, WORKING if each.family == "edge" else SETTLED) for each in ONE)))
     assert not plan.steps
@@ -161,7 +169,7 @@ def test_what_failed_before_is_tried_again_and_what_failed_now_is_not() -> None:
     old, made = environment("accounts", "accounts", version="0"), rollout(ONE)
     here = observed(*map(seen, old[:5]), seen(old[5], FAILED, "AccountsService: tasks do not start"))
     assert steps(made.plan(here)) == ["~ service-accounts"]
-    assert made.plan(here).steps[0].reason == "its last operation failed, and it is tried again"
+    assert made.plan(here).steps[0].reason == "again: its last operation failed"
     assert judge_stacks(made, here, 1.0, {}).verdict is Verdict.CONTINUE
     tried = {"service-accounts": ONE[5].digest}
     assert not made.plan(here, tried).steps
@@ -218,6 +226,13 @@ def test_removal_ends_users_first_and_what_lasts_at_the_very_end() -> None:
         ["- data", "- network"],
     ]
     assert world.stacks == {}
+
+
+def test_two_that_last_do_not_wait_for_what_the_other_one_uses() -> None:
+    """Found by the property below: each waited for what only the other one's end sets free."""
+    here = (stack("a", "a"), stack("b", "b"), stack("x", "x", "a", lasting=True), stack("y", "y", "b", lasting=True))
+    plan = removal_of_stacks(KEY, observed(*map(seen, here)), here)
+    assert steps(plan) == ["- x", "- y"]
 
 
 def test_removal_goes_by_the_engines_word_where_no_record_says_what_uses_what() -> None:

@@ -1,0 +1,92 @@
+"""`anden … --on aws` as a person runs it, against an emulated account; only the images are not built."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.emulator.emulator import ACCOUNT, REGION, Emulator
+
+from anden import connection
+from anden.cli.main import main
+from anden.engines.aws.engine import AwsEngine
+from anden.engines.aws.render.account import bucket_name
+from anden.engines.simulated import SimulatedImages
+from anden.machine import SystemClock
+
+TEXT = f"""anden: 1
+client: shop
+region: {REGION}
+services:
+  web: {{ image: web:1.0, port: 8080, route: /, instances: 1..3, reaches: [api] }}
+  api: {{ image: api:1.0, port: 8080 }}
+"""
+POLL_S = 0.02
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command line in a folder with TEXT; the account has a state bucket."""
+    aws.client("s3").create_bucket(Bucket=bucket_name("shop", ACCOUNT))
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "anden.yaml").write_text(TEXT)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("ANDEN_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S), SimulatedImages()))
+
+    def ran(*words: str) -> tuple[int, str, str]:
+        code = main([*words, "--on", "aws"])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return ran
+
+
+def stacks(aws: Emulator) -> set[str]:
+    found = aws.client("cloudformation").describe_stacks()["Stacks"]
+    return {
+        each["StackName"].removeprefix("anden-shop-dev-") for each in found if each["StackStatus"] != "DELETE_COMPLETE"
+    }
+
+
+ALL = {"network", "firewall", "rules", "data", "edge", "service-web", "service-api"}
+
+
+def test_an_environment_from_nothing_to_gone(aws: Emulator, run: Run) -> None:
+    code, out, _ = run("plan")
+    assert code == 0, out
+    assert "+ 7 stacks" in out
+    assert stacks(aws) == set()
+    code, out, err = run("up")
+    assert code == 0, err
+    assert stacks(aws) == ALL
+    assert "service-web" in err
+    code, out, _ = run("status")
+    assert code == 0
+    assert out.startswith("shop/dev, aws, ")
+    assert "= manifest" in out
+    code, out, err = run("up")
+    assert "nothing to do" in err
+    code, out, _ = run("plan")
+    assert "Nothing to do" in out
+    code, _, err = run("deploy", "web", "web:2.0")
+    assert code == 0, err
+    code, _, err = run("scale", "web", "2")
+    assert code == 0, err
+    code, _, err = run("rollback")
+    assert code == 0, err
+    code, _, err = run("restart", "api")
+    assert code == 0, err
+    code, out, _ = run("state", "rebuild")
+    assert code == 0
+    assert "all of it reads back as it was written" in out
+    code, out, _ = run("history", "--json")
+    assert [each["what"] for each in json.loads(out)][::-1] == [
+        "up", "up", "deploy web web:2.0", "scale web 2", "rollback", "restart api",
+    ]  # fmt: skip
+    code, _, err = run("down", "-y")
+    assert code == 0, err
+    assert stacks(aws) == set()
