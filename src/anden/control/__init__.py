@@ -27,7 +27,7 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     Views. They raise Problems.
 
     control.plan(at) -> PlanReport
-    control.status(at) -> StatusReport
+    control.status(at, drift=False) -> StatusReport      drift: see first what was changed by hand
     control.reach(at, caller=None, callee=None, port=None, live=False) -> ReachReport
     control.prove_egress(at) -> EgressReport
     control.commands(at, most=50) -> tuple[Command, ...]      newest first; of all environments when at names none

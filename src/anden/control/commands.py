@@ -12,6 +12,7 @@ from anden.control.means import Means
 from anden.control.reading import Wish, meant, wish
 from anden.control.record import UP, Ending, Report, Standing, Told, Work, recorded
 from anden.control.rollouts import way
+from anden.control.views import COMPARED_LONG_AGO_S
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
@@ -62,7 +63,13 @@ def _up(
     command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
-    target, seen = means.store.target(key), means.observe(key)
+    target = means.store.target(key)
+    if target is None:
+        means.engine.know(topology)
+    seen = means.observe(key)
+    if topology.production and seen.stacks:
+        means.engine.compare(key, means.clock.now() - COMPARED_LONG_AGO_S)
+        seen = means.observe(key)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
     if refused := refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology)):

@@ -107,9 +107,9 @@ class Control:
         """What `up` would do."""
         return views.plan(self._means, at)
 
-    def status(self, at: Asked) -> StatusReport:
+    def status(self, at: Asked, drift: bool = False) -> StatusReport:
         """What is, seen now."""
-        return views.status(self._means, at)
+        return views.status(self._means, at, drift)
 
     def reach(
         self, at: Asked, caller: str | None = None, callee: str | None = None, port: int | None = None,

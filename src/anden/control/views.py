@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from anden.assess import revivals
+from anden.assess import alarms, revivals
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, refusals
@@ -35,13 +35,19 @@ from anden.planning.lint import lint
 
 MOST_LOOKED_AT = 50
 """Commands that are searched for what the control plane did by itself."""
+COMPARED_LONG_AGO_S = 600.0
+"""A plan for a productive environment finds out what was changed by hand where nobody has for this long."""
 MOST_PROBES = 2_000
 """Connections that one request tries; the matrix of 40 services."""
 
 
-def status(means: Means, at: Asked) -> StatusReport:
-    """What is, seen now."""
-    return status_of(means, at, meant(at, means.engine.name, means.store))
+def status(means: Means, at: Asked, drift: bool = False) -> StatusReport:
+    """What is, seen now. drift: find out first what was changed by hand, which may take minutes."""
+    key = meant(at, means.engine.name, means.store)
+    if drift:
+        means.look(key)
+        means.engine.compare(key, means.clock.now())
+    return status_of(means, at, key)
 
 
 def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
@@ -65,6 +71,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
     if seen is not None and (stacks := means.engine.stacks(blueprint, None, target.generations)):
         findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
+    findings += alarms.assess(seen.alarms) if seen is not None and present else ()
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -85,13 +92,20 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         faults=seen.faults if seen is not None and present else (),
         processes=seen.processes if seen is not None and present else {},
         traffic=seen.traffic if seen is not None and present else {},
+        compared_at=_compared_at(seen) if seen is not None and present else None,
     )
+
+
+def _compared_at(seen: Observation) -> float | None:
+    """When the stack that was compared first was compared; None: one was not, or there are none."""
+    looked = [one.looked_at for one in seen.stacks]
+    return min((at for at in looked if at is not None), default=None) if None not in looked else None
 
 
 def _seen(means: Means, key: EnvironmentKey) -> tuple[Observation | None, str]:
     """What is now; when that cannot be told, what was seen last and why."""
     try:
-        return means.engine.observe(key), ""
+        return means.look(key), ""
     except Problems as found:
         return means.store.observation(key), str(found.problems[0])
 
@@ -184,7 +198,13 @@ def plan(means: Means, at: Asked) -> PlanReport:
     problems: list[Problem] = []
     unread: tuple[Problem, ...] = ()
     try:
-        seen, facts = means.engine.observe(key), means.engine.facts(key, topology.zones, topology)
+        if current is None:
+            means.engine.know(topology)
+        seen = means.look(key)
+        if topology.production and seen.stacks:
+            means.engine.compare(key, means.clock.now() - COMPARED_LONG_AGO_S)
+            seen = means.look(key)
+        facts = means.engine.facts(key, topology.zones, topology)
     except Problems as found:
         # An engine that cannot be asked can still be planned for, from nothing. On AWS that is the ordinary case of
         # somebody without credentials who wants to know what it would be; `up` refuses then.
@@ -226,9 +246,20 @@ def plan(means: Means, at: Asked) -> PlanReport:
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
         steps=steps,
-        warnings=(*unread, *linted.warnings) if by_stacks else linted.warnings,
+        warnings=(*unread, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
         problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
         foresight=foresight,
+    )
+
+
+def by_hand(seen: Observation) -> tuple[Problem, ...]:
+    """What was changed by hand, for a plan: it decides nothing."""
+    why = "it is not what its template says any more"
+    fix = "`up` asks: --yes keeps it, --revert puts it back."
+    return tuple(
+        Problem(f"stack {one.family}", f"changed by hand: {stacked.listed(one.drifted)}", why, fix)
+        for one in seen.stacks
+        if one.drifted
     )
 
 
@@ -296,7 +327,7 @@ def _tried(
     means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path]
 ) -> tuple[Sequence[Path], Sequence[Probed]]:
     """Try each path from one instance of its caller; paths whose caller has no instance are left out."""
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     probes = [(path, probe) for path in paths if (probe := _probe(blueprint, seen, path)) is not None]
     if not probes:
         why = "a path is tried from a running instance of its caller"
@@ -323,7 +354,7 @@ def prove_egress(means: Means, at: Asked) -> EgressReport:
     """Declared addresses against those that the other side sees."""
     key, blueprint, marks = _described(means, at, running=True)
     caveats: tuple[Caveat, ...] = means.caveats(blueprint.topology)
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     asked = egress.questions(blueprint, seen, marks, caveats)
     probes = [question.probe for question in asked if question.probe is not None]
     if len(probes) > MOST_PROBES:
@@ -336,7 +367,7 @@ def prove_egress(means: Means, at: Asked) -> EgressReport:
 
 def instance_of(means: Means, key: EnvironmentKey, name: str) -> str:
     """The instance of that name, or the first healthy one of the service of that name. Raises Problems."""
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     if seen.instance(name) is not None:
         return name
     of = seen.of(name)

@@ -81,6 +81,22 @@ TAIL_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmSeen:
+    """An alarm of the engine's own that is on.
+
+    text: what it is about: `fewer tasks than the base of 2`. since: Unix seconds. why: what tipped it, in the engine's
+    words. tells: somebody is told when it goes on; the others are what it is made of.
+    """
+
+    name: str
+    service: str
+    text: str
+    since: float
+    why: str = ""
+    tells: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """An environment on an engine at `at` (Unix seconds).
 
@@ -94,7 +110,7 @@ class Observation:
     processes: the engine's own that drills may hit, name to process id: `supervisor`, `balancer-3`, `balancer-4`.
     traffic: what came through the gateway, by those of them that are its; a moment old.
     stacks: what it is made of, where the engine applies templates. levels: service to the level that was last said
-    (`SetLevel`) there, which its own scaling may have moved since.
+    (`SetLevel`) there, which its own scaling may have moved since. alarms: those that are on, where the engine has any.
     """
 
     key: EnvironmentKey
@@ -112,6 +128,7 @@ class Observation:
     traffic: Mapping[str, Passed] = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
+    alarms: tuple[AlarmSeen, ...] = ()
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

@@ -93,6 +93,16 @@ class Engine(Protocol):
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""
 
+    def know(self, topology: Topology) -> None:
+        """What an environment is meant or recorded to be, before it is looked at: an engine that keeps nothing itself
+        learns from this where to look."""
+        return
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """Find out what was changed by hand, where nobody has since `before` (Unix seconds); the next observation says
+        it. May take minutes. Nothing to do for an engine in which nothing can be changed by hand. Raises Problems."""
+        return
+
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
 

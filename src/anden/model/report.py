@@ -75,6 +75,9 @@ class StatusReport:
     """The environment's own, name to process id, where the engine knows them."""
     traffic: Mapping[str, Passed] = field(default_factory=dict)
     """What came through the gateway since each of its processes began, by process, where the engine counts it."""
+    compared_at: float | None = None
+    """Since when nothing was found to be changed by hand but what the findings say, Unix seconds; None: nobody has
+    looked at all of it."""
 
 
 @dataclass(frozen=True, slots=True)

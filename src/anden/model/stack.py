@@ -48,7 +48,8 @@ class StackSeen:
     template: the digest of what it stands at; None: nobody of ours made it, or nothing of it stands (its creation was
     rolled back). blueprint: the one that last changed it. why: when it is not settled, what happened, in the engine's
     words, the first cause first, a line each. drifted: resources that are not as the template says, by name, when
-    somebody has looked. after: families of stacks that it uses, as far as the engine knows.
+    somebody has looked. looked_at: when that was, Unix seconds; None: not since it was last changed. after: families of
+    stacks that it uses, as far as the engine knows.
     """
 
     name: str
@@ -60,3 +61,4 @@ class StackSeen:
     why: str = ""
     drifted: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    looked_at: float | None = None

@@ -129,6 +129,7 @@ def test_a_plan_for_aws_says_what_is_otherwise_there(bench: Bench, monkeypatch: 
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     control = Control(AwsEngine(bench.clock), SimulatedImages(), open_store(":memory:"), bench.clock, InlineRunner())
     report = control.plan(bench.at(OUTSIDE))
     assert report.engine == "aws"
@@ -136,7 +137,7 @@ def test_a_plan_for_aws_says_what_is_otherwise_there(bench: Bench, monkeypatch: 
     assert report.differences
     assert report.current is None
     assert not report.problems
-    with pytest.raises(Problems, match="no region is named"):  # nothing is begun without one
+    with pytest.raises(Problems, match="there are no credentials"):  # nothing is begun without
         list(control.up(bench.at(OUTSIDE), "ana"))
 
 

@@ -61,6 +61,7 @@ class AwsEngine(Engine):
         self._topologies: dict[tuple[str, str], Topology] = {}
         self._accounts: dict[Digest, str | None] = {}
         self._versions: dict[EnvironmentKey, tuple[str, int]] = {}
+        self._last: dict[EnvironmentKey, Observation] = {}
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """What AWS does otherwise than the twin."""
@@ -125,8 +126,20 @@ class AwsEngine(Engine):
         """What is, now. Raises Problems: AWS cannot be asked."""
         from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
-        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), 0)
+        with self._lock:
+            before = self._last.get(key)
+        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), before)
         return self._versioned(key, seen)
+
+    def know(self, topology: Topology) -> None:
+        """Where it lives, and in which account."""
+        self._know(topology)
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """By CloudFormation's drift detection; see engines.aws.drift."""
+        from anden.engines.aws import drift  # noqa: PLC0415 - boto3
+
+        drift.look(self._aws(), self.observe(key).stacks, before, self._poll_s or drift.POLL_S)
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """By looking every POLL_S: its APIs tell nothing by themselves. While AWS cannot be asked nothing is new."""
@@ -177,6 +190,7 @@ class AwsEngine(Engine):
             if looks != before:
                 version = max(version + 1, int(self._clock.now() * 1000))
             self._versions[key] = (looks, version)
+            self._last[key] = replace(seen, version=version)
         return replace(seen, version=version)
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:

@@ -62,6 +62,12 @@ class LocalEngine:
         """None: this engine places instances itself."""
         return ()
 
+    def know(self, topology: Topology) -> None:
+        """Nothing: a cell says itself what it is."""
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """Nothing: in a cell nothing can be changed by hand."""
+
     def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
         """Nothing: a twin is limited by its machine, and nobody pays for it."""
         return Foresight()

@@ -66,8 +66,16 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Status:
+    """drift: find out first what was changed by hand, which may take minutes."""
+
+    at: At
+    drift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, down, plan, status, prove-egress, verify."""
+    """Nothing but where: rollback, down, plan, prove-egress, verify."""
 
     at: At
 

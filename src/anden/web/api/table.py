@@ -99,8 +99,8 @@ def _plan(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.plan(_asked(desk, body.at))
 
 
-def _status(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.status(_asked(desk, body.at))
+def _status(desk: Desk, body: asks.Status, who: str) -> Any:
+    return desk.control.status(_asked(desk, body.at), body.drift)
 
 
 def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
@@ -154,7 +154,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
     Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
     Endpoint("POST", "/v1/plan", asks.Just, _plan, "What `up` would do: a PlanReport"),
-    Endpoint("POST", "/v1/status", asks.Just, _status, "What runs: a StatusReport"),
+    Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
