@@ -15,20 +15,22 @@ from anden.control.record import UP
 from anden.control.rollouts import rehearsal
 from anden.control.urls import url
 from anden.model import codec
+from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.command import RESTORED, Outcome
+from anden.model.event import Event
 from anden.model.finding import Finding, Severity
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import Digest, EnvironmentKey
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
 from anden.model.observation import InstanceSeen, Observation
-from anden.model.plan import Action, Caveat, Difference
+from anden.model.plan import Action, Caveat, Difference, Step
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Path, Probe, Probed
 from anden.model.report import EgressReport, InstanceStatus, PlanReport, ReachReport, ServiceStatus, StatusReport
 from anden.model.topology import Service
-from anden.planning import reachability
+from anden.planning import approval, reachability
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
@@ -189,8 +191,9 @@ def _levels(blueprint: Blueprint, target: Target) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def plan(means: Means, at: Asked) -> PlanReport:
-    """What `up` would do, without images that are not there yet (their digests are presumed)."""
+def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
+    """What `up` would do, without images that are not there yet (their digests are presumed). prepare: for approval:
+    images are resolved, and what can be prepared is."""
     wished = wish(at, means.engine.name)
     key, topology, marks = wished.key, wished.topology, wished.marks
     target = means.store.target(key)
@@ -211,7 +214,11 @@ def plan(means: Means, at: Asked) -> PlanReport:
         unread = tuple(found.problems)
         seen, facts = Observation(key, means.clock.now(), present=False), Facts()
     manners = BY_NAME[target.manners] if target else TWIN
-    images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
+    sources = {str(service.name): service.source for service in topology.services}
+    images = means.images.presume(at.folder, sources)
+    if prepare:
+        resolved = means.images.resolve(at.folder, sources)
+        images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
     report = PlanReport(
@@ -241,7 +248,7 @@ def plan(means: Means, at: Asked) -> PlanReport:
         # What no template can say: this engine's own rules, beside those that hold for all.
         return replace(report, problems=(*problems, *linted.problems, *found.problems))
     foresight = means.engine.foresee(drafted, current, marks)
-    return replace(
+    planned = replace(
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
@@ -250,6 +257,15 @@ def plan(means: Means, at: Asked) -> PlanReport:
         problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
         foresight=foresight,
     )
+    if not prepare or planned.problems or unread:
+        return replace(planned, problems=(*planned.problems, *(unread if prepare else ())))
+    return replace(planned, saved=_prepared(means, key, drafted.digest, steps))
+
+
+def _prepared(means: Means, key: EnvironmentKey, blueprint: Digest, steps: Sequence[Step]) -> SavedPlan:
+    ready, later = approval.preparable(steps)
+    made = means.engine.preview(key, ready)
+    return SavedPlan(key.client, key.environment, key.engine.value, blueprint, made, later)
 
 
 def by_hand(seen: Observation) -> tuple[Problem, ...]:

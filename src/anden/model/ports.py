@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
@@ -17,7 +18,7 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
 from anden.model.report import AuditReport
 from anden.model.stack import StackWanted
@@ -89,6 +90,16 @@ class Engine(Protocol):
         of steps that come after it, except instances that were started at once with it, and stacks: those of one plan
         never depend on each other, and a receipt comes when the stack's operation has ended. Events between receipts
         are worth telling people: what a stack that takes minutes is at, what was retained."""
+
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """Prepare these, so that exactly what was shown can be executed later (`pin`); () for an engine that applies no
+        stacks. Changes nothing that runs. Raises Problems."""
+        return ()
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """From now on `execute` does for these stacks exactly what was prepared, once, or refuses; () ends that. Raises
+        Problems with each that cannot be executed any more: it was deleted, or the stack was changed since."""
+        return
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""

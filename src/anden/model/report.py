@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anden.model.approval import SavedPlan
 from anden.model.change import Change
 from anden.model.fault import Fault
 from anden.model.finding import Finding
@@ -98,6 +99,8 @@ class PlanReport:
     manners: str = "twin"
     foresight: Foresight = Foresight()
     """What the engine says of it beforehand; its problems are among `problems`."""
+    saved: SavedPlan | None = None
+    """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
 
     @property
     def changes(self) -> bool:

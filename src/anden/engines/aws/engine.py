@@ -12,6 +12,7 @@ from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import environment
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
@@ -21,7 +22,7 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Engine, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
@@ -29,6 +30,7 @@ from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
 if TYPE_CHECKING:
+    from anden.engines.aws.execute import Work
     from anden.engines.aws.session import Session
 
 POLL_S = 5.0
@@ -61,6 +63,7 @@ class AwsEngine(Engine):
         self._topologies: dict[tuple[str, str], Topology] = {}
         self._accounts: dict[Digest, str | None] = {}
         self._versions: dict[EnvironmentKey, tuple[str, int]] = {}
+        self._pins: dict[EnvironmentKey, tuple[Prepared, ...]] = {}
         self._last: dict[EnvironmentKey, Observation] = {}
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
@@ -115,12 +118,40 @@ class AwsEngine(Engine):
         """See engines.aws.execute."""
         from anden.engines.aws import execute  # noqa: PLC0415 - boto3
 
+        return self._executed(key, execute.execute(self._work(key), steps))
+
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """By change sets that nobody executes."""
+        from anden.engines.aws import pins  # noqa: PLC0415 - boto3
+
+        work = self._work(key)
+        work.session.require(work.account)
+        return pins.prepared(work, steps)
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """Change sets by their ids, each once."""
+        from anden.engines.aws import pins  # noqa: PLC0415 - boto3
+
+        self._pins[key] = ()
+        if approved:
+            self._pins[key] = pins.check(self._work(key), approved)
+
+    def _work(self, key: EnvironmentKey) -> "Work":
+        from anden.engines.aws import execute  # noqa: PLC0415 - boto3
+
         topology = self._topologies.get((key.client, key.environment))
-        work = execute.Work(
+        return execute.Work(
             self._aws(), key, self._poll_s or execute.POLL_S, productive=topology is not None and topology.production,
             accounts=self._accounts, region=self._regions(key)[0], account=topology.account if topology else None,
+            pinned={(each.stack, each.template): each.id for each in self._pins.get(key, ())},
         )  # fmt: skip
-        return execute.execute(work, steps)
+
+    def _executed(self, key: EnvironmentKey, said: Iterator[Receipt | Event]) -> Iterator[Receipt | Event]:
+        """What was approved and is done is not to be done again; what failed is, or nothing."""
+        for each in said:
+            if isinstance(each, Receipt) and each.problem is None:
+                self._pins[key] = tuple(pin for pin in self._pins.get(key, ()) if pin.family != each.address)
+            yield each
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. Raises Problems: AWS cannot be asked."""

@@ -33,8 +33,9 @@ EMPTY = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
 """Nothing that serves stands there: it can only be deleted, and made anew."""
 STUCK = frozenset({"UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"})
 DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
-NOT_EXECUTABLE = frozenset({"ChangeSetNotFound", "ChangeSetNotFoundException", "InvalidChangeSetStatus",
-                            "InvalidChangeSetStatusException"})  # fmt: skip
+UNCHANGEABLE = EMPTY | STUCK | {"DELETE_FAILED"}
+"""No change set can be made of it as it is."""
+NOT_EXECUTABLE = preview.NOT_FOUND | {"InvalidChangeSetStatus", "InvalidChangeSetStatusException"}
 
 
 @dataclass(slots=True)
@@ -50,8 +51,9 @@ class Work:
     productive: bool = False
     accounts: Mapping[Digest, str | None] = field(default_factory=dict)
     account: str | None = None
-    pinned: Mapping[str, str] = field(default_factory=dict)
-    """Stack's name to the id of the change set that was approved: that one is executed, or nothing."""
+    pinned: Mapping[tuple[str, Digest], str] = field(default_factory=dict)
+    """Stack's name and template's digest to the id of the change set that was approved: that one is executed, or
+    nothing."""
     stop: threading.Event = field(default_factory=threading.Event)
     told: "queue.Queue[Receipt | Event | None]" = field(default_factory=queue.Queue)
 
@@ -118,12 +120,11 @@ def apply(work: Work, effect: ApplyStack) -> None:
         raise Problems(failures.stuck(stack.name, happenings.cause(client, its_id)))
     if status == "DELETE_FAILED":
         raise Problems(failures.half_deleted(stack.name, happenings.cause(client, its_id)))
-    pinned = work.pinned.get(stack.name)
+    pinned = work.pinned.get((stack.name, stack.digest))
     if pinned is None:
-        drift_aware = effect.drift == "revert" or (work.productive and effect.drift != "keep")
         made = preview.preview(
             work.session, work.key, stack, effect.blueprint, create=status in (GONE, "REVIEW_IN_PROGRESS"),
-            drift_aware=drift_aware, poll_s=work.poll_s, stop=work.stop.is_set,
+            drift_aware=drift_aware(work, effect), poll_s=work.poll_s, stop=work.stop.is_set,
         )  # fmt: skip
         if made.nothing:
             _protect(client, stack, where)
@@ -141,6 +142,11 @@ def apply(work: Work, effect: ApplyStack) -> None:
     if ended not in DONE:
         raise Problems(failures.failed(stack.name, ended, happenings.cause(client, its_id, since)))
     _protect(client, stack, where)
+
+
+def drift_aware(work: Work, effect: ApplyStack) -> bool:
+    """Whether its change set puts back what was changed by hand."""
+    return effect.drift == "revert" or (work.productive and effect.drift != "keep")
 
 
 def delete(work: Work, effect: DeleteStack) -> None:

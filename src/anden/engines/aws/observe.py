@@ -175,9 +175,12 @@ def _deployed(service: Mapping[str, Any]) -> bool:
 def _fallen(client: Any, cluster: str, service: str) -> list[tuple[str, Exit | None]]:
     """Task definition and exit of the tasks that ended because something was wrong, oldest first."""
     ended = _tasks(client, cluster, service, "STOPPED")
-    own: Iterator[Mapping[str, Any]] = (next((each for each in task.get("containers", ()) if each["name"] == service), {}) for task in ended)
-    return [(task["taskDefinitionArn"], _exit(task, its)) for task, its in zip(ended, own, strict=True)
-            if failing.fell(task)]  # fmt: skip
+    return [(task["taskDefinitionArn"], _exit(task, _own(task, service))) for task in ended if failing.fell(task)]
+
+
+def _own(task: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    """The container that is the service's, among those that ECS adds."""
+    return next((each for each in task.get("containers", ()) if each["name"] == service), {})
 
 
 def _tasks(client: Any, cluster: str, service: str, status: str = "RUNNING") -> list[Mapping[str, Any]]:
@@ -221,7 +224,7 @@ def _instance(
     client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None
 ) -> InstanceSeen:
     revision, image = _revision(client, task["taskDefinitionArn"], service)
-    own: Mapping[str, Any] = next((each for each in task.get("containers", ()) if each["name"] == service), {})
+    own = _own(task, service)
     address = _address(task)
     health, answer = _health(task, own, healths, address)
     began = task.get("startedAt") or task["createdAt"]

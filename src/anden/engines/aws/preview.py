@@ -12,6 +12,7 @@ from anden.engines.aws import failures
 from anden.engines.aws.errors import code, explained
 from anden.engines.aws.render.account import bucket_name
 from anden.engines.aws.session import Session
+from anden.model.approval import Effect
 from anden.model.ids import Digest, EnvironmentKey, short
 from anden.model.problem import Problems
 from anden.model.stack import StackWanted
@@ -25,21 +26,10 @@ MOST_TAG = 256
 PREVIEW_LIMIT_S = 300.0
 """To make one change set: a drift-aware one reads every resource of the stack."""
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+NOT_FOUND = frozenset({"ChangeSetNotFound", "ChangeSetNotFoundException"})
 NOTHING = ("didn't contain changes", "no updates are to be performed")
 CLIENT, ENVIRONMENT, BLUEPRINT = "anden:client", "anden:environment", "anden:blueprint"
 FAMILY, TEMPLATE, AFTER = "anden:family", "anden:template", "anden:after"
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """One line of a change set. action: CloudFormation's (`Add`, `Modify`, `Remove`). replacement: `True`, `False`,
-    `Conditional` or empty. why: the properties and what changes them."""
-
-    action: str
-    resource: str
-    kind: str
-    replacement: str = ""
-    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +77,7 @@ def preview(
         try:
             client.delete_change_set(StackName=stack.name, ChangeSetName=name)
         except ClientError as error:
-            if code(error) not in ("ChangeSetNotFound", "ChangeSetNotFoundException", "ValidationError"):
+            if code(error) not in NOT_FOUND | {"ValidationError"}:
                 raise
         made = client.create_change_set(**words)
         found = _made(client, made["Id"], stack.name, poll_s, stop)
