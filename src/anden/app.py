@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anden.model.blueprint import Blueprint
     from anden.model.drill import Drill, DrillReport
     from anden.model.mark import Marks
+    from anden.model.override import Override
     from anden.model.report import StateReport
     from anden.model.topology import Topology
 
@@ -108,10 +109,11 @@ def rebuild(client: str, engine: EngineName) -> "StateReport":
 
 
 def render(
-    topology: "Topology", marks: "Marks", folder: Path, engine: EngineName, parent: "Blueprint | None"
-) -> Rendered:
+    topology: "Topology", marks: "Marks", folder: Path, engine: EngineName, parent: "Blueprint | None",
+    overrides: "tuple[Override, ...]" = (),
+) -> Rendered:  # fmt: skip
     """See anden.rendering."""
-    return rendering.render(topology, marks, folder, engine, parent, SystemClock())
+    return rendering.render(topology, marks, folder, engine, parent, overrides, SystemClock())
 
 
 # The daemon.

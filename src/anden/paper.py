@@ -72,6 +72,7 @@ def check(text: str, folder: Path, file: str, overrides: Mapping[str, str] | Non
             problems |= dict.fromkeys(linted.problems)
             warnings |= dict.fromkeys(linted.warnings)
         problems |= dict.fromkeys(_unbuildable(topology, marks, folder))
+        warnings |= dict.fromkeys(_refused_by_aws(topology, marks))
         if overrides:
             problems |= dict.fromkeys(unpatchable(topology, marks, read.environments, overrides))
     return Checked(read.client, tuple(read.environments), len(services), tuple(problems), tuple(warnings))
@@ -87,6 +88,19 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
                 context.find(folder / service.source.build, where(marks, f"services/{service.name}/build"))
             except Problems as found:
                 yield from found.problems
+
+
+def _refused_by_aws(topology: "Topology", marks: "Marks") -> Iterator[Problem]:
+    """What AWS would refuse of an environment that names a region; on the twin it works, so `check` only warns."""
+    if topology.region is None or not topology.links:
+        return
+    from anden.engines.aws import foresight
+
+    try:
+        drafted = described(topology, marks)
+    except Problems:
+        return  # said already
+    yield from foresight.refused(drafted, marks)
 
 
 def unpatchable(

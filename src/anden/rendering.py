@@ -17,6 +17,7 @@ from anden.model.problem import Problem, Problems
 if TYPE_CHECKING:
     from anden.model.blueprint import Blueprint
     from anden.model.mark import Marks
+    from anden.model.override import Override
     from anden.model.plan import Caveat
     from anden.model.ports import Clock, Engine
     from anden.model.topology import Topology
@@ -40,12 +41,14 @@ def render(
     folder: Path,
     engine: EngineName,
     parent: "Blueprint | None",
+    overrides: "tuple[Override, ...]",
     clock: "Clock",
 ) -> Rendered:
     """What the engine would write or apply for a manifest's environment: computed here, nobody is asked.
 
-    parent: the blueprint that was rendered before; addresses and numbers stay where they are. Raises Problems: what
-    `up` would refuse, and what this engine cannot render.
+    parent: the blueprint that was rendered before; addresses and numbers stay where they are. overrides: what people
+    change of the stacks. Raises Problems: what `up` would refuse (but an account's quotas: none is asked), and what
+    this engine cannot render.
     """
     from anden.control.refusals import refusals
     from anden.engines.local.images import LocalImages
@@ -65,12 +68,25 @@ def render(
     facts = Facts() if engine is EngineName.AWS else renderer.facts(key, topology.zones, topology)
     caveats = renderer.caveats(topology)
     problems = list(refusals(engine, topology, marks, caveats))
-    drafted = blueprint.draft(topology, found, facts, parent, marks)
+    drafted = blueprint.draft(topology, found, facts, parent, marks, overrides)
     linted = lint.lint(drafted, marks)
-    if problems + list(linted.problems):
-        raise Problems(problems + list(linted.problems))
+    problems += linted.problems
+    if engine is EngineName.AWS:
+        problems += _refused_by_aws(drafted, marks)
+    if problems:
+        raise Problems(problems)
     presumed = tuple(name for name, image in sorted(found.items()) if images.presumed(image))
     return Rendered(drafted, renderer.render(drafted), caveats, linted.warnings, presumed)
+
+
+def _refused_by_aws(drafted: "Blueprint", marks: "Marks") -> tuple[Problem, ...]:
+    from anden.engines.aws import foresight
+
+    try:
+        foresight.checked(drafted, marks)
+    except Problems as found:
+        return (*found.problems, *foresight.refused(drafted, marks))
+    return foresight.refused(drafted, marks)
 
 
 def _renderer(engine: EngineName, clock: "Clock") -> "Engine":

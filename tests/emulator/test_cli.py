@@ -90,3 +90,20 @@ def test_an_environment_from_nothing_to_gone(aws: Emulator, run: Run) -> None:
     code, _, err = run("down", "-y")
     assert code == 0, err
     assert stacks(aws) == set()
+
+
+def test_a_plan_knows_whose_account_it_is_and_what_others_use_of_its_quotas(aws: Emulator, run: Run) -> None:
+    manifest = Path("anden.yaml")
+    manifest.write_text(TEXT + 'account: "999999999999"\n')
+    code, out, err = run("plan")
+    assert code == 1
+    assert "999999999999" in out + err
+    code, _, err = run("up")
+    assert code == 1
+    assert stacks(aws) == set()
+    for _ in range(5):
+        aws.client("ec2").allocate_address(Domain="vpc")
+    manifest.write_text(TEXT.replace("services:", "environments: { dev: { egress: one } }\nservices:"))
+    code, out, _ = run("plan")
+    assert "✗ quota    Elastic IPs: 5 allowed by default, 5 used by others, 1 needed at max" in out
+    assert code == 0  # what is allowed is a documented guess, for this account does not say

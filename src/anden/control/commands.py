@@ -94,6 +94,7 @@ def _up(
         raise Problems(idle)
     blueprint = _draft(means, target, seen, wished, images)
     yield from _linted(blueprint, wished.marks)
+    _foreseen(means, target, blueprint, wished.marks)
     _pinned(means, key, blueprint, approved)
     # What this machine invents or leaves out is for `plan`; what stays shut although it was declared is said here too.
     for caveat in means.caveats(topology):
@@ -327,6 +328,13 @@ def _pinned(means: Means, key: EnvironmentKey, blueprint: Blueprint, approved: S
     if approved is not None and (other := approval.mismatch(approved, key, blueprint.digest)) is not None:
         raise Problems(other)
     means.engine.pin(key, approved.prepared if approved is not None else ())
+
+
+def _foreseen(means: Means, target: Target | None, blueprint: Blueprint, marks: Marks) -> None:
+    """Raises Problems for what is certain not to hold, before anything is made."""
+    current, _ = changes.standing(means.store, target)
+    if found := means.engine.foresee(blueprint, current, marks).problems:
+        raise Problems(found)
 
 
 def _question(text: str, subject: str, choices: Mapping[str, str]) -> Event:

@@ -239,15 +239,16 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
     except Problems as found:
         return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)
+    foresight = means.engine.foresee(drafted, current, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     levels, generations = (target.levels, target.generations) if target else ({}, {})
     try:
         steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
         by_stacks = bool(means.engine.stacks(drafted, None, generations))
     except Problems as found:
-        # What no template can say: this engine's own rules, beside those that hold for all.
-        return replace(report, problems=(*problems, *linted.problems, *found.problems))
-    foresight = means.engine.foresee(drafted, current, marks)
+        # What no template can say: this engine's own rules, beside those that hold for all. Foresight knows where the
+        # manifest says it.
+        return replace(report, problems=(*problems, *linted.problems, *(foresight.problems or found.problems)))
     planned = replace(
         report,
         target=drafted.digest,

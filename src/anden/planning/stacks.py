@@ -148,10 +148,10 @@ class StackRollout:
 
     def _narrow(self, seen: Mapping[str, StackSeen], used: Mapping[str, set[str]], work: "_Work") -> None:
         """Users first. What is needed by nobody any more goes last of all."""
-        left = {family for family in self._moving if family in self.narrow and not self._is_at(seen, family)}
+        left = [family for family in self._moving if family in self.narrow and not self._is_at(seen, family)]
         for family in left:
             users = {*used.get(family, ()), *(each for each in left if family in self.narrow[each].after)}
-            before = sorted(users & left)
+            before = sorted(users.intersection(left))
             if before:
                 work.wait(family, f"until {_listed(before)} {'needs' if len(before) == 1 else 'need'} less of it")
             else:

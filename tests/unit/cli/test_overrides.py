@@ -1,5 +1,6 @@
 """Overrides beside a manifest: checked, shown in the plan with their lines, and part of what is planned."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,17 @@ def test_cost_and_preflight_count_what_they_add(run: Run, folder: Path) -> None:
     assert any(each["family"] == "KMS" and each["base"] > 0 for each in families)
     needed = run("preflight", "-e", "production", "--on", "aws", "--offline", "--json").json["checks"]
     assert any(each["need"]["quota"] == "keys" for each in needed)
+
+
+def test_render_writes_what_up_would_apply(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "topic.yaml").write_text(RIGHT)
+    words = ("render", "-e", "production", "-o", str(tmp_path / "out"))
+    said = run(*words, "--on", "aws")
+    assert said.code == 0, said.err
+    assert json.loads((tmp_path / "out" / "rules.json").read_text())["Resources"]["Topic"]["Type"] == "AWS::SNS::Topic"
+    order = json.loads((tmp_path / "out" / "order.json").read_text())
+    assert order["blueprint"] == target(run, "production")
+    (folder / "wrong.yaml").write_text(WRONG)
+    said = run(*words, "--on", "aws")
+    assert said.code == 1
+    assert "override rules /Resources/Nothing (overrides/wrong.yaml:2)" in said.err

@@ -39,8 +39,8 @@ def test_a_shortfall_is_an_error_with_the_command_to_raise_it(run: Run, shop: Pa
     larger(shop)
     said = run("preflight", "-e", "test", "--on", "aws", "--offline")
     assert said.code == 1
-    assert "✗ Fargate vCPU: 6 allowed by default, 12.25 needed at max, 16.50 while all are deployed" in said.out
-    assert "--service-code fargate --quota-code L-3032A538 --desired-value 17" in said.out
+    assert "✗ Fargate vCPU: 6 allowed by default, 12.25 needed at max, 24.50 while all are deployed" in said.out
+    assert "--service-code fargate --quota-code L-3032A538 --desired-value 25" in said.out
     short = [each for each in run("preflight", "-e", "test", "--on", "aws", "--offline", "--json").json["checks"]
              if each["verdict"] != "holds"]  # fmt: skip
     assert [each["request"] for each in short] == ["fargate/L-3032A538"]

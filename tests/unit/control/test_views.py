@@ -126,9 +126,10 @@ def test_a_plan_names_what_blocks(bench: Bench) -> None:
 
 
 def test_a_plan_for_aws_says_what_is_otherwise_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     control = Control(AwsEngine(bench.clock), SimulatedImages(), open_store(":memory:"), bench.clock, InlineRunner())
     report = control.plan(bench.at(OUTSIDE))

@@ -139,6 +139,21 @@ def test_a_stack_that_nobody_of_ours_made_is_left_alone() -> None:
     assert not removal_of_stacks(KEY, observed(theirs), ONE).steps
 
 
+def test_what_moving_stacks_stand_on_does_not_wait_for_them_in_a_circle() -> None:
+    """Found by the properties below: network waited for firewall-2, firewall for rules, and those for the other two."""
+    below = (stack("network", "network"), stack("firewall", "groups"))
+
+    def above(text: str) -> tuple[StackWanted, ...]:
+        return stack("firewall-2", text, "firewall"), stack("rules", text, "network")
+
+    told = World({}).run(rollout((*below, *above("new")), union=(*below, *above("both"))))
+    assert told == [
+        ["+ network", "+ firewall"],
+        ["+ firewall-2", "+ rules"],
+        ["~ firewall-2", "~ rules"],
+    ]
+
+
 def test_what_clings_to_something_dropped_is_moved_before_that_goes() -> None:
     """Found by the properties below, with many more examples: each waited for the other."""
     old = (stack("recovery", "vault"), stack("rules", "old rules", "recovery"))

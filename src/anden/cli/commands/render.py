@@ -11,7 +11,7 @@ from anden.cli.main import DONE
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import rendering as render
 from anden.model import codec
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.problem import Problem, Problems
 
 
@@ -31,10 +31,13 @@ def command(words: Words, folder: Path | None, output: Path) -> int:
     here = place.with_manifest(words.said, folder)
     if here.topology is None or here.read is None:
         raise Problems(_no_environment(here))
-    topology, marks = here.topology, here.read.marks[here.topology.environment]
+    meaning = here.meaning()
+    topology, marks, overrides = meaning.topology, meaning.marks, meaning.overrides
+    if here.engine is not EngineName.AWS:
+        overrides = ()
     key = EnvironmentKey(here.client, topology.environment, here.engine)
     before = rendered.kept(output, key)
-    made = app.render(topology, marks, here.folder, here.engine, before.blueprint)
+    made = app.render(topology, marks, here.folder, here.engine, before.blueprint, overrides)
     files = {**made.files, rendered.BLUEPRINT: codec.to_json(made.blueprint, indent=1) + "\n"}
     edited = rendered.edited(output, before, files)
     if edited and not words.said.yes:

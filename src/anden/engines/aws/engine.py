@@ -24,6 +24,7 @@ from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Engine, Exec
+from anden.model.preflight import AccountFacts
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
 from anden.model.stack import StackWanted
@@ -82,8 +83,29 @@ class AwsEngine(Engine):
             return Facts()
 
     def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
-        """By documented quotas and list prices: no account is asked."""
-        return foresee(blueprint, current, marks, None, datetime.fromtimestamp(self._clock.now(), UTC).date())
+        """By the account's own quotas and what is used of them; by documented ones where it cannot be asked. By list
+        prices. It is a problem when the credentials lead to another account than the manifest says."""
+        today = datetime.fromtimestamp(self._clock.now(), UTC).date()
+        try:
+            facts = self._account_facts(blueprint.topology)
+        except Problems as found:
+            return Foresight(problems=found.problems)
+        return foresee(blueprint, current, marks, facts, today)
+
+    def _account_facts(self, topology: Topology) -> AccountFacts | None:
+        """None: there are no credentials, or nobody answers. Raises Problems: it is another account."""
+        from anden.engines.aws import account_facts, tables  # noqa: PLC0415 - boto3
+
+        region = topology.region
+        if region is None:
+            return None
+        try:
+            self._aws().account()
+        except Problems:
+            return None
+        return account_facts.read(
+            lambda service: self._aws().client(service, region), topology, tables.quotas(), self._clock.now()
+        )
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """A template for each stack, in the order in which they are made, and that order for machines and people

@@ -1,12 +1,13 @@
 """What can be said of a blueprint before AWS is asked: what it will cost, and what will not hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from anden.engines.aws import cost, tables
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.preflight import preflight
-from anden.engines.aws.render import stacks
+from anden.engines.aws.render import limits, stacks
 from anden.engines.aws.render.template import Stack
 from anden.model.blueprint import Blueprint
 from anden.model.cost import Assumed, CostChange, CostReport
@@ -24,10 +25,11 @@ def estimate_of(blueprint: Blueprint, assumed: Assumed, today: date, marks: Mark
 
 
 def preflight_of(blueprint: Blueprint, facts: AccountFacts | None, marks: Marks = NO_MARKS) -> PreflightReport:
-    """Needs against quotas; facts None: against the documented ones. Raises Problems: no region is said, or an override
-    cannot be done."""
+    """Needs against quotas, and what AWS refuses whatever its quotas; facts None: against the documented quotas.
+    Raises Problems: no region is said, or an override cannot be done."""
     _region(blueprint.topology)
-    return preflight(blueprint, _stacks(blueprint, marks), tables.quotas(), facts)
+    report = preflight(blueprint, _stacks(blueprint, marks), tables.quotas(), facts)
+    return replace(report, problems=(*report.problems, *refused(blueprint, marks)))
 
 
 def foresee(
@@ -38,8 +40,8 @@ def foresee(
         return Foresight()
     try:
         report = preflight_of(blueprint, facts, marks)
-    except Problems as refused:
-        return Foresight(problems=refused.problems)
+    except Problems as found:
+        return Foresight(problems=found.problems)
     return Foresight(
         shortfalls=report.shortfalls,
         problems=(*report.problems, *_blocking(report.shortfalls)),
@@ -50,6 +52,11 @@ def foresee(
 def checked(blueprint: Blueprint, marks: Marks) -> None:
     """Raises Problems: an override cannot be done, or may not be."""
     _stacks(blueprint, marks)
+
+
+def refused(blueprint: Blueprint, marks: Marks) -> tuple[Problem, ...]:
+    """What AWS refuses of networks and links, whatever its quotas."""
+    return limits.problems(blueprint.topology, blueprint.layout.network, marks)
 
 
 def _stacks(blueprint: Blueprint, marks: Marks) -> Sequence[Stack]:

@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from datetime import date
+from ipaddress import IPv4Address, IPv4Network
 
 from tests.unit.engines.aws.made import blueprint, service
 
-from anden.engines.aws.foresight import foresee
+from anden.engines.aws.foresight import foresee, preflight_of
 from anden.model.blueprint import Blueprint
 from anden.model.foresight import Foresight
 from anden.model.mark import Mark
 from anden.model.override import Operation, Override
 from anden.model.preflight import AccountFacts
+from anden.model.topology import Link
 
 TODAY = date(2025, 7, 1)
 LARGE = blueprint(service("web", "2..8", cpu=1000, memory=2048))
@@ -45,6 +47,18 @@ def test_the_cost_of_a_change_is_beside_what_was_there() -> None:
     assert (new.was_base, new.was_max) == (None, None)
     assert (more.was_base, more.was_max) == (new.base, new.max)
     assert more.base > new.base
+
+
+def test_what_aws_refuses_of_a_link_blocks_with_its_place_in_plan_and_preflight() -> None:
+    link = Link("core", IPv4Address("10.9.9.9"), (IPv4Network("192.0.2.0/24"),), ("vpn-1", "vpn-2"))
+    private, marks = blueprint(service(), links=(link,)), {"links/core/peer": Mark("anden.yaml", 9)}
+    found = foresee(private, None, marks, None, TODAY).problems
+    assert [(each.where, each.what) for each in found] == [
+        ("links/core/peer (anden.yaml:9)", "10.9.9.9 cannot be reached from AWS")
+    ]
+    assert preflight_of(private, None, marks).problems == found
+    public = blueprint(service(), links=(replace(link, peer=IPv4Address("203.0.113.10")),))
+    assert foresee(public, None, {}, None, TODAY).problems == ()
 
 
 def test_an_override_that_cannot_be_done_blocks_with_its_place() -> None:
