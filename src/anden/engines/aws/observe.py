@@ -158,7 +158,9 @@ def _instances(session: Session, cluster: str, region: str) -> tuple[tuple[Insta
                 found[name] = _Service(int(level) if level.isdigit() else None, _deployed(service))
                 healths = _healths(session, region, service)
                 tasks = _tasks(client, cluster, name)
-                its = [_instance(client, name, number, task, healths) for number, task in enumerate(tasks, 1)]
+                its = [
+                    _instance(client, name, number, task, healths, session.kept) for number, task in enumerate(tasks, 1)
+                ]
                 seen += failing.counted(
                     its,
                     _fallen(client, cluster, name) if its else (),
@@ -206,24 +208,23 @@ def _healths(session: Session, region: str, service: Mapping[str, Any]) -> Mappi
     return found
 
 
-_revisions: dict[str, tuple[Digest, str]] = {}
-"""Task definitions never change: ARN to the image's digest and the image's name."""
-
-
-def _revision(client: Any, arn: str, service: str) -> tuple[Digest, str]:
-    if arn not in _revisions:
+def _revision(client: Any, arn: str, service: str, known: dict[str, Any]) -> tuple[Digest, str]:
+    """The image's digest and its name. known: by ARN: task definitions never change."""
+    if arn not in known:
         defined = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]
         own = [each for each in defined["containerDefinitions"] if each["name"] == service]
         image = (own or defined["containerDefinitions"])[0]["image"]
         name, _, digest = image.partition("@")
-        _revisions[arn] = (Digest(digest), f"{name.rpartition('/')[2]}@{digest}" if digest else image)
-    return _revisions[arn]
+        known[arn] = (Digest(digest), f"{name.rpartition('/')[2]}@{digest}" if digest else image)
+    found: tuple[Digest, str] = known[arn]
+    return found
 
 
 def _instance(
-    client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None
-) -> InstanceSeen:
-    revision, image = _revision(client, task["taskDefinitionArn"], service)
+    client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None,
+    known: dict[str, Any],
+) -> InstanceSeen:  # fmt: skip
+    revision, image = _revision(client, task["taskDefinitionArn"], service, known)
     own = _own(task, service)
     address = _address(task)
     health, answer = _health(task, own, healths, address)

@@ -32,6 +32,8 @@ class Session:
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._account = ""
+        self.kept: dict[str, Any] = {}
+        """What was read of things that never change, by ARN."""
 
     @property
     def region(self) -> str | None:
