@@ -21,6 +21,7 @@ def main() -> None:
     theirs = importlib.import_module("ministack.services.cloudformation.provisioners")
     schema = importlib.import_module("provisioners.schema")
     ours.install(theirs._RESOURCE_HANDLERS, schema.Schemas(Path(sys.argv[1])))
+    importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
     sys.argv = sys.argv[:1]
     importlib.import_module("ministack.app").main()
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from anden.model.blueprint import Facts
 from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
+from anden.model.image import ImageSeen
 from anden.model.stack import StackSeen
 from anden.model.traffic import Passed
 
@@ -95,6 +96,7 @@ class Observation:
     traffic: what came through the gateway, by those of them that are its; a moment old.
     stacks: what it is made of, where the engine applies templates. levels: service to the level that was last said
     (`SetLevel`) there, which its own scaling may have moved since.
+    images: those in the account's registry, where the engine has one.
     """
 
     key: EnvironmentKey
@@ -112,6 +114,7 @@ class Observation:
     traffic: Mapping[str, Passed] = field(default_factory=dict)
     stacks: tuple[StackSeen, ...] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
+    images: tuple[ImageSeen, ...] = ()
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

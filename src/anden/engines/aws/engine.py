@@ -10,6 +10,7 @@ from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import environment
+from anden.engines.aws.wanted import images as images_of
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
@@ -22,13 +23,14 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat, Receipt, Step
-from anden.model.ports import Clock, Engine, Exec
+from anden.model.ports import Carrier, Clock, Engine, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
 if TYPE_CHECKING:
+    from anden.engines.aws.images import Images
     from anden.engines.aws.session import Session
 
 POLL_S = 5.0
@@ -48,13 +50,15 @@ class AwsEngine(Engine):
     """See model.ports.Engine. What is known of an environment beside AWS itself (its regions, its account) comes from
     the topologies and blueprints that it is asked about; before that the region is that of the credentials chain.
 
-    poll_s: how often CloudFormation is asked of a stack in work.
+    poll_s: how often CloudFormation is asked of a stack in work. carrier: brings images from this machine.
     """
 
     name = EngineName.AWS
 
-    def __init__(self, clock: Clock, poll_s: float | None = None) -> None:
+    def __init__(self, clock: Clock, poll_s: float | None = None, carrier: Carrier | None = None) -> None:
         self._clock = clock
+        self._carrier = carrier
+        self._images: Images | None = None
         self._poll_s = poll_s
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -97,9 +101,20 @@ class AwsEngine(Engine):
         return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
-        """Whose account it is. Images are not carried to the account's registry by this version."""
+        """Whose account it is, and whether every image can be had: nothing begins that must end half-way. They are
+        copied by steps of their own, once the registry is there. Raises Problems."""
+        from anden.engines.aws import images  # noqa: PLC0415 - boto3
+
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
+        problems: list[Problem] = []
+        for image in images_of(blueprint):
+            try:
+                images.require(self._aws(), image, self._carrier)
+            except Problems as found:
+                problems += found.problems
+        if problems:
+            raise Problems(problems)
         return iter(())
 
     def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:
@@ -117,15 +132,26 @@ class AwsEngine(Engine):
         topology = self._topologies.get((key.client, key.environment))
         work = execute.Work(
             self._aws(), key, self._poll_s or execute.POLL_S, productive=topology is not None and topology.production,
-            accounts=self._accounts, region=self._regions(key)[0],
+            accounts=self._accounts, region=self._regions(key)[0], carrier=self._carrier,
         )  # fmt: skip
-        return execute.execute(work, steps)
+        try:
+            yield from execute.execute(work, steps)
+        finally:
+            self._shelves().forget(key)
+
+    def _shelves(self) -> "Images":
+        from anden.engines.aws.images import Images  # noqa: PLC0415 - boto3
+
+        with self._lock:
+            if self._images is None:
+                self._images = Images(self._clock.monotonic)
+            return self._images
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. Raises Problems: AWS cannot be asked."""
         from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
-        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), 0)
+        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), 0, self._shelves())
         return self._versioned(key, seen)
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from anden.engines.aws import happenings, levels
 from anden.engines.aws.errors import code, explained
+from anden.engines.aws.images import Images
 from anden.engines.aws.preview import AFTER, BLUEPRINT, CLIENT, ENVIRONMENT, FAMILY, TEMPLATE
 from anden.engines.aws.session import Session
 from anden.model.blueprint import Facts
@@ -37,8 +38,11 @@ STATES = {
 """ECS developer guide, "Amazon ECS task lifecycle"."""
 
 
-def observe(session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, version: int) -> Observation:
-    """What is, now. regions: the environment's own first. Raises Problems: AWS cannot be asked."""
+def observe(
+    session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, version: int, shelves: Images
+) -> Observation:
+    """What is, now. regions: the environment's own first. shelves: what is remembered of the
+    registry. Raises Problems: AWS cannot be asked."""
     stacks = tuple(seen for region in dict.fromkeys(regions) for seen in _stacks(session, key, region))
     if not stacks:
         reason = "there are no stacks of it in " + ", ".join(dict.fromkeys(regions))
@@ -49,6 +53,7 @@ def observe(session: Session, key: EnvironmentKey, regions: Sequence[str], at: f
     return Observation(
         key, at, present=True, instances=instances, facts=facts(session, key, region), boot="aws", version=version,
         stacks=stacks, levels=said, gateway=_published(session, key, region, "edge/entrance"),
+        images=shelves.seen(session, key, region, {each.revision for each in instances}),
     )  # fmt: skip
 
 
