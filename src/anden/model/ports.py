@@ -1,6 +1,5 @@
 """What control needs from the outside world. `control` meets engines and store only through these."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,13 +135,20 @@ class Registry:
     password: str = field(repr=False)
 
 
+class Stop(Protocol):
+    """Says when nobody waits any more: threading.Event is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+
+
 class Carrier(Protocol):
     """Brings images that this machine has to a registry."""
 
     def holds(self, digest: Digest) -> bool:
         """Whether this machine has the image."""
 
-    def carry(self, digest: Digest, repository: str, to: Registry, stop: threading.Event) -> None:
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
         """Copy it as it is, by digest; layers that lie there are not sent again. Bounded in time. stop: nobody wants
         it any more. Raises Problems: it is not here, the registry refuses it or does not answer, it took too long."""
 

@@ -15,8 +15,9 @@ from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName, ZoneName, instance_id
+from anden.model.image import ImageSeen
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
-from anden.model.plan import ApplyStack, Caveat, DeleteStack, Receipt, Remove, SetLevel, Step
+from anden.model.plan import ApplyStack, Caveat, CopyImage, DeleteStack, Receipt, Remove, SetLevel, Step
 from anden.model.problem import Problem, Problems
 from anden.model.stack import StackSeen, StackState, StackWanted
 from anden.model.topology import Topology
@@ -58,6 +59,7 @@ class Account:
     under_way: dict[str, Operation] = field(default_factory=dict)
     levels: dict[str, int] = field(default_factory=dict)
     version: int = 0
+    images: list[ImageSeen] = field(default_factory=list)
 
 
 def service_family(service: str) -> str:
@@ -152,6 +154,12 @@ class StackWorld(SimulatedEngine):
                     account.levels[service] = level
                     account.version += 1
                     yield Receipt(step.address, step.action, 0.0)
+                case CopyImage(image=image):
+                    if not any(one.family == image.after for one in account.stacks.values()):
+                        raise ImpossibleError(step.effect)  # its repository is not there
+                    account.images.append(ImageSeen(image.repository, image.digest))
+                    account.version += 1
+                    yield Receipt(step.address, step.action, 0.0)
                 case Remove():
                     yield Receipt(step.address, step.action, 0.0)
                 case other:
@@ -228,7 +236,7 @@ class StackWorld(SimulatedEngine):
         stacks = tuple(account.stacks[family] for family in sorted(account.stacks))
         return Observation(
             key, self._time.now(), present=bool(stacks), instances=tuple(_instances(account)), version=account.version,
-            stacks=stacks, levels=dict(account.levels), absent_reason="" if stacks else "no stack of it is there",
+            stacks=stacks, levels=dict(account.levels), images=tuple(account.images), absent_reason="" if stacks else "no stack of it is there",
         )  # fmt: skip
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:

@@ -3,14 +3,13 @@
 import base64
 import json
 import os
-import threading
 from urllib.parse import urlsplit
 
 from anden.engines.local.images import process
 from anden.engines.local.images.build import POLICY
 from anden.engines.local.images.cache import TAG, Cache
 from anden.model.ids import Digest
-from anden.model.ports import Registry
+from anden.model.ports import Registry, Stop
 from anden.model.problem import Problem, Problems
 
 LIMIT_S = 1800.0
@@ -21,7 +20,7 @@ REFUSED = ("unauthorized", "authentication required", "denied", "no basic auth c
 ABSENT = ("name unknown", "repository name not known", "does not exist")
 
 
-def make(cache: Cache, digest: Digest, repository: str, to: Registry, stop: threading.Event) -> None:
+def make(cache: Cache, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
     """Copy it to `repository` of the registry, named by its digest and by no tag: tags there do not move. The login is
     handed over in a file that only root reads, which goes with the work. Raises Problems, and process.Cancelled."""
     parts = urlsplit(to.url)

@@ -16,7 +16,7 @@ from anden.engines.local.images.reference import Reference
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest
 from anden.model.image import Image
-from anden.model.ports import Clock, Registry
+from anden.model.ports import Clock, Registry, Stop
 from anden.model.problem import Problem, Problems
 from anden.model.topology import ImageSource
 
@@ -64,7 +64,7 @@ class LocalImages:
         """Whether the image is complete here."""
         return self._cache.has(digest)
 
-    def carry(self, digest: Digest, repository: str, to: Registry, stop: threading.Event) -> None:
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
         """See model.ports.Carrier."""
         self._begin()
         try:
