@@ -26,6 +26,7 @@ def main() -> None:
     calls = cloudformation._ACTION_HANDLERS
     drift = importlib.import_module("provisioners.drift")
     calls["CreateChangeSet"] = drift.aware(calls["CreateChangeSet"], cloudformation._resolve_stack, parameter)
+    importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
     sys.argv = sys.argv[:1]
     importlib.import_module("ministack.app").main()
 

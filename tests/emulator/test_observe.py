@@ -149,6 +149,48 @@ def test_lines_of_a_service_come_from_its_log_group(aws: Emulator) -> None:
     assert said == [("web-012345", "web 1"), ("web-012345", "web 2")]
     both = [each for each in engine.logs(KEY, None, 10, False) if each is not None]
     assert {each.instance for each in both} == {"web-012345", "api-012345"}
+    assert list(engine.logs(KEY, "nobody", 10, False)) == []
     following = engine.logs(KEY, "web-1", 1, True)
     assert (next(following) or both[0]).text == "web 2"
     assert next(following) is None
+    assert next(following) is None  # what is older than the last line is not new
+    more = [{"timestamp": int(time.time() * 1000), "message": "web, later"}]
+    client.put_log_events(logGroupName=f"{SPACE}/web", logStreamName="web/web/0123456789abcdef", logEvents=more)
+    assert (next(following) or both[0]).text == "web, later"
+
+
+def written(aws: Emulator, service: str, *lines: tuple[float, str]) -> None:
+    """lines: how many seconds ago, and the text; the oldest first."""
+    client, now = aws.client("logs"), time.time()
+    group, stream = f"{SPACE}/{service}", f"{service}/{service}/0123456789abcdef"
+    client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName=stream)
+    events = [{"timestamp": int((now - ago) * 1000), "message": text} for ago, text in lines]
+    client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+
+
+def said(service: str | None, lines: int) -> list[str]:
+    return [each.text for each in AwsEngine(VirtualClock(7.0)).logs(KEY, service, lines, False) if each is not None]
+
+
+def test_the_last_lines_are_found_however_old_they_are(aws: Emulator) -> None:
+    written(aws, "web", (5 * 86400, "days ago"), (7200, "hours ago"), (1800, "half an hour ago"), (1, "now"))
+    written(aws, "api", (7000, "the other's"))
+    assert said("web", 1) == ["now"]
+    assert said("web", 2) == ["half an hour ago", "now"]
+    assert said("web", 10) == ["days ago", "hours ago", "half an hour ago", "now"]
+    assert said(None, 3) == ["the other's", "half an hour ago", "now"]
+    assert said("web", 0) == []
+
+
+def test_the_last_lines_of_many_are_the_newest(aws: Emulator) -> None:
+    written(aws, "web", *((50 - number / 100, f"line {number}") for number in range(3000)))
+    assert said("web", 2) == ["line 2998", "line 2999"]
+    assert len(said("web", 2500)) == 2500
+
+
+def test_a_service_with_the_name_of_anothers_instance_is_meant_itself(aws: Emulator) -> None:
+    written(aws, "core", (1, "core"))
+    written(aws, "core-2", (1, "core-2"))
+    assert said("core-2", 10) == ["core-2"]
+    assert said("core-1", 10) == ["core"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from anden.assess import alarms, revivals
+from anden.assess import images as inspected
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, refusals
@@ -73,6 +74,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
     if seen is not None and (stacks := means.engine.stacks(blueprint, None, target.generations)):
         findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
+        findings += inspected.assess(seen)
     findings += alarms.assess(seen.alarms) if seen is not None and present else ()
     findings = (*_restored(means, key), *findings)
     return StatusReport(

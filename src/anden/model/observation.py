@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from anden.model.blueprint import Facts
 from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
+from anden.model.image import ImageSeen
 from anden.model.stack import StackSeen
 from anden.model.traffic import Passed
 
@@ -111,6 +112,7 @@ class Observation:
     traffic: what came through the gateway, by those of them that are its; a moment old.
     stacks: what it is made of, where the engine applies templates. levels: service to the level that was last said
     (`SetLevel`) there, which its own scaling may have moved since. alarms: those that are on, where the engine has any.
+    images: those in the account's registry, where the engine has one.
     """
 
     key: EnvironmentKey
@@ -129,6 +131,7 @@ class Observation:
     stacks: tuple[StackSeen, ...] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
     alarms: tuple[AlarmSeen, ...] = ()
+    images: tuple[ImageSeen, ...] = ()
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from anden.model.configuration import Configuration
 from anden.model.ids import Digest, EngineName, EnvironmentKey, InstanceId, ServiceName
+from anden.model.image import ImageWanted
 from anden.model.instance import Instance
 from anden.model.mark import Mark
 from anden.model.problem import Problem
@@ -91,7 +92,17 @@ class SetLevel:
     kind: Literal["level"] = "level"
 
 
-Effect = Configure | StartInstance | StopInstance | Remove | ApplyStack | DeleteStack | SetLevel
+@dataclass(frozen=True, slots=True)
+class CopyImage:
+    """Bring the image, by digest, to the registry of the account that `blueprint` names. Nothing to do where it lies
+    there already."""
+
+    image: ImageWanted
+    blueprint: Digest
+    kind: Literal["copy-image"] = "copy-image"
+
+
+Effect = Configure | StartInstance | StopInstance | Remove | ApplyStack | DeleteStack | SetLevel | CopyImage
 
 
 @dataclass(frozen=True, slots=True)

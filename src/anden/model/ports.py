@@ -1,7 +1,7 @@
 """What control needs from the outside world. `control` meets engines and store only through these."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -144,6 +144,34 @@ class Images(Protocol):
     def presume(self, folder: Path, sources: Mapping[str, ImageSource]) -> Mapping[str, Image]:
         """The same at once and without building or fetching, for a plan: what is not known yet gets a digest made from
         its name (and, for a build, from its context). Never raises for an image that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry to copy to. url: `https://HOST[:PORT]`; http is spoken only where it says so. user, password: of one
+    login, which ends by itself."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
+class Stop(Protocol):
+    """Says when nobody waits any more: threading.Event is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+
+
+class Carrier(Protocol):
+    """Brings images that this machine has to a registry."""
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether this machine has the image."""
+
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
+        """Copy it as it is, by digest; layers that lie there are not sent again. Bounded in time. stop: nobody wants
+        it any more. Raises Problems: it is not here, the registry refuses it or does not answer, it took too long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from anden.model.ids import Digest
+from anden.model.image import ImageWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class StackWanted:
 
     name: the engine's. family: `network`, `service-accounts`, …. region: where. template: what it is made from, as
     text. after: families whose stacks come first, and go last. lasting: it holds what must outlive a mistake.
+    images: those that it runs, which must be in the registry before it is applied.
     """
 
     name: str
@@ -21,6 +23,7 @@ class StackWanted:
     template: str
     after: tuple[str, ...] = ()
     lasting: bool = False
+    images: tuple[ImageWanted, ...] = ()
 
     @property
     def digest(self) -> Digest:

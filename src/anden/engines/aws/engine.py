@@ -10,6 +10,7 @@ from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import environment
+from anden.engines.aws.wanted import images as images_of
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
 from anden.model.approval import Prepared
@@ -23,7 +24,7 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
-from anden.model.ports import Clock, Engine, Exec
+from anden.model.ports import Carrier, Clock, Engine, Exec
 from anden.model.preflight import AccountFacts
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
@@ -32,6 +33,7 @@ from anden.model.topology import Topology
 
 if TYPE_CHECKING:
     from anden.engines.aws.execute import Work
+    from anden.engines.aws.images import Images
     from anden.engines.aws.session import Session
 
 POLL_S = 5.0
@@ -51,13 +53,15 @@ class AwsEngine(Engine):
     """See model.ports.Engine. What is known of an environment beside AWS itself (its regions, its account) comes from
     the topologies and blueprints that it is asked about; before that the region is that of the credentials chain.
 
-    poll_s: how often CloudFormation is asked of a stack in work.
+    poll_s: how often CloudFormation is asked of a stack in work. carrier: brings images from this machine.
     """
 
     name = EngineName.AWS
 
-    def __init__(self, clock: Clock, poll_s: float | None = None) -> None:
+    def __init__(self, clock: Clock, poll_s: float | None = None, carrier: Carrier | None = None) -> None:
         self._clock = clock
+        self._carrier = carrier
+        self._images: Images | None = None
         self._poll_s = poll_s
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -123,9 +127,20 @@ class AwsEngine(Engine):
         return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
-        """Whose account it is. Images are not carried to the account's registry by this version."""
+        """Whose account it is, and whether every image can be had: nothing begins that must end half-way. They are
+        copied by steps of their own, once the registry is there. Raises Problems."""
+        from anden.engines.aws import images  # noqa: PLC0415 - boto3
+
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
+        problems: list[Problem] = []
+        for image in images_of(blueprint):
+            try:
+                images.require(self._aws(), image, self._carrier)
+            except Problems as found:
+                problems += found.problems
+        if problems:
+            raise Problems(problems)
         return iter(())
 
     def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:
@@ -165,15 +180,26 @@ class AwsEngine(Engine):
         return execute.Work(
             self._aws(), key, self._poll_s or execute.POLL_S, productive=topology is not None and topology.production,
             accounts=self._accounts, region=self._regions(key)[0], account=topology.account if topology else None,
-            pinned={(each.stack, each.template): each.id for each in self._pins.get(key, ())},
+            pinned={(each.stack, each.template): each.id for each in self._pins.get(key, ())}, carrier=self._carrier,
         )  # fmt: skip
 
     def _executed(self, key: EnvironmentKey, said: Iterator[Receipt | Event]) -> Iterator[Receipt | Event]:
         """What was approved and is done is not to be done again; what failed is, or nothing."""
-        for each in said:
-            if isinstance(each, Receipt) and each.problem is None:
-                self._pins[key] = tuple(pin for pin in self._pins.get(key, ()) if pin.family != each.address)
-            yield each
+        try:
+            for each in said:
+                if isinstance(each, Receipt) and each.problem is None:
+                    self._pins[key] = tuple(pin for pin in self._pins.get(key, ()) if pin.family != each.address)
+                yield each
+        finally:
+            self._shelves().forget(key)
+
+    def _shelves(self) -> "Images":
+        from anden.engines.aws.images import Images  # noqa: PLC0415 - boto3
+
+        with self._lock:
+            if self._images is None:
+                self._images = Images(self._clock.monotonic)
+            return self._images
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. Raises Problems: AWS cannot be asked."""
@@ -181,7 +207,7 @@ class AwsEngine(Engine):
 
         with self._lock:
             before = self._last.get(key)
-        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), before)
+        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), self._shelves(), before)
         return self._versioned(key, seen)
 
     def know(self, topology: Topology) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from anden.engines.aws import failures, happenings, levels, preview, protection
+from anden.engines.aws import failures, happenings, images, levels, preview, protection
 from anden.engines.aws.errors import code, explained, message
 from anden.engines.aws.session import Session
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest, EnvironmentKey
-from anden.model.plan import ApplyStack, DeleteStack, Receipt, SetLevel, Step
+from anden.model.plan import ApplyStack, CopyImage, DeleteStack, Receipt, SetLevel, Step
+from anden.model.ports import Carrier
 from anden.model.problem import Problem, Problems
 from anden.model.stack import StackWanted
 
@@ -54,6 +55,8 @@ class Work:
     pinned: Mapping[tuple[str, Digest], str] = field(default_factory=dict)
     """Stack's name and template's digest to the id of the change set that was approved: that one is executed, or
     nothing."""
+    carrier: Carrier | None = None
+    """Who brings images; None: nobody can, and what is not in the registry is a problem."""
     stop: threading.Event = field(default_factory=threading.Event)
     told: "queue.Queue[Receipt | Event | None]" = field(default_factory=queue.Queue)
 
@@ -63,8 +66,8 @@ class Work:
 
 
 def execute(work: Work, steps: Sequence[Step]) -> Iterator[Receipt | Event]:
-    """Stacks of one plan at once (they never depend on each other), then levels. Closing the iterator ends the waiting,
-    not what AWS has in work."""
+    """Stacks and images of one plan at once (they never depend on each other), then levels. Closing the iterator ends
+    the waiting and the copying, not what AWS has in work."""
     pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="anden-stack")
     left = len(steps)
     try:
@@ -101,6 +104,11 @@ def _do(work: Work, step: Step) -> None:
     elif isinstance(effect, DeleteStack):
         work.session.require(work.account)
         delete(work, effect)
+    elif isinstance(effect, CopyImage):
+        work.session.require(work.accounts.get(effect.blueprint))
+        images.copy(
+            work.session, effect.image, work.carrier, lambda text, sign: work.tell(step.address, text, sign), work.stop
+        )
     elif isinstance(effect, SetLevel):
         levels.say(work.session, work.key, effect.service, effect.level, work.region)
     else:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from anden.engines.aws import alarms, drift, failing, happenings, levels
 from anden.engines.aws.errors import code, explained
+from anden.engines.aws.images import Images
 from anden.engines.aws.preview import AFTER, BLUEPRINT, CLIENT, ENVIRONMENT, FAMILY, TEMPLATE
 from anden.engines.aws.session import Session
 from anden.model.blueprint import Facts
@@ -39,10 +40,11 @@ STATES = {
 
 
 def observe(
-    session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, before: Observation | None = None
-) -> Observation:
-    """What is, now. regions: the environment's own first. before: what was seen last, for what AWS itself does not
-    keep. Raises Problems: AWS cannot be asked."""
+    session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, shelves: Images,
+    before: Observation | None = None,
+) -> Observation:  # fmt: skip
+    """What is, now. regions: the environment's own first. shelves: what is remembered of the registry. before: what was
+    seen last, for what AWS itself does not keep. Raises Problems: AWS cannot be asked."""
     stacks = tuple(seen for region in dict.fromkeys(regions) for seen in _stacks(session, key, region))
     if not stacks:
         reason = "there are no stacks of it in " + ", ".join(dict.fromkeys(regions))
@@ -54,6 +56,7 @@ def observe(
         key, at, present=True, instances=instances, facts=facts(session, key, region), boot="aws", stacks=stacks,
         levels={name: its.level for name, its in services.items() if its.level is not None},
         gateway=_published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
+        images=shelves.seen(session, key, region, {each.revision for each in instances}),
     )  # fmt: skip
     return failing.remembered(before, seen, frozenset(name for name, its in services.items() if its.deployed))
 
