@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
-from anden.engines.aws.render.stacks import environment
+from anden.engines.aws.render.stacks import stream
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
@@ -86,7 +86,7 @@ class AwsEngine(Engine):
         (see render.folder). Manners are AWS's own, whichever are asked for. Raises Problems: no region is said."""
         if blueprint.topology.region is None:
             raise Problems(NO_REGION)
-        return files(blueprint, environment(blueprint, caveats(blueprint.topology)))
+        return files(blueprint, stream(blueprint, caveats(blueprint.topology)))
 
     def stacks(
         self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
