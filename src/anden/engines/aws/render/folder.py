@@ -5,10 +5,11 @@ A file is named after its family (`network.json`, `service-accounts.json`) and n
 a service more renames nothing.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+from pydantic_core import to_json
 
 from anden.engines.aws.render.template import Json, Stack, Template
 from anden.model.blueprint import Blueprint
@@ -54,7 +55,7 @@ def files(blueprint: Blueprint, stacks: Iterable[Stack]) -> dict[str, str]:
         found[entry.file] = text
         entries.append(entry)
     tags = stack_tags(blueprint)
-    found[ORDER] = json.dumps(_order(blueprint, entries, tags), indent=1, ensure_ascii=False) + "\n"
+    found[ORDER] = to_json(_order(blueprint, entries, tags), indent=1).decode() + "\n"
     found[README] = _readme(blueprint, entries, tags)
     return found
 

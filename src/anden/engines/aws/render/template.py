@@ -116,18 +116,17 @@ def assemble(
     return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting)
 
 
-def _published(*values: Json) -> Iterator[Published]:
-    """Every published value in these, in no order. A list of what is left to look at and no recursion: each property of
-    each resource comes by here. Values are what JSON can hold, so dicts and lists are all that holds more."""
+def _published(*values: Mapping[str, Json]) -> Iterator[Published]:
+    """Every published value in these, in no order. A list of what is left to look into and no recursion, and texts, the
+    most of it, are passed by: each property of each resource comes by here."""
     left: list[Json] = list(values)
     while left:
         value = left.pop()
         if isinstance(value, Published):
             yield value
-        elif isinstance(value, dict):
-            left.extend(value.values())
-        elif isinstance(value, (list, tuple)):
-            left.extend(value)
+            continue
+        within = value.values() if isinstance(value, dict) else value
+        left.extend([each for each in within if isinstance(each, (dict, list, tuple))])
 
 
 def path(space: str, family: str, key: str) -> str:
