@@ -97,9 +97,13 @@ class AwsEngine(Engine):
         return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
-        """Whose account it is. Images are not carried to the account's registry by this version."""
+        """Whose account it is, and the certificate that it was given. Images are not carried to the account's registry
+        by this version."""
+        from anden.engines.aws import certificate  # noqa: PLC0415 - boto3
+
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
+        certificate.require(self._aws().client, blueprint.topology)
         return iter(())
 
     def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ A file is named after its family (`network.json`, `service-accounts.json`) and n
 a service more renames nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,10 +13,9 @@ from pydantic_core import to_json
 
 from anden.engines.aws.render.template import Json, Stack, Template
 from anden.model.blueprint import Blueprint
+from anden.model.ids import Digest
 
 ORDER, README = "order.json", "README.md"
-BLUEPRINT = "anden:blueprint"
-"""The tag that names the blueprint which a stack was last changed for."""
 INLINE_BYTES = 51_200
 """A larger template has to come from S3 (CloudFormation user guide, "Quotas": template body size in a request)."""
 NAMED_IAM, IAM = "CAPABILITY_NAMED_IAM", "CAPABILITY_IAM"
@@ -54,9 +53,9 @@ def files(blueprint: Blueprint, stacks: Iterable[Stack]) -> dict[str, str]:
         entry = _entry(stack, len(text.encode()))
         found[entry.file] = text
         entries.append(entry)
-    tags = stack_tags(blueprint)
-    found[ORDER] = to_json(_order(blueprint, entries, tags), indent=1).decode() + "\n"
-    found[README] = _readme(blueprint, entries, tags)
+    digest = blueprint.digest
+    found[ORDER] = to_json(_order(blueprint, digest, entries), indent=1).decode() + "\n"
+    found[README] = _readme(blueprint, digest, entries)
     return found
 
 
@@ -93,22 +92,20 @@ def waves(stacks: Sequence[Ordered]) -> tuple[tuple[Ordered, ...], ...]:
 
 
 def stack_tags(blueprint: Blueprint) -> dict[str, str]:
-    """The tags that every stack of an environment has."""
-    topology = blueprint.topology
-    return {
-        "anden:client": topology.client, "anden:environment": topology.environment,
-        BLUEPRINT: blueprint.digest,
-    }  # fmt: skip
+    """The tags that every stack of an environment has. None of them changes with the blueprint: CloudFormation hands a
+    stack's tags on to all that is in it, and would change everything for a change of one service
+    (docs/decisions/0018-stacks.md). Which blueprint a folder is of, `order.json` and `README.md` say."""
+    return {"anden:client": blueprint.topology.client, "anden:environment": blueprint.topology.environment}
 
 
-def _order(blueprint: Blueprint, entries: Sequence[Entry], tags: Mapping[str, str]) -> dict[str, Json]:
+def _order(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> dict[str, Json]:
     topology = blueprint.topology
     return {
         "client": topology.client,
         "environment": topology.environment,
         "account": topology.account,
-        "blueprint": tags[BLUEPRINT],
-        "tags": tags,
+        "blueprint": digest,
+        "tags": stack_tags(blueprint),
         "stacks": [
             {
                 "file": entry.file,
@@ -135,13 +132,13 @@ def _repository(blueprint: Blueprint, service: str) -> str:
     return f"{topology.client}/{topology.environment}/{service}"
 
 
-def _readme(blueprint: Blueprint, entries: Sequence[Entry], tags: Mapping[str, str]) -> str:
+def _readme(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> str:
     topology = blueprint.topology
     where = f" in account {topology.account}" if topology.account else ""
     lines = [
         f"# {topology.client}/{topology.environment} on AWS",
         "",
-        f"CloudFormation of blueprint {tags[BLUEPRINT]},",
+        f"CloudFormation of blueprint {digest},",
         f"written by `anden render --on aws`. Deploy it{where} with a pipeline of your own, or let `anden up --on aws`",
         "do it. What is changed here by hand is lost at the next `anden render`; change the manifest.",
         "",
@@ -156,7 +153,7 @@ def _readme(blueprint: Blueprint, entries: Sequence[Entry], tags: Mapping[str, s
             kept = ", with termination protection" if entry.lasting else ""
             lines.append(f"- `{entry.file}`: `{entry.name}`, {entry.region}, {entry.resources} resources{kept}")
         lines.append("")
-    named = " ".join(f"{name}={value}" for name, value in tags.items())
+    named = " ".join(f"{name}={value}" for name, value in stack_tags(blueprint).items())
     lines += [
         "## One stack",
         "",

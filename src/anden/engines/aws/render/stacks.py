@@ -91,7 +91,7 @@ def _environment(
         part = groups.part(blueprint, configuration, which)
         yield _stack(blueprint, naming.firewall_family(which), naming.FIREWALL, part)
     for which in rules.shards(configuration):
-        part = rules.part(blueprint, configuration, which)
+        part = rules.part(blueprint, configuration, which, keeping)
         yield _stack(blueprint, naming.rules_family(which), naming.RULES, part)
     yield from _data(blueprint)
     doors = entrance(blueprint.topology)
