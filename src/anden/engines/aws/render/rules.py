@@ -10,6 +10,7 @@ names resolve at all is the DNS firewall's.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from anden.engines.aws.render.naming import (
     BALANCER_GROUP,
@@ -22,6 +23,7 @@ from anden.engines.aws.render.template import Json, Part, Resource, apart, resou
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.topology import Egress
+from anden.planning import firewall
 
 CALLERS_A_STACK = 40
 """Callers whose rules are in one stack: of 500 resources, twelve for each (CloudFormation user guide, "Quotas")."""
@@ -82,7 +84,10 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
 def _leaving(both: Sequence[Blueprint], configuration: Configuration) -> dict[_Way, set[str]]:
     """Every way out, and the names of the destinations that lie there."""
     leaving: dict[_Way, set[str]] = {}
-    for out in configuration.allows_out:
+    # The configuration knows the target's caveats only: a target without egress would close what instances of the other
+    # one still use. Of destinations, that is all that the engine's caveats withhold, and `allows_out` looks itself.
+    kept = [firewall.allows_out(each.topology, (), configuration.layout.network) for each in both[1:]]
+    for out in chain(configuration.allows_out, *kept):
         leaving.setdefault((out.caller, str(out.network), out.port), set()).add(out.destination)
     for each in both:
         for way, destination in _others(each):
