@@ -65,7 +65,10 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
         for entrance in sorted({entrance_port(each) for each in both}):
             yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, entrance)
     ports = {backend.service: (backend.port, *backend.also) for backend in configuration.backends}
-    for service in sorted({route.service for route in configuration.routes if route.service in here}):
+    # Not the configuration's routes: a path that moves is not there until who takes it over is healthy, and the balancer,
+    # which must ask that, cannot without a rule.
+    routed = {one.name for each in both for one in each.topology.services if one.route is not None}
+    for service in sorted(routed & here):
         for port in ports[service]:
             if port is not None:
                 its = group(service, numbers[service])
