@@ -65,7 +65,7 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
         for entrance in sorted({entrance_port(each) for each in both}):
             yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, entrance)
     ports = {backend.service: (backend.port, *backend.also) for backend in configuration.backends}
-    # Not the configuration's routes: a path that moves is not there until who takes it over is healthy, and the balancer,
+    # Not the configuration's routes: a path that moves is not there until its new owner is healthy, and the balancer,
     # which must ask that, cannot without a rule.
     routed = {one.name for each in both for one in each.topology.services if one.route is not None}
     for service in sorted(routed & here):
