@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
-from anden.engines.aws.render.stacks import environment
+from anden.engines.aws.render.stacks import stream
 from anden.engines.aws.wanted import images as images_of
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
@@ -116,7 +116,7 @@ class AwsEngine(Engine):
         (see render.folder). Manners are AWS's own, whichever are asked for. Raises Problems: no region is said."""
         if blueprint.topology.region is None:
             raise Problems(NO_REGION)
-        return files(blueprint, environment(blueprint, caveats(blueprint.topology)))
+        return files(blueprint, stream(blueprint, caveats(blueprint.topology)))
 
     def stacks(
         self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
@@ -127,12 +127,13 @@ class AwsEngine(Engine):
         return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
-        """Whose account it is, and whether every image can be had: nothing begins that must end half-way. They are
-        copied by steps of their own, once the registry is there. Raises Problems."""
-        from anden.engines.aws import images  # noqa: PLC0415 - boto3
+        """Whose account it is, the certificate that it was given, and whether every image can be had: nothing begins
+        that must end half-way. Images are copied by steps of their own, once the registry is there. Raises Problems."""
+        from anden.engines.aws import certificate, images  # noqa: PLC0415 - boto3
 
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
+        certificate.require(self._aws().client, blueprint.topology)
         problems: list[Problem] = []
         for image in images_of(blueprint):
             try:

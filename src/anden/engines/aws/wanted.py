@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.render import naming
-from anden.engines.aws.render.stacks import environment
+from anden.engines.aws.render.stacks import stream
 from anden.model.blueprint import Blueprint
 from anden.model.image import ImageWanted
 from anden.model.stack import StackWanted
@@ -13,7 +13,7 @@ from anden.model.stack import StackWanted
 def wanted(blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]) -> tuple[StackWanted, ...]:
     """Each after those that it uses. keeping: the blueprint that a change replaces. generations: service to how often
     it was restarted. Raises Problems for what no template can say."""
-    stacks = environment(blueprint, caveats(blueprint.topology), keeping, generations)
+    stacks = stream(blueprint, caveats(blueprint.topology), keeping, generations)
     runs = {naming.service_family(image.service): (image,) for image in images(blueprint)}
     return tuple(
         StackWanted(
