@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anden import rendering
+from anden.accounts import Account, account
 from anden.connection import connect, consider
 from anden.machine import Check, Doctor, SystemClock, called, doctor, root
 from anden.model.ids import EngineName
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from anden.model.topology import Topology
 
 __all__ = [
+    "Account",
     "Check",
     "Checked",
     "Doctor",
@@ -40,6 +42,7 @@ __all__ = [
     "Session",
     "SystemClock",
     "Virtual",
+    "account",
     "broken",
     "called",
     "check",

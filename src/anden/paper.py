@@ -92,7 +92,7 @@ def _unbuildable(topology: "Topology", marks: "Marks", folder: Path) -> Iterator
 
 def _refused_by_aws(topology: "Topology", marks: "Marks") -> Iterator[Problem]:
     """What AWS would refuse of an environment that names a region; on the twin it works, so `check` only warns."""
-    if topology.region is None or not topology.links:
+    if topology.region is None:
         return
     from anden.engines.aws import foresight
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "drill": "Break something on purpose under load, and show what becomes of it.",
     "render": "Write what an engine would apply into a folder, and apply nothing.",
     "cost": "What an environment would cost on AWS in a month.",
+    "account": "Set up a client's account on AWS, with a plan in front of it.",
     "preflight": "What an AWS account lacks for an environment, before anything is created.",
     "history": "Who did what, when, with which outcome.",
     "state": "What is kept of a client elsewhere than on this machine, read back.",

@@ -6,7 +6,7 @@ Runs inside the emulator's process, under its own Python: nothing here may impor
 from collections.abc import Callable
 from typing import Any
 
-from . import network, recorded
+from . import network, organizations, recorded
 from .schema import Schemas
 
 Handlers = dict[str, dict[str, Any]]
@@ -18,7 +18,11 @@ PROTECTED = {"Key": "deletion_protection.enabled", "Value": "true"}
 
 def install(handlers: Handlers, schemas: Schemas) -> None:
     """Add ours to the emulator's `handlers` (never in the place of one of its own), and make all of them check."""
-    for kind, made in {**recorded.provisioners(schemas), **network.provisioners(schemas)}.items():
+    for kind, made in {
+        **recorded.provisioners(schemas),
+        **network.provisioners(schemas),
+        **organizations.provisioners(schemas),
+    }.items():
         handlers.setdefault(kind, made)
     handlers[ALARM] = _either(handlers[ALARM], recorded.keeping(ALARM, "", schemas))
     handlers[BALANCER] = _protected(handlers[BALANCER])

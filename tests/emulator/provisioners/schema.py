@@ -40,7 +40,8 @@ class Schemas:
         if kind not in self:
             raise ValueError(f"Template format error: Unrecognized resource types: [{kind}]")
         schema = self.of(kind)
-        given = {key: value for key, value in properties.items() if not (key == "Tags" and _only_own(value))}
+        given = {key: _theirs(value) if key == "Tags" else value for key, value in properties.items()}
+        given = {key: value for key, value in given.items() if not (key == "Tags" and _only_own(value))}
         faults = list(_faults(given, {**schema, "type": "object"}, schema, "#"))
         faults += [f"#/{name}: is read-only" for name in sorted(given.keys() & set(only_read(schema)))]
         if faults:
@@ -60,6 +61,15 @@ def replacing(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of properties at the top whose change makes a new resource."""
     names = (each.removeprefix("/properties/").split("/")[0] for each in schema.get("createOnlyProperties", ()))
     return tuple(dict.fromkeys(names))
+
+
+def _theirs(tags: Any) -> Any:
+    """Without those that CloudFormation itself adds: AWS does not hold them to the schema's patterns."""
+    if isinstance(tags, dict):
+        return {key: value for key, value in tags.items() if not key.startswith(_OWN_TAGS)}
+    if isinstance(tags, list) and all(isinstance(each, dict) for each in tags):
+        return [each for each in tags if not str(each.get("Key", "")).startswith(_OWN_TAGS)]
+    return tags
 
 
 def _only_own(tags: Any) -> bool:

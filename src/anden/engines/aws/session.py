@@ -21,6 +21,9 @@ reference, "Retry behavior")."""
 MOST_CONNECTIONS = 16
 SOME_REGION = "us-east-1"
 """Where no region is named: to ask who we are, any answers."""
+SESSION_NAME = "anden"
+"""By which the trail of another account knows us, beside who took the role on."""
+ROLE_S = 3600
 
 
 class Session:
@@ -63,6 +66,22 @@ class Session:
                 asked = self.client("sts", self.region or SOME_REGION).get_caller_identity()
             self._account = str(asked["Account"])
         return self._account
+
+    def as_role(self, account: str, role: str) -> "Session":
+        """The same in another account, by a role there; for an hour, the longest that a role taken on by a role lasts
+        (IAM user guide, "Role chaining"). Raises Problems: it may not be taken on."""
+        with explained(f"account {account}"):
+            sts = self.client("sts", self.region or SOME_REGION)
+            partition = str(sts.get_caller_identity()["Arn"]).split(":")[1]
+            given = sts.assume_role(
+                RoleArn=f"arn:{partition}:iam::{account}:role/{role}", RoleSessionName=SESSION_NAME,
+                DurationSeconds=ROLE_S,
+            )["Credentials"]  # fmt: skip
+            other = Session()
+            other._session = boto3.session.Session(
+                given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=self.region
+            )
+        return other
 
     def require(self, account: str | None) -> None:
         """Raises Problems unless the credentials are of that account. None: the manifest names none, so any will do."""

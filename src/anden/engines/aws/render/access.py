@@ -12,16 +12,8 @@ Nobody's role reads a secret's value: tasks do.
 
 from collections.abc import Sequence
 
-from anden.engines.aws.render.account import (
-    AUDITOR,
-    BOUNDARY,
-    DEVELOPER,
-    ROLE_TAG,
-    SRE,
-    TRAIL_BUCKET,
-    Account,
-    anywhere,
-)
+from anden.engines.aws.render.account import AUDITOR, DEVELOPER, ROLE_TAG, SRE, TRAIL_BUCKET, Account
+from anden.engines.aws.render.arns import BOUNDARY, anywhere
 from anden.engines.aws.render.statement import Condition, allow, deny, deny_on_others, document, trust
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from anden.engines.aws.render.naming import ACCOUNT
-from anden.engines.aws.render.template import Json, Published, sub
+from anden.engines.aws.render.template import Published
 from anden.model.topology import Topology
 
 ACCOUNT_RECOVERY, ACCOUNT_TRAIL = f"{ACCOUNT}-recovery", f"{ACCOUNT}-trail"
@@ -18,9 +18,6 @@ OWN_FAMILIES = (ACCOUNT, ACCOUNT_RECOVERY, ACCOUNT_TRAIL)
 
 SRE, DEVELOPER, AUDITOR, DEPLOY = "anden-sre", "anden-developer", "anden-auditor", "anden-deploy"
 ROLES = (SRE, DEVELOPER, AUDITOR, DEPLOY)
-BOUNDARY_NAME = "anden-boundary"
-BOUNDARY = sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{BOUNDARY_NAME}")
-"""The permissions boundary that every role made by anden's stacks carries: `PermissionsBoundary: BOUNDARY`."""
 ROLE_TAG = "anden:role"
 """Whoever takes on a role carries this tag with the role's short name (`sre`)."""
 
@@ -127,14 +124,3 @@ def bucket_name(client: str, account: str) -> str:
 def published(key: str, kind: str = "String") -> Published:
     """What another stack of the account uses of its first one."""
     return Published(ACCOUNT, key, kind)
-
-
-def arn(service: str, rest: str, *, region: bool = True) -> Json:
-    """An ARN in this account: `arn("ecr", "repository/x")`. region False: of a service without regions."""
-    where = "${AWS::Region}" if region else ""
-    return sub(f"arn:${{AWS::Partition}}:{service}:{where}:${{AWS::AccountId}}:{rest}")
-
-
-def anywhere(service: str, rest: str) -> Json:
-    """The same in any region: stacks of the recovery region are the account's too."""
-    return sub(f"arn:${{AWS::Partition}}:{service}:*:${{AWS::AccountId}}:{rest}")

@@ -7,8 +7,9 @@ they keep in databases of their own. A plan that would select nothing looks like
 from collections.abc import Iterator, Mapping, Sequence
 
 from anden.engines.aws.render import keys
-from anden.engines.aws.render.naming import boundary, place, vault_name
-from anden.engines.aws.render.statements import assumed_by, managed
+from anden.engines.aws.render.arns import BOUNDARY, managed
+from anden.engines.aws.render.naming import place, vault_name
+from anden.engines.aws.render.statement import assumed_by
 from anden.engines.aws.render.template import Json, Part, Resource, Stack, att, ref, resource, sub
 from anden.model.blueprint import Blueprint
 from anden.model.problem import Problem
@@ -78,7 +79,7 @@ def part(blueprint: Blueprint) -> Part:
             "Vault": _vault(topology, {"SNSTopicArn": ref("Alarms"), "BackupVaultEvents": list(TOLD)}),
             "BackupRole": resource(
                 "AWS::IAM::Role", AssumeRolePolicyDocument=assumed_by("backup.amazonaws.com"),
-                PermissionsBoundary=boundary(), ManagedPolicyArns=[managed(each) for each in ROLES],
+                PermissionsBoundary=BOUNDARY, ManagedPolicyArns=[managed(each) for each in ROLES],
             ),
             "Plan": resource(
                 PLAN, BackupPlan={"BackupPlanName": place(topology), "BackupPlanRule": [rule]}

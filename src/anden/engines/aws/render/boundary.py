@@ -6,7 +6,8 @@ outlive a session, touching the account's own roles or this boundary, roles with
 state, other regions, leaving the organization.
 """
 
-from anden.engines.aws.render.account import BOUNDARY, BOUNDARY_NAME, ROLES, Account, anywhere, arn, bucket_name
+from anden.engines.aws.render.account import ROLES, Account, bucket_name
+from anden.engines.aws.render.arns import BOUNDARY, BOUNDARY_NAME, anywhere, arn
 from anden.engines.aws.render.statement import allow, deny, deny_all_but, document
 from anden.engines.aws.render.template import Json, Part, resource, sub
 

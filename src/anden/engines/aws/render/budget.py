@@ -1,7 +1,7 @@
 """What an account may cost a month before somebody hears of it, and the topic on which they do."""
 
 from anden.engines.aws.render.account import NOTICES_KEY, Account
-from anden.engines.aws.render.statement import allow, deny, document
+from anden.engines.aws.render.statement import allow, document, only_tls
 from anden.engines.aws.render.template import Json, Part, att, ref, resource, tags
 
 ACTUAL_PERCENT, FORECAST_PERCENT = (50, 80, 100), (100,)
@@ -15,8 +15,8 @@ def part(account: Account) -> Part:
     ours = {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}}
     policy = document(
         allow("Services", ["sns:Publish"], ref("Notices"), ours,
-              Principal={"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]}),
-        deny("OnlyTls", ["sns:Publish"], ref("Notices"), {"Bool": {"aws:SecureTransport": "false"}}, Principal="*"),
+              service=["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]),
+        only_tls(ref("Notices"), "sns:Publish"),
     )  # fmt: skip
     budget = resource(
         "AWS::Budgets::Budget", after=["NoticesPolicy"],

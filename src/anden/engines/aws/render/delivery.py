@@ -6,16 +6,8 @@ uses only. The account's own stacks are not for it: whoever sets the account up 
 """
 
 from anden.engines.aws.render.access import PUSH, READ_OBJECTS, SESSION_S, VIA_S3
-from anden.engines.aws.render.account import (
-    BOUNDARY,
-    DEPLOY,
-    OWN_FAMILIES,
-    ROLE_TAG,
-    Account,
-    Present,
-    anywhere,
-    arn,
-)
+from anden.engines.aws.render.account import DEPLOY, OWN_FAMILIES, ROLE_TAG, Account, Present
+from anden.engines.aws.render.arns import BOUNDARY, anywhere, arn
 from anden.engines.aws.render.state_bucket import TEMPLATES
 from anden.engines.aws.render.statement import Condition, allow, deny, document, trust
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags

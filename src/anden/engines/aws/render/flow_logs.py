@@ -3,6 +3,7 @@
 Encrypted by a key that AWS owns: the environment's own key is the data stack's, which comes after this one.
 """
 
+from anden.engines.aws.render.arns import BOUNDARY
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import VPC_ID
@@ -11,8 +12,6 @@ KEPT_DAYS, KEPT_DAYS_IN_PRODUCTION = 30, 365
 """How long lines are kept."""
 INTERVAL_S = 60
 """How long a flow is gathered into one line: 60 or 600 (VPC user guide, "Flow log records")."""
-BOUNDARY = sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/anden-boundary")
-"""The permissions boundary of every role that anden's stacks make; the account's stack makes it."""
 
 LOGS, ROLE = "FlowLogs", "FlowLogsRole"
 

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping
 from anden.engines.aws.render.balancer import CERTIFICATE, EDGES, NO_ROUTE
 from anden.engines.aws.render.cluster import logs
 from anden.engines.aws.render.entrance import STAGE, Entrance, timeout_s
-from anden.engines.aws.render.naming import GATEWAY_GROUP, boundary, edge_subnet, place
+from anden.engines.aws.render.naming import GATEWAY_GROUP, edge_subnet, place
 from anden.engines.aws.render.rules import HTTP, HTTPS
-from anden.engines.aws.render.statements import assumed_by, managed
 from anden.engines.aws.render.template import Json, Part, Resource, apart, att, ref, resource, sub
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology
@@ -35,8 +34,6 @@ ACCESS_LOG = json.dumps(
     }
 )  # fmt: skip
 """What is written of each request: no query, no header, no token."""
-LOGGING = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-"""AWS's policy for API Gateway's logs (API Gateway developer guide, "Set up CloudWatch logging for REST APIs")."""
 _DIGITS = 10
 
 
@@ -155,18 +152,4 @@ def _method(topology: Topology, entrance: Entrance, at: Json, path: str, wait_s:
     return resource(
         "AWS::ApiGateway::Method", RestApiId=ref("Api"), ResourceId=at, HttpMethod="ANY", AuthorizationType="NONE",
         RequestParameters={"method.request.path.proxy": True} if below else None, Integration=integration,
-    )  # fmt: skip
-
-
-def account() -> Part:
-    """What API Gateway has once for an account and region: the role by which it writes logs. For the account's stack:
-    without it a stage with access logs is refused."""
-    return Part(
-        {
-            "GatewayLogs": resource(
-                "AWS::IAM::Role", AssumeRolePolicyDocument=assumed_by("apigateway.amazonaws.com"),
-                ManagedPolicyArns=[managed(LOGGING)], PermissionsBoundary=boundary(),
-            ),
-            "GatewayAccount": resource("AWS::ApiGateway::Account", CloudWatchRoleArn=att("GatewayLogs", "Arn")),
-        }
     )  # fmt: skip

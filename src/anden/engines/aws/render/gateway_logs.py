@@ -1,18 +1,19 @@
 """How API Gateway writes logs: by one role for the whole account and region. Without it a stage with access logs is
 refused, so it comes before any environment."""
 
-from anden.engines.aws.render.account import BOUNDARY
+from anden.engines.aws.render.arns import BOUNDARY, managed
 from anden.engines.aws.render.statement import trust
-from anden.engines.aws.render.template import Part, att, resource, sub
+from anden.engines.aws.render.template import Part, att, resource
 
 LOGGING = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+"""AWS's policy for API Gateway's logs (API Gateway developer guide, "Set up CloudWatch logging for REST APIs")."""
 
 
 def part() -> Part:
     """The role, and that the account uses it."""
     role = resource(
         "AWS::IAM::Role", after=["Boundary"], AssumeRolePolicyDocument=trust({"Service": "apigateway.amazonaws.com"}),
-        ManagedPolicyArns=[sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{LOGGING}")], PermissionsBoundary=BOUNDARY,
+        ManagedPolicyArns=[managed(LOGGING)], PermissionsBoundary=BOUNDARY,
         Description="API Gateway's logs",
     )  # fmt: skip
     return Part(

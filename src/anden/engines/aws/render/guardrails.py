@@ -4,7 +4,8 @@ Two documents, because one holds 5,120 characters: `watch` (leaving, other regio
 own roles, boundary and state, which only the access role of the organization may touch).
 """
 
-from anden.engines.aws.render.account import BOUNDARY_NAME, ROLES, Account, bucket_name
+from anden.engines.aws.render.account import ROLES, Account, bucket_name
+from anden.engines.aws.render.arns import BOUNDARY_NAME
 from anden.engines.aws.render.boundary import GLOBAL, LOSE_BUCKET, LOSE_KEY, OF_POLICIES, OF_ROLES, UNWATCH
 from anden.engines.aws.render.statement import deny, deny_all_but, document
 from anden.engines.aws.render.template import Json, sub

@@ -1,8 +1,9 @@
 """The environment's KMS key: logs, images, secrets, alarms and backups. Rotated every year, kept when the stack goes:
 what it has sealed can be read for as long as the key is there."""
 
+from anden.engines.aws.render.arns import ROOT, arn
 from anden.engines.aws.render.naming import place, space
-from anden.engines.aws.render.statements import OURS, ROOT, allow, arn, document
+from anden.engines.aws.render.statement import OURS, allow, document
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology

@@ -1,4 +1,4 @@
-"""What AWS refuses of networks and links whatever its quotas: said before anything is made.
+"""What AWS refuses of names, networks and links whatever its quotas: said before anything is made.
 
 Quotas, which can be raised, are preflight's. What the manifest checks already (overlaps, private ranges) is not
 repeated, except where a topology may come from elsewhere.
@@ -7,12 +7,13 @@ repeated, except where a topology may come from elsewhere.
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from anden.engines.aws.render.naming import RESERVED_ENVIRONMENTS
 from anden.engines.aws.render.seen_as import NARROWEST_SUBNET, parts_of
 from anden.model.mark import Marks
 from anden.model.problem import Problem
 from anden.model.topology import Link, Topology
 from anden.planning.addressing import WIDEST_PREFIX
-from anden.planning.places import where_of
+from anden.planning.places import where, where_of
 
 RFC_1918 = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 SHARED = IPv4Network("100.64.0.0/10")
@@ -34,13 +35,22 @@ def problems(topology: Topology, network: IPv4Network | None = None, marks: Mark
     without either, what depends on it is not looked at."""
     own = topology.network or network
     known = marks if marks is not None else {}
-    found: list[Problem] = []
+    found: list[Problem] = [*_name(topology, known)]
     for link in topology.links:
         found += _link(topology, known, link)
         if link.seen_as is not None:
             found += _seen_as(topology, known, link, link.seen_as, own)
     found += _together(topology, known)
     return tuple(found)
+
+
+def _name(topology: Topology, marks: Marks) -> Iterator[Problem]:
+    name = topology.environment
+    if name in RESERVED_ENVIRONMENTS:
+        yield Problem(
+            where(marks, f"environments/{name}"), f"no environment can be called {name} on AWS",
+            "stacks, tags or keys of the client's account have that name", "Choose another name.",
+        )  # fmt: skip
 
 
 def _link(topology: Topology, marks: Marks, link: Link) -> Iterator[Problem]:

@@ -15,6 +15,8 @@ RECOVERY = "recovery"
 """The vault that backups are copied to, in the recovery region."""
 SERVICE = "service"
 """What families of services' stacks begin with."""
+RESERVED_ENVIRONMENTS = frozenset({ACCOUNT, "account-recovery", "account-trail", "organization", "state"})
+"""Environments that cannot be called so: stacks, tags or the key's name would be those of the client's account."""
 GROUP = "AWS::EC2::SecurityGroup::Id"
 GROUPS_A_STACK = 200
 """Services whose groups are in one stack: two resources each, of 500 (CloudFormation user guide, "Quotas")."""
@@ -101,11 +103,6 @@ def discovery_name(topology: Topology, service: str) -> str:
 def vault_name(topology: Topology) -> str:
     """The backup vault, in either region."""
     return fitting(place(topology), MOST_VAULT)
-
-
-def boundary() -> Json:
-    """ARN of the policy that bounds every role of anden's; the account's stack makes it."""
-    return sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/anden-boundary")
 
 
 def given(topology: Topology, what: str) -> str:

@@ -55,6 +55,8 @@ def client(account: Account) -> Part:
             "AWS::Organizations::Account", keep=True, AccountName=f"anden {account.client}", Email=ref("AccountEmail"),
             ParentIds=[ref("Parent")], RoleName=ref("AccessRole"), Tags=tags(**{"anden:client": account.client}),
         )  # fmt: skip
+        # Not even when the stack's creation is rolled back: a closed account's address can never be used again.
+        resources["Account"]["DeletionPolicy"] = "Retain"
         target = att("Account", "AccountId")
         parameters["AccountEmail"] = {"Type": "String", "AllowedPattern": "[^@ ]+@[^@ ]+"}
         parameters["Parent"] = {"Type": "String", "AllowedPattern": "(r-[0-9a-z]{4,32})|(ou-[0-9a-z]{4,32}-[0-9a-z]+)"}

@@ -1,8 +1,9 @@
 """The environment's records: a bucket that the internal balancer writes who asked for what, with every version kept
 for a year. It is what the environment's backup plan copies to the recovery region, besides what the team tags."""
 
+from anden.engines.aws.render.arns import arn
 from anden.engines.aws.render.naming import place
-from anden.engines.aws.render.statements import allow, arn, document, only_tls
+from anden.engines.aws.render.statement import allow, document, only_tls
 from anden.engines.aws.render.template import Part, att, ref, resource, sub, tags
 from anden.model.blueprint import Blueprint
 

@@ -3,8 +3,9 @@ task role, which is the service's own and may do nothing. Both within the accoun
 
 from collections.abc import Iterator
 
-from anden.engines.aws.render.naming import KEY, boundary, log_group, repository, secret_arn
-from anden.engines.aws.render.statements import allow, arn, assumed_by, document
+from anden.engines.aws.render.arns import BOUNDARY, arn
+from anden.engines.aws.render.naming import KEY, log_group, repository, secret_arn
+from anden.engines.aws.render.statement import allow, assumed_by, document
 from anden.engines.aws.render.template import Json, Part, Resource, att, resource, sub
 from anden.model.topology import Service, Topology
 
@@ -36,7 +37,7 @@ def part(topology: Topology, service: Service) -> Part:
 
 def _role(trust: Json, statements: list[Json]) -> Resource:
     policies = [{"PolicyName": "needs", "PolicyDocument": document(*statements)}] if statements else None
-    return resource("AWS::IAM::Role", AssumeRolePolicyDocument=trust, PermissionsBoundary=boundary(), Policies=policies)
+    return resource("AWS::IAM::Role", AssumeRolePolicyDocument=trust, PermissionsBoundary=BOUNDARY, Policies=policies)
 
 
 def _execution(topology: Topology, service: Service) -> Iterator[Json]:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 from anden.engines.aws.render import alarms, metrics, roles, scaling, target, task
+from anden.engines.aws.render.arns import BOUNDARY, managed
 from anden.engines.aws.render.cluster import logs
 from anden.engines.aws.render.entrance import Door
 from anden.engines.aws.render.mesh import Mesh
-from anden.engines.aws.render.naming import CLUSTER, NAMESPACE, boundary, discovery_name, group, private_subnet
-from anden.engines.aws.render.statements import assumed_by, managed
+from anden.engines.aws.render.naming import CLUSTER, NAMESPACE, discovery_name, group, private_subnet
+from anden.engines.aws.render.statement import assumed_by
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource
 from anden.model.blueprint import Blueprint, Placement
 from anden.model.topology import Protocol, ScaleMetric, Service, Strategy, Topology
@@ -80,7 +81,7 @@ def _service(
     if len(groups) > 1:
         made["ShiftingRole"] = resource(
             "AWS::IAM::Role", AssumeRolePolicyDocument=assumed_by("ecs.amazonaws.com"),
-            ManagedPolicyArns=[managed(SHIFTING)], PermissionsBoundary=boundary(),
+            ManagedPolicyArns=[managed(SHIFTING)], PermissionsBoundary=BOUNDARY,
         )  # fmt: skip
     return made
 

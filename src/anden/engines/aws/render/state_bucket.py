@@ -5,7 +5,8 @@ over another, or a target, lock or journal entry without saying which one it rep
 """
 
 from anden.engines.aws.render.account import BUCKET_KEY, STATE_KEY_KEY, Account, bucket_name
-from anden.engines.aws.render.statement import allow, deny, document
+from anden.engines.aws.render.arns import ROOT
+from anden.engines.aws.render.statement import allow, deny, document, only_tls
 from anden.engines.aws.render.template import Json, Part, att, ref, resource, sub, tags
 
 OLD_VERSIONS_DAYS = 400
@@ -54,9 +55,9 @@ def _key(account: Account) -> Json:
     to them, and lets two services in that bring messages to the topic of notices."""
     ours = {"StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")}}
     policy = document(
-        allow("Account", ["kms:*"], Principal={"AWS": sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")}),
+        allow("Account", ["kms:*"], aws=ROOT),
         allow("Notices", ["kms:Decrypt", "kms:GenerateDataKey*"], when=ours,
-              Principal={"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]}),
+              service=["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]),
     )  # fmt: skip
     return resource(
         "AWS::KMS::Key", keep=True, Description=f"anden: state of {account.client}", EnableKeyRotation=True,
@@ -70,8 +71,7 @@ def _alias(account: Account) -> Json:
 
 def encrypted_transport(bucket: str) -> Json:
     """Nobody speaks to this bucket without TLS."""
-    return deny("OnlyTls", ["s3:*"], [att(bucket, "Arn"), sub(f"${{{bucket}.Arn}}/*")], Principal="*",
-                when={"Bool": {"aws:SecureTransport": "false"}})  # fmt: skip
+    return only_tls([att(bucket, "Arn"), sub(f"${{{bucket}.Arn}}/*")], "s3:*")
 
 
 def _policy() -> Json:

@@ -1,7 +1,7 @@
 """Where alarms and failed backups are told: one encrypted SNS topic. Who listens is the team's to subscribe."""
 
 from anden.engines.aws.render.naming import place
-from anden.engines.aws.render.statements import OURS, allow, document, only_tls
+from anden.engines.aws.render.statement import OURS, allow, document, only_tls
 from anden.engines.aws.render.template import Part, ref, resource
 from anden.model.blueprint import Blueprint
 

@@ -51,14 +51,14 @@ def record_bucket(name: Json, who: Mapping[Present, Json]) -> dict[str, Resource
     arn, objects = att("RecordBucket", "Arn"), sub("${RecordBucket.Arn}/*")
     statements = [encrypted_transport("RecordBucket")]
     for kind, ours in who.items():
-        service = {"Service": BRINGERS[kind]}
+        service = BRINGERS[kind]
         acl = {"s3:x-amz-acl": "bucket-owner-full-control"}
         written = {**ours, "StringEquals": {**ours["StringEquals"], **acl}}
         name_of = str(kind).capitalize()
         looks = ["s3:GetBucketAcl", "s3:ListBucket"]
         statements += [
-            allow(f"{name_of}Looks", looks, arn, ours, Principal=service),
-            allow(f"{name_of}Writes", ["s3:PutObject"], objects, written, Principal=service),
+            allow(f"{name_of}Looks", looks, arn, ours, service=service),
+            allow(f"{name_of}Writes", ["s3:PutObject"], objects, written, service=service),
         ]
     bucket = resource(
         "AWS::S3::Bucket", keep=True, BucketName=name, VersioningConfiguration={"Status": "Enabled"},

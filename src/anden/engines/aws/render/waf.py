@@ -1,9 +1,9 @@
 """The wall before the gateway: AWS's managed rules against what attacks everybody, and a limit for each address."""
 
 from anden.engines.aws.render.access import WALL_LOG
+from anden.engines.aws.render.arns import arn
 from anden.engines.aws.render.cluster import LOG_DAYS, LOG_DAYS_PRODUCTION
 from anden.engines.aws.render.naming import KEY, place
-from anden.engines.aws.render.statements import arn
 from anden.engines.aws.render.template import Json, Part, att, resource, sub
 from anden.model.blueprint import Blueprint
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from anden.engines.aws.render.account import (
-    BOUNDARY,
     KEPT_OF_STACK_NAME,
     ROLES,
     Present,
@@ -15,6 +14,7 @@ from anden.engines.aws.render.account import (
     bucket_name,
 )
 from anden.engines.aws.render.accounts import account
+from anden.engines.aws.render.arns import BOUNDARY
 from anden.engines.aws.render.organization import organization
 from anden.engines.aws.render.statement import LONGEST_CONTROL, LONGEST_INLINE, LONGEST_MANAGED
 from anden.manifest.names import LONGEST_NAME
@@ -165,7 +165,7 @@ def test_an_account_that_the_manifest_does_not_name_is_made() -> None:
     (*_, unnamed) = organization(account_of(replace(PRODUCTION, account=None)))
     assert "Account" not in named.template["Resources"]
     assert named.template["Resources"]["Watch"]["Properties"]["TargetIds"] == ["111122223333"]
-    assert unnamed.template["Resources"]["Account"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert unnamed.template["Resources"]["Account"]["DeletionPolicy"] == "Retain"
     assert unnamed.template["Resources"]["Watch"]["Properties"]["TargetIds"] == [
         {"Fn::GetAtt": ["Account", "AccountId"]}
     ]

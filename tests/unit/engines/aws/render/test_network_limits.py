@@ -6,7 +6,10 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from tests.unit.engines.aws.render.networks import BANK, CORE
 
+from anden.engines.aws.render.account import OWN_FAMILIES
 from anden.engines.aws.render.limits import problems
+from anden.engines.aws.render.naming import RESERVED_ENVIRONMENTS
+from anden.engines.aws.render.organization import ORGANIZATION
 from anden.model.mark import Mark
 from anden.model.topology import Link, Topology
 
@@ -138,3 +141,17 @@ def test_all_problems_at_once_with_their_places() -> None:
 def test_what_needs_no_link_is_not_looked_at() -> None:
     assert problems(replace(BANK, links=())) == ()
     assert problems(BANK) == ()
+
+
+@pytest.mark.parametrize("name", ["account", "account-recovery", "account-trail", "organization", "state"])
+def test_an_environment_has_no_name_of_the_account(name: str) -> None:
+    (problem,) = problems(
+        replace(BANK, environment=name, links=()), None, {f"environments/{name}": Mark("anden.yaml", 7)}
+    )
+    assert "anden.yaml:7" in problem.where
+    assert problem.what == f"no environment can be called {name} on AWS"
+    assert problems(replace(BANK, environment=f"{name}s", links=())) == ()
+
+
+def test_every_family_of_the_account_is_reserved() -> None:
+    assert set(OWN_FAMILIES) | {ORGANIZATION} <= RESERVED_ENVIRONMENTS
