@@ -90,7 +90,8 @@ def _engine_of_aws() -> "tuple[Engine, Images]":
     from anden.engines.local.images import LocalImages
 
     clock = SystemClock()
-    return AwsEngine(clock), LocalImages(root() / "images", clock)
+    images = LocalImages(root() / "images", clock)
+    return AwsEngine(clock, carrier=images), images
 
 
 def _aws(client: str, *, needed: bool) -> Session:

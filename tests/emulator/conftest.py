@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.emulator import emulator
-from tests.emulator.emulator import Emulator
+from tests.emulator.emulator import Emulator, reached
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,6 @@ def _emulator() -> Iterator[Emulator]:
 def aws(_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """An empty AWS, which the ordinary environment variables of this process lead to."""
     _emulator.forget()
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in _emulator.variables().items():
-        monkeypatch.setenv(name, value)
+    for name, value in reached(_emulator).items():
+        monkeypatch.setenv(name, value) if value is not None else monkeypatch.delenv(name, raising=False)
     return _emulator

@@ -78,6 +78,12 @@ class Emulator:
             answer.read()
 
 
+def reached(it: Emulator) -> dict[str, str | None]:
+    """What this process's variables must be for ordinary AWS clients in it to reach it; None: not set at all."""
+    others = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION")
+    return {**dict.fromkeys(others), **it.variables()}
+
+
 @contextmanager
 def running(*, auth: bool = False, account: str | None = None) -> Iterator[Emulator]:
     """An emulator on a free port of loopback; ended by its process id, whatever happens. auth: enforce IAM."""

@@ -21,6 +21,12 @@ def main() -> None:
     theirs = importlib.import_module("ministack.services.cloudformation.provisioners")
     schema = importlib.import_module("provisioners.schema")
     ours.install(theirs._RESOURCE_HANDLERS, schema.Schemas(Path(sys.argv[1])))
+    cloudformation = importlib.import_module("ministack.services.cloudformation.handlers")
+    parameter = importlib.import_module("ministack.services.cloudformation.changesets")._p
+    calls = cloudformation._ACTION_HANDLERS
+    drift = importlib.import_module("provisioners.drift")
+    calls["CreateChangeSet"] = drift.aware(calls["CreateChangeSet"], cloudformation._resolve_stack, parameter)
+    importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
     sys.argv = sys.argv[:1]
     importlib.import_module("ministack.app").main()
 

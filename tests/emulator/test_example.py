@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.emulator.emulator import Emulator
+import pytest
+from tests.emulator.emulator import Emulator, reached
 
 from anden import manifest
-from anden.engines.aws import execute
+from anden.engines.aws import execute, failures
 from anden.engines.aws.engine import AwsEngine
 from anden.engines.aws.execute import Work
 from anden.engines.aws.session import Session
@@ -17,10 +18,11 @@ from anden.engines.simulated.clock import VirtualClock
 from anden.engines.simulated.images import SimulatedImages
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import Digest, EngineName, EnvironmentKey
-from anden.model.plan import Action, ApplyStack, DeleteStack, Receipt, Step
+from anden.model.plan import Action, ApplyStack, Receipt, Step
 from anden.model.problem import Problem
-from anden.model.stack import StackState, StackWanted
+from anden.model.stack import StackSeen, StackState, StackWanted
 from anden.planning import blueprint
+from anden.planning.stacks import removal_of_stacks
 
 ROOT = Path(__file__).parents[2]
 KEY = EnvironmentKey("banco-andino", "production", EngineName.AWS)
@@ -96,6 +98,79 @@ def prepared(aws: Emulator, stacks: Sequence[StackWanted]) -> None:
         aws.client("ssm").put_parameter(Name=name, Type="String", Value=f"given-{name.rpartition('/')[2]}")
 
 
+@dataclass
+class Deploying:
+    """The example on its way. made: families whose stacks are complete."""
+
+    engine: AwsEngine
+    stacks: Mapping[str, StackWanted]
+    made: set[str] = field(default_factory=set)
+
+    def before(self, family: str) -> None:
+        """Everything that it uses, in order."""
+        for each in self.stacks[family].after:
+            if each in self.stacks and each not in self.made:
+                self.before(each)
+                assert apply([self.stacks[each]]) == {each: None}
+                self.made.add(each)
+
+
+FAMILIES = tuple(each.family for each in wanted(AwsEngine(VirtualClock(7.0))))
+"""Every stack of the example."""
+
+
+@pytest.fixture(scope="module")
+def deploying(_emulator: Emulator) -> Iterator[Deploying]:
+    """One example for the tests below, each of which makes what it needs: so that any may run alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in reached(_emulator).items():
+            patch.setenv(name, value) if value is not None else patch.delenv(name, raising=False)
+        _emulator.forget()
+        engine = AwsEngine(VirtualClock(7.0))
+        stacks = wanted(engine)
+        prepared(_emulator, stacks)
+        yield Deploying(engine, {each.family: each for each in stacks})
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_failure_in_any_stack_is_explained_and_the_next_run_completes_it(deploying: Deploying, family: str) -> None:
+    stack = deploying.stacks[family]
+    deploying.before(family)
+    if family not in deploying.made:  # its creation fails, after everything else in it was made
+        found = apply([hurt(stack)])[family]
+        assert found is not None
+        assert found.where == f"stack {stack.name}"
+        assert found.what == "Injected (AWS::SNS::Topic) failed"
+        assert found.why.endswith("; its creation was rolled back, and nothing of it stands")
+        assert found.fix == failures.AGAIN
+        assert seen(deploying)[family].template is None
+        assert apply([stack]) == {family: None}
+        deploying.made.add(family)
+    others = {each: one.template for each, one in seen(deploying).items()}
+    found = apply([hurt(stack)])[family]  # a change of it fails
+    assert found is not None
+    assert found.what == "Injected (AWS::SNS::Topic) failed"
+    assert found.why.endswith("; it stands as before")
+    assert {each: one.template for each, one in seen(deploying).items()} == others
+    assert seen(deploying)[family].state is StackState.FAILED
+    assert seen(deploying)[family].why.startswith("Injected: Properties validation failed")
+    assert apply([changed(stack)]) == {family: None}
+    assert seen(deploying)[family].template == changed(stack).digest
+    assert apply([stack]) == {family: None}
+    assert seen(deploying)[family].state is StackState.SETTLED
+
+
+def seen(deploying: Deploying) -> dict[str, StackSeen]:
+    return {each.family: each for each in deploying.engine.observe(KEY).stacks}
+
+
+def changed(stack: StackWanted) -> StackWanted:
+    """The same with one resource more: an update that succeeds."""
+    template = json.loads(stack.template)
+    template["Resources"]["Another"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": f"x-{stack.family}"}}
+    return replace(stack, template=json.dumps(template))
+
+
 def test_from_nothing_to_complete_and_back(aws: Emulator) -> None:
     engine = AwsEngine(VirtualClock(7.0))
     stacks = wanted(engine)
@@ -105,18 +180,18 @@ def test_from_nothing_to_complete_and_back(aws: Emulator) -> None:
     seen = {each.family: each for each in engine.observe(KEY).stacks}
     assert {family: each.template for family, each in seen.items()} == {each.family: each.digest for each in stacks}
     assert {each.state for each in seen.values()} == {StackState.SETTLED}
-    for layer in layers(stacks):  # a failure in the middle of every stack's next change
-        problems = apply([hurt(each) for each in layer])
-        assert all(
-            found is not None and "Injected (AWS::SNS::Topic) failed" in found.what for found in problems.values()
-        )
-        assert all(found is not None and "stands as before" in found.why for found in problems.values())
-        assert apply(layer) == {each.family: None for each in layer}
     told: list[str] = []
-    for layer in reversed(layers(stacks)):
-        problems, said = run([Step(Action.DELETE, each.family, "", DeleteStack(each.name, each.family, each.region))
-                              for each in layer])  # fmt: skip
-        assert problems == {each.family: None for each in layer}
+    for _ in range(len(stacks)):
+        plan = removal_of_stacks(KEY, engine.observe(KEY), stacks)
+        if not plan.steps:
+            break
+        problems, said = run(plan.steps)
+        assert problems == {step.address: None for step in plan.steps}
         told += said
-    assert any("retained: " in line and "AWS::EC2::EIP" in line for line in told)
+    assert "edge Balancer: deletion protection lifted" in told
+    assert {line.partition("(")[2].partition(")")[0] for line in told if "retained: " in line} >= {
+        "AWS::EC2::EIP", "AWS::ECR::Repository", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket",
+    }  # fmt: skip
     assert engine.observe(KEY).stacks == ()
+    for layer in layers(stacks):  # what was retained is no obstacle to a second life
+        assert apply(layer) == {each.family: None for each in layer}

@@ -87,7 +87,7 @@ def test_what_is_kept_is_told_and_protection_is_no_obstacle(aws: Emulator) -> No
     (problem,), told = run(ending(wanted))
     assert problem is None
     (left,) = aws.client("ec2").describe_addresses()["Addresses"]
-    assert f"! {NAME} retained: Address (AWS::EC2::EIP) {left['PublicIp']}" in told
+    assert f"! data retained: Address (AWS::EC2::EIP) {left['PublicIp']}" in told
 
 
 def test_a_failed_creation_is_explained_and_a_second_run_makes_it(aws: Emulator) -> None:
@@ -185,8 +185,8 @@ def test_what_was_approved_is_executed_and_nothing_else(aws: Emulator) -> None:
     run(applying(first))
     pinned = _previewed(second, create=False)
     assert [(each.action, each.resource) for each in pinned.effects] == [("Add", "Two")]
-    assert run(applying(second), pinned={NAME: pinned.id})[0] == [None]
-    (problem,), _ = run(applying(second), pinned={NAME: pinned.id})
+    assert run(applying(second), pinned={(NAME, second.digest): pinned.id})[0] == [None]
+    (problem,), _ = run(applying(second), pinned={(NAME, second.digest): pinned.id})
     assert problem is not None
     assert problem.what == "the change set that was approved cannot be executed"
 

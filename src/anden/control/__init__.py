@@ -17,7 +17,7 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     Problems at the first `next`; later it comes as PROBLEM events before END. A QUESTION is followed by END `refused`:
     ask again with one of its choices.
 
-    control.up(at, who, gateway=None, deployed="ask", adopt=False, manners=None)
+    control.up(at, who, gateway=None, deployed="ask", adopt=False, manners=None, approved=None)
     control.deploy(at, who, service, image)
     control.scale(at, who, service, level)
     control.rollback(at, who)
@@ -26,8 +26,8 @@ What `web` builds on (anden.control.environment.Control, one for each client and
 
     Views. They raise Problems.
 
-    control.plan(at) -> PlanReport
-    control.status(at) -> StatusReport
+    control.plan(at, prepare=False) -> PlanReport      prepare: for approval; see model.approval
+    control.status(at, drift=False) -> StatusReport      drift: see first what was changed by hand
     control.reach(at, caller=None, callee=None, port=None, live=False) -> ReachReport
     control.prove_egress(at) -> EgressReport
     control.commands(at, most=50) -> tuple[Command, ...]      newest first; of all environments when at names none

@@ -12,7 +12,9 @@ from anden.control.means import Means
 from anden.control.reading import Wish, meant, wish
 from anden.control.record import UP, Ending, Report, Standing, Told, Work, recorded
 from anden.control.rollouts import way
+from anden.control.views import COMPARED_LONG_AGO_S
 from anden.model import codec
+from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
 from anden.model.command import Command, Outcome
@@ -25,7 +27,8 @@ from anden.model.observation import Observation
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.stack import StackSeen
-from anden.model.topology import ImageSource, Service
+from anden.model.topology import ImageSource, Service, Topology
+from anden.planning import approval
 from anden.planning.lint import lint
 
 ASK, KEEP, REVERT = "ask", "keep", "revert"
@@ -46,23 +49,24 @@ ReportOf = Callable[[EnvironmentKey], Report]
 
 def up(
     means: Means, at: Asked, who: str, gateway: str | None, choice: str, adopt: bool, manners: str | None,
-    report: ReportOf,
+    report: ReportOf, approved: SavedPlan | None = None,
 ) -> Told:  # fmt: skip
-    """Make the environment what its manifest says. manners: a name of model.manners; None keeps those it has."""
+    """Make the environment what its manifest says. manners: a name of model.manners; None keeps those it has.
+    approved: exactly this is done, or nothing."""
     wished = wish(at, means.engine.name)
     if manners is not None and manners not in BY_NAME:
         names = ", ".join(BY_NAME)
         raise Problems(Problem(f"--as {manners}", "there are no manners of this name", names, "Choose one of these."))
-    body = partial(_up, means, at, wished, gateway, choice, adopt, manners)
+    body = partial(_up, means, at, wished, gateway, choice, adopt, manners, approved)
     return recorded(means, wished.key, who, UP, body, report(wished.key))
 
 
 def _up(
     means: Means, at: Asked, wished: Wish, gateway: str | None, choice: str, adopt: bool, manners: str | None,
-    command: Command, standing: Standing,
+    approved: SavedPlan | None, command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
-    target, seen = means.store.target(key), means.observe(key)
+    target, seen = means.store.target(key), _compared(means, key, topology)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
     if refused := refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology)):
@@ -91,6 +95,7 @@ def _up(
     blueprint = _draft(means, target, seen, wished, images)
     yield from _linted(blueprint, wished.marks)
     _foreseen(means, target, blueprint, wished.marks)
+    _pinned(means, key, blueprint, approved)
     # What this machine invents or leaves out is for `plan`; what stays shut although it was declared is said here too.
     for caveat in means.caveats(topology):
         if caveat.withholds:
@@ -305,6 +310,24 @@ def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:
         raise Problems(found.problems)
     for warning in found.warnings:
         yield Event(EventKind.NOTE, warning.where, f"{warning.what}; {warning.why}".rstrip("; "), "!", problem=warning)
+
+
+def _compared(means: Means, key: EnvironmentKey, topology: Topology) -> Observation:
+    """What is; where it is productive, with what was changed by hand: its change sets would put that back."""
+    if means.store.target(key) is None:
+        means.engine.know(topology)
+    seen = means.observe(key)
+    if topology.production and seen.stacks:
+        means.engine.compare(key, means.clock.now() - COMPARED_LONG_AGO_S)
+        seen = means.observe(key)
+    return seen
+
+
+def _pinned(means: Means, key: EnvironmentKey, blueprint: Blueprint, approved: SavedPlan | None) -> None:
+    """Raises Problems: it is not what was approved, or that cannot be done any more."""
+    if approved is not None and (other := approval.mismatch(approved, key, blueprint.digest)) is not None:
+        raise Problems(other)
+    means.engine.pin(key, approved.prepared if approved is not None else ())
 
 
 def _foreseen(means: Means, target: Target | None, blueprint: Blueprint, marks: Marks) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from anden.model.blueprint import Blueprint
 from anden.model.mark import Marks
@@ -19,12 +19,13 @@ SAMPLE = IPv4Address("192.0.2.1")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One destination of one service from one zone. probe None: it is not tried, for `reason`."""
+    """One destination of one service from one zone. declared: the address that the other side should see, or a network
+    that it lies in. probe None: it is not tried, for `reason`."""
 
     service: str
     zone: str
     destination: str
-    declared: IPv4Address | None
+    declared: IPv4Address | IPv4Network | None
     probe: Probe | None
     reason: str = ""
 
@@ -40,11 +41,20 @@ def questions(blueprint: Blueprint, seen: Observation, marks: Marks, caveats: Se
                 continue
             path = reachability.path(blueprint, service.name, name, None, marks, caveats)
             for zone in sorted(inside) or [""]:
-                declared = blueprint.facts.leaves_from(zone) if path.open else None
+                declared = _declared(blueprint, place, zone) if path.open else None
                 probe = Probe(inside[zone], host_of(place), place.port, listen=True) if inside and path.open else None
                 reason = path.reason or ("" if inside else f"no instance of {service.name} serves")
                 found.append(Question(service.name, zone, name, declared, probe, reason))
     return tuple(found)
+
+
+def _declared(blueprint: Blueprint, place: Destination, zone: str) -> IPv4Address | IPv4Network | None:
+    """What the other side should see. Over a link nothing goes by the fixed addresses: it sees `seen-as`, and without
+    that the instance's own address."""
+    if place.link is None:
+        return blueprint.facts.leaves_from(zone)
+    link = next((each for each in blueprint.topology.links if each.name == place.link), None)
+    return link.seen_as if link is not None and link.seen_as is not None else blueprint.layout.network
 
 
 def host_of(place: Destination) -> str:
@@ -64,5 +74,9 @@ def proof(question: Question, answers: Mapping[Probe, Probed]) -> EgressProof:
         if probed is None or probed.seen is not Seen.OPEN or observed is None:
             verdict, reason = "silent", probed.seen.value if probed else "not tried"
         else:
-            verdict = "proved" if observed == declared else "differs"
+            verdict = "proved" if _as_declared(IPv4Address(observed), question.declared) else "differs"
     return EgressProof(question.service, question.zone, question.destination, declared, observed, verdict, reason)
+
+
+def _as_declared(observed: IPv4Address, declared: IPv4Address | IPv4Network | None) -> bool:
+    return observed in declared if isinstance(declared, IPv4Network) else observed == declared

@@ -9,6 +9,7 @@ from anden.control.reading import meant
 from anden.control.record import Report, Told
 from anden.control.runner import Runner
 from anden.model import codec
+from anden.model.approval import SavedPlan
 from anden.model.command import Command, Outcome
 from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
@@ -50,11 +51,14 @@ class Control:
 
     def up(
         self, at: Asked, who: str, gateway: str | None = None, deployed: str = commands.ASK, adopt: bool = False,
-        manners: str | None = None,
+        manners: str | None = None, approved: SavedPlan | None = None,
     ) -> Told:  # fmt: skip
         """Make the environment what its manifest says. deployed: `ask`, `keep` or `revert` what was deployed since.
-        manners: whose it is to have from now on, `twin` or `aws`; None: those that it has."""
-        yield from commands.up(self._means, at, access.named(who), gateway, deployed, adopt, manners, self._report(at))
+        manners: whose it is to have from now on, `twin` or `aws`; None: those that it has.
+        approved: a plan that was saved: exactly that is done, or nothing."""
+        who = access.named(who)
+        report = self._report(at)
+        yield from commands.up(self._means, at, who, gateway, deployed, adopt, manners, report, approved)
 
     def deploy(self, at: Asked, who: str, service: str, image: str) -> Told:
         """Another image for a service, beside the manifest."""
@@ -103,13 +107,13 @@ class Control:
 
     # Views.
 
-    def plan(self, at: Asked) -> PlanReport:
+    def plan(self, at: Asked, prepare: bool = False) -> PlanReport:
         """What `up` would do."""
-        return views.plan(self._means, at)
+        return views.plan(self._means, at, prepare)
 
-    def status(self, at: Asked) -> StatusReport:
+    def status(self, at: Asked, drift: bool = False) -> StatusReport:
         """What is, seen now."""
-        return views.status(self._means, at)
+        return views.status(self._means, at, drift)
 
     def reach(
         self, at: Asked, caller: str | None = None, callee: str | None = None, port: int | None = None,

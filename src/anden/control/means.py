@@ -57,6 +57,10 @@ class Means:
         """What is, and not what was. Raises Problems."""
         return self.reconciler.sight.observe(key)
 
+    def look(self, key: EnvironmentKey) -> Observation:
+        """What the engine shows, be it old or not: for views. Raises Problems."""
+        return self.reconciler.sight.look(key)
+
     def begin(self, key: EnvironmentKey, who: str, what: str) -> Command:
         """Record a mutating command and keep others out until end(). Raises Problems when one is running."""
         with self._lock:

@@ -49,7 +49,7 @@ class Reconciler:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.sight, self._stints = Sight(self.engine), Stints(self.clock)
+        self.sight, self._stints = Sight(self.engine, self.store), Stints(self.clock)
 
     def writing(self, key: EnvironmentKey) -> threading.RLock:
         """What whoever changes the target or the change of `key` holds meanwhile."""

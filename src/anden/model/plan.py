@@ -6,6 +6,7 @@ from typing import Literal
 
 from anden.model.configuration import Configuration
 from anden.model.ids import Digest, EngineName, EnvironmentKey, InstanceId, ServiceName
+from anden.model.image import ImageWanted
 from anden.model.instance import Instance
 from anden.model.mark import Mark
 from anden.model.problem import Problem
@@ -60,20 +61,24 @@ class Remove:
 @dataclass(frozen=True, slots=True)
 class ApplyStack:
     """Make the stack be `stack`, for `blueprint`, which it is tagged with. Creates it when there is none; all of it
-    happens or nothing does."""
+    happens or nothing does. drift: what becomes of what was changed by hand: `revert` puts it back as the template
+    says, `keep` leaves it; empty: as the engine does it for such an environment."""
 
     stack: StackWanted
     blueprint: Digest
+    drift: Literal["", "revert", "keep"] = ""
     kind: Literal["apply-stack"] = "apply-stack"
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteStack:
-    """End the stack. What must be kept (addresses, keys, records) stays, and is listed."""
+    """End the stack. What must be kept (addresses, keys, records) stays, and is listed. lift: what protects resources
+    of it against deletion is taken off first."""
 
     name: str
     family: str
     region: str
+    lift: bool = False
     kind: Literal["delete-stack"] = "delete-stack"
 
 
@@ -87,7 +92,17 @@ class SetLevel:
     kind: Literal["level"] = "level"
 
 
-Effect = Configure | StartInstance | StopInstance | Remove | ApplyStack | DeleteStack | SetLevel
+@dataclass(frozen=True, slots=True)
+class CopyImage:
+    """Bring the image, by digest, to the registry of the account that `blueprint` names. Nothing to do where it lies
+    there already."""
+
+    image: ImageWanted
+    blueprint: Digest
+    kind: Literal["copy-image"] = "copy-image"
+
+
+Effect = Configure | StartInstance | StopInstance | Remove | ApplyStack | DeleteStack | SetLevel | CopyImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """What control needs from the outside world. `control` meets engines and store only through these."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
@@ -17,7 +18,7 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
 from anden.model.report import AuditReport
 from anden.model.stack import StackWanted
@@ -90,8 +91,28 @@ class Engine(Protocol):
         never depend on each other, and a receipt comes when the stack's operation has ended. Events between receipts
         are worth telling people: what a stack that takes minutes is at, what was retained."""
 
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """Prepare these, so that exactly what was shown can be executed later (`pin`); () for an engine that applies no
+        stacks. Changes nothing that runs. Raises Problems."""
+        return ()
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """From now on `execute` does for these stacks exactly what was prepared, once, or refuses; () ends that. Raises
+        Problems with each that cannot be executed any more: it was deleted, or the stack was changed since."""
+        return
+
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""
+
+    def know(self, topology: Topology) -> None:
+        """What an environment is meant or recorded to be, before it is looked at: an engine that keeps nothing itself
+        learns from this where to look."""
+        return
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """Find out what was changed by hand, where nobody has since `before` (Unix seconds); the next observation says
+        it. May take minutes. Nothing to do for an engine in which nothing can be changed by hand. Raises Problems."""
+        return
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
@@ -123,6 +144,34 @@ class Images(Protocol):
     def presume(self, folder: Path, sources: Mapping[str, ImageSource]) -> Mapping[str, Image]:
         """The same at once and without building or fetching, for a plan: what is not known yet gets a digest made from
         its name (and, for a build, from its context). Never raises for an image that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry to copy to. url: `https://HOST[:PORT]`; http is spoken only where it says so. user, password: of one
+    login, which ends by itself."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
+class Stop(Protocol):
+    """Says when nobody waits any more: threading.Event is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+
+
+class Carrier(Protocol):
+    """Brings images that this machine has to a registry."""
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether this machine has the image."""
+
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
+        """Copy it as it is, by digest; layers that lie there are not sent again. Bounded in time. stop: nobody wants
+        it any more. Raises Problems: it is not here, the registry refuses it or does not answer, it took too long."""
 
 
 @dataclass(frozen=True, slots=True)

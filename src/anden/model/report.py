@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anden.model.approval import SavedPlan
 from anden.model.change import Change
 from anden.model.fault import Fault
 from anden.model.finding import Finding
@@ -75,6 +76,9 @@ class StatusReport:
     """The environment's own, name to process id, where the engine knows them."""
     traffic: Mapping[str, Passed] = field(default_factory=dict)
     """What came through the gateway since each of its processes began, by process, where the engine counts it."""
+    compared_at: float | None = None
+    """Since when nothing was found to be changed by hand but what the findings say, Unix seconds; None: nobody has
+    looked at all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class PlanReport:
     manners: str = "twin"
     foresight: Foresight = Foresight()
     """What the engine says of it beforehand; its problems are among `problems`."""
+    saved: SavedPlan | None = None
+    """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
 
     @property
     def changes(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from anden.model.ids import Digest
+from anden.model.image import ImageWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class StackWanted:
 
     name: the engine's. family: `network`, `service-accounts`, …. region: where. template: what it is made from, as
     text. after: families whose stacks come first, and go last. lasting: it holds what must outlive a mistake.
+    images: those that it runs, which must be in the registry before it is applied.
     """
 
     name: str
@@ -21,6 +23,7 @@ class StackWanted:
     template: str
     after: tuple[str, ...] = ()
     lasting: bool = False
+    images: tuple[ImageWanted, ...] = ()
 
     @property
     def digest(self) -> Digest:
@@ -48,7 +51,8 @@ class StackSeen:
     template: the digest of what it stands at; None: nobody of ours made it, or nothing of it stands (its creation was
     rolled back). blueprint: the one that last changed it. why: when it is not settled, what happened, in the engine's
     words, the first cause first, a line each. drifted: resources that are not as the template says, by name, when
-    somebody has looked. after: families of stacks that it uses, as far as the engine knows.
+    somebody has looked. looked_at: when that was, Unix seconds; None: not since it was last changed. after: families of
+    stacks that it uses, as far as the engine knows.
     """
 
     name: str
@@ -60,3 +64,4 @@ class StackSeen:
     why: str = ""
     drifted: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    looked_at: float | None = None

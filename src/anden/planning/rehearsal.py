@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from anden.model.blueprint import Blueprint
 from anden.model.ids import EnvironmentKey
+from anden.model.image import ImageSeen
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.plan import (
     ApplyStack,
     Caveat,
     Configure,
+    CopyImage,
     DeleteStack,
     Plan,
     Remove,
@@ -92,6 +94,9 @@ def applied(observation: Observation, steps: Sequence[Step]) -> Observation:
             case Remove():
                 instances.clear()
                 observation = replace(observation, present=False, configuration=None)
+            case CopyImage(image=image):
+                copied = ImageSeen(image.repository, image.digest)
+                observation = replace(observation, images=(*observation.images, copied))
             case ApplyStack() | DeleteStack() | SetLevel():
                 observation = _stacked(observation, step.effect)
     ordered = sorted(instances.values(), key=lambda seen: (seen.service, seen.ordinal, seen.id))

@@ -4,7 +4,8 @@ Pure and without memory, like `steps`: any observation is a place to go on from.
 a stack. *Wide* suits what is replaced as well as what replaces it (the firewall's union); *narrow* is the target's own.
 
 1. While something is still to roll, every stack that has two goals goes to the wide one first (and what they stand on
-   before them), then the others to theirs, each after those that it uses.
+   before them), then the others to theirs, each after those that it uses. The images that a stack runs are copied as
+   soon as there is a place for them, beside whatever else is made, and the stack waits for them.
 2. Then what the target drops goes, users first.
 3. Then the wide ones become narrow, users first: a group goes only when no rule names it any more.
 
@@ -12,14 +13,16 @@ Steps of one plan never depend on each other, so an engine does them at once. A 
 one that is stuck holds up those that use it, and says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Literal
 
 from anden.model.blueprint import Blueprint
 from anden.model.ids import Digest, EnvironmentKey, ServiceName
+from anden.model.image import ImageWanted
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import Observation
-from anden.model.plan import Action, ApplyStack, DeleteStack, Plan, SetLevel, Step, Wait
+from anden.model.plan import Action, ApplyStack, CopyImage, DeleteStack, Plan, SetLevel, Step, Wait
 from anden.model.stack import StackSeen, StackState, StackWanted
 from anden.planning.instances import level
 from anden.planning.ordering import chain, users_of
@@ -27,6 +30,8 @@ from anden.planning.ordering import chain, users_of
 Tried = Mapping[str, Digest]
 """Family to the template that was last tried by whoever asks. What failed with it is not tried again by itself."""
 NOTHING: Tried = {}
+Places = Set[tuple[str, Digest]]
+"""Repositories and the images that lie in them."""
 DRIFTED = Digest("drifted")
 """In the place of a template's digest: it was changed by hand, and is to be put back."""
 AT_REST = frozenset({StackState.SETTLED, StackState.FAILED})
@@ -87,7 +92,7 @@ class StackRollout:
         nobody = [one for one in seen.values() if self._is_nobodys(one)]
         work.delete(nobody, used, "not in the manifest any more")
         if self._rolling(seen):
-            self._roll(seen, used, work)
+            self._roll(seen, used, work, {(image.repository, image.digest) for image in observation.images})
         elif parting := [one for one in seen.values() if one.family not in self.wide and not self._is_stranger(one)]:
             work.delete(parting, used, "not in the manifest any more")
             for family in self._moving:
@@ -128,7 +133,7 @@ class StackRollout:
         one = seen.get(family)
         return one is not None and not self._is(one, self.wide[family]) and not self._is_at(seen, family)
 
-    def _roll(self, seen: Mapping[str, StackSeen], used: Mapping[str, set[str]], work: "_Work") -> None:
+    def _roll(self, seen: Mapping[str, StackSeen], used: Mapping[str, set[str]], work: "_Work", there: Places) -> None:
         for family, stack in self.wide.items():
             moving = family in self._moving
             one = seen.get(family)
@@ -137,8 +142,14 @@ class StackRollout:
             before = [*stack.after, *([] if moving else self._first[family])]
             missing = [each for each in dict.fromkeys(before) if each in self.wide and not self._reached(seen, each)]
             why = "room for old and new side by side" if moving and one is not None else _reason(one)
+            lacking = [image for image in stack.images if (image.repository, image.digest) not in there]
+            for image in lacking:
+                if self._reached(seen, image.after):
+                    work.copy(image)
             if missing:
                 work.wait(family, f"until {_listed(missing)} {'is' if len(missing) == 1 else 'are'} settled")
+            elif lacking:
+                work.wait(family, "until its image is in the account's registry")
             else:
                 work.apply(stack, one, why, used)
         for family in seen.keys() - self.wide.keys():
@@ -211,7 +222,7 @@ def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequ
     lasting = [one for one in seen.values() if one.family in wanted and wanted[one.family].lasting]
     others = [one for one in seen.values() if one not in lasting]
     work, used = _Work(key, None), users_of(seen, after)
-    work.delete(others, used, "down")
+    work.delete(others, used, "down; protection against deletion is lifted", lift=True)
     # What a lasting one uses cannot go before it.
     held = {family for one in lasting for family in chain(one.family, after)}
     everything_else = any(each.family not in held for each in others)
@@ -219,7 +230,7 @@ def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequ
         if everything_else:
             work.wait(one.family, "until everything else is gone")
         else:
-            work.delete([one], used, "down; what it retains is listed")
+            work.delete([one], used, "down; protection is lifted, and what it retains is listed", lift=True)
     return work.plan()
 
 
@@ -261,10 +272,16 @@ class _Work:
             self.wait(stack.family, f"until {_listed(going)} is gone")
         elif self._blueprint is not None:
             action = Action.CREATE if one is None else Action.UPDATE
-            self.steps.append(Step(action, stack.family, why, ApplyStack(stack, self._blueprint)))
+            self.steps.append(Step(action, stack.family, why, ApplyStack(stack, self._blueprint, _drift(one))))
 
-    def delete(self, ones: Iterable[StackSeen], used: Mapping[str, set[str]], why: str) -> None:
-        """End those that no other stack uses; the others wait for their users."""
+    def copy(self, image: ImageWanted) -> None:
+        """Bring it to the registry."""
+        if self._blueprint is not None:
+            why = f"{image.name} is not in the account's registry"
+            self.steps.append(Step(Action.CREATE, f"image {image.service}", why, CopyImage(image, self._blueprint)))
+
+    def delete(self, ones: Iterable[StackSeen], used: Mapping[str, set[str]], why: str, *, lift: bool = False) -> None:
+        """End those that no other stack uses; the others wait for their users. lift: see DeleteStack."""
         for one in sorted(ones, key=lambda each: each.family):
             users = sorted(used.get(one.family, set()))
             if one.state is StackState.WORKING:
@@ -274,7 +291,7 @@ class _Work:
                 self.wait(one.family, f"until {_listed(users)} {'does' if len(users) == 1 else 'do'} not use it")
             else:
                 self._going.add(one.family)
-                effect = DeleteStack(one.name, one.family, one.region)
+                effect = DeleteStack(one.name, one.family, one.region, lift)
                 self.steps.append(Step(Action.DELETE, one.family, why, effect))
 
 
@@ -285,6 +302,12 @@ def _to_mend(one: StackSeen, tried: Tried) -> bool:
 def _unlike(one: StackSeen) -> StackSeen:
     """As one that stands at no template of ours: so it is applied again."""
     return replace(one, template=DRIFTED)
+
+
+def _drift(one: StackSeen | None) -> Literal["", "revert", "keep"]:
+    if one is None or not one.drifted:
+        return ""
+    return "revert" if one.template == DRIFTED else "keep"
 
 
 def _reason(one: StackSeen | None) -> str:

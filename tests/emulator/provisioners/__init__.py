@@ -12,6 +12,8 @@ from .schema import Schemas
 Handlers = dict[str, dict[str, Any]]
 
 ALARM = "AWS::CloudWatch::Alarm"
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+PROTECTED = {"Key": "deletion_protection.enabled", "Value": "true"}
 
 
 def install(handlers: Handlers, schemas: Schemas) -> None:
@@ -23,9 +25,22 @@ def install(handlers: Handlers, schemas: Schemas) -> None:
     }.items():
         handlers.setdefault(kind, made)
     handlers[ALARM] = _either(handlers[ALARM], recorded.keeping(ALARM, "", schemas))
+    handlers[BALANCER] = _protected(handlers[BALANCER])
     for kind, its in handlers.items():
         if kind in schemas:
             handlers[kind] = _checked(kind, its, schemas)
+
+
+def _protected(its: dict[str, Any]) -> dict[str, Any]:
+    """The emulator's balancers, which are not deleted while they are protected (ELB API, "DeleteLoadBalancer")."""
+    from ministack.services import alb
+
+    def delete(arn: str, properties: dict[str, Any]) -> None:
+        if PROTECTED in alb._lb_attrs.get(arn, ()):
+            raise ValueError(f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled")
+        its["delete"](arn, properties)
+
+    return {**its, "delete": delete}
 
 
 def _either(theirs: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:

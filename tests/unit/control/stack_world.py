@@ -15,8 +15,9 @@ from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName, ZoneName, instance_id
+from anden.model.image import ImageSeen, ImageWanted
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
-from anden.model.plan import ApplyStack, Caveat, DeleteStack, Receipt, Remove, SetLevel, Step
+from anden.model.plan import ApplyStack, Caveat, CopyImage, DeleteStack, Receipt, Remove, SetLevel, Step
 from anden.model.problem import Problem, Problems
 from anden.model.stack import StackSeen, StackState, StackWanted
 from anden.model.topology import Topology
@@ -58,6 +59,14 @@ class Account:
     under_way: dict[str, Operation] = field(default_factory=dict)
     levels: dict[str, int] = field(default_factory=dict)
     version: int = 0
+    images: list[ImageSeen] = field(default_factory=list)
+
+    def copied(self, image: ImageWanted) -> None:
+        """It lies in its repository, which must be there."""
+        if image.after not in self.stacks:
+            raise ImpossibleError(image)
+        self.images.append(ImageSeen(image.repository, image.digest))
+        self.version += 1
 
 
 def service_family(service: str) -> str:
@@ -137,8 +146,7 @@ class StackWorld(SimulatedEngine):
         began, account = self._time.steady(), self.of(key)
         mine: list[tuple[Step, Operation]] = []
         for step in steps:
-            if not isinstance(step.effect, Remove):
-                self.history.append(f"{step.action} {step.address}")
+            self.history += [f"{step.action} {step.address}"] * (not isinstance(step.effect, Remove))
             match step.effect:
                 case ApplyStack(stack=wanted, blueprint=blueprint):
                     yield Event(EventKind.STEP, wanted.family, "making what it holds", "…")
@@ -151,6 +159,9 @@ class StackWorld(SimulatedEngine):
                 case SetLevel(service=service, level=level):
                     account.levels[service] = level
                     account.version += 1
+                    yield Receipt(step.address, step.action, 0.0)
+                case CopyImage(image=image):
+                    account.copied(image)
                     yield Receipt(step.address, step.action, 0.0)
                 case Remove():
                     yield Receipt(step.address, step.action, 0.0)
@@ -228,7 +239,8 @@ class StackWorld(SimulatedEngine):
         stacks = tuple(account.stacks[family] for family in sorted(account.stacks))
         return Observation(
             key, self._time.now(), present=bool(stacks), instances=tuple(_instances(account)), version=account.version,
-            stacks=stacks, levels=dict(account.levels), absent_reason="" if stacks else "no stack of it is there",
+            stacks=stacks, levels=dict(account.levels), images=tuple(account.images),
+            absent_reason="" if stacks else "no stack of it is there",
         )  # fmt: skip
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:

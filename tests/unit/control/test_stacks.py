@@ -191,7 +191,7 @@ def test_down_ends_users_first_and_leaves_nothing(bench: Bench) -> None:
     ]  # fmt: skip
     assert bench.engine.account.stacks == {}
     assert bench.store.target(KEY) is None
-    assert "- network down; what it retains is listed" in bench.text()
+    assert "- network down; protection is lifted, and what it retains is listed" in bench.text()
 
 
 def test_a_stack_that_does_not_go_is_said_and_the_next_down_goes_on(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from tests.unit.planning.topologies import drafted, service, topology
 
 from anden.model.change import Verdict
 from anden.model.ids import Digest, EngineName, EnvironmentKey
+from anden.model.image import ImageSeen, ImageWanted
 from anden.model.observation import Observation
-from anden.model.plan import Action, ApplyStack, DeleteStack, Plan, SetLevel
+from anden.model.plan import Action, ApplyStack, CopyImage, DeleteStack, Plan, SetLevel
 from anden.model.stack import StackSeen, StackState, StackWanted
 from anden.model.topology import Range
+from anden.planning.rehearsal import rehearse_stacks
 from anden.planning.stack_judgement import STACK_S, judge_stacks, stacks_bound_s
 from anden.planning.stacks import StackRollout, removal_of_stacks
 
@@ -86,6 +88,40 @@ def test_only_what_differs_by_its_template_is_applied() -> None:
     step = plan.steps[0]
     assert isinstance(step.effect, ApplyStack)
     assert (step.effect.stack, step.effect.blueprint) == (fresh[5], DIGEST)
+
+
+IMAGE = ImageWanted("accounts", "banco/dev/accounts", Digest("sha256:" + "1" * 64), "accounts:2", "us-east-1", "data")
+LIES_THERE = ImageSeen(IMAGE.repository, IMAGE.digest)
+RUNS = tuple(replace(each, images=(IMAGE,)) if each.family == "service-accounts" else each for each in ONE)
+
+
+def test_an_image_is_copied_as_soon_as_there_is_a_place_and_its_stack_waits_for_it() -> None:
+    assert steps(rollout(RUNS).plan(observed())) == ["+ network", "+ data"]
+    network, data = seen(RUNS[0]), seen(RUNS[3])
+    plan = rollout(RUNS).plan(observed(network, data))
+    assert steps(plan) == ["+ firewall", "+ image accounts"]
+    assert plan.steps[1].effect == CopyImage(IMAGE, DIGEST)
+    ready = observed(*(seen(each) for each in RUNS[:-1]))
+    plan = rollout(RUNS).plan(ready)
+    assert steps(plan) == ["+ image accounts"]
+    assert waits(plan) == {"service-accounts": "until its image is in the account's registry"}
+    assert steps(rollout(RUNS).plan(replace(ready, images=(LIES_THERE,)))) == ["+ service-accounts"]
+
+
+def test_an_image_that_is_gone_is_not_missed_while_nothing_is_made_of_it() -> None:
+    assert rollout(RUNS).plan(observed(*map(seen, RUNS))).settled
+
+
+def test_an_image_in_another_repository_is_another() -> None:
+    elsewhere = ImageSeen("banco/dev/ledger", IMAGE.digest)
+    plan = rollout(RUNS).plan(replace(observed(*(seen(each) for each in RUNS[:-1])), images=(elsewhere,)))
+    assert steps(plan) == ["+ image accounts"]
+
+
+def test_a_rehearsal_copies_each_image_once() -> None:
+    told = [f"{step.action} {step.address}" for step in rehearse_stacks(rollout(RUNS), observed())]
+    assert told.count("+ image accounts") == 1
+    assert told.index("+ image accounts") < told.index("+ service-accounts")
 
 
 def test_a_new_service_finds_the_firewall_wide_before_it_comes() -> None:

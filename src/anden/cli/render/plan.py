@@ -4,7 +4,17 @@ from anden.cli.render import cost, preflight, problems, words
 from anden.cli.render.paint import Paint
 from anden.cli.render.status import label
 from anden.cli.render.table import columns
-from anden.model.plan import Action, ApplyStack, Configure, DeleteStack, Remove, StartInstance, Step, StopInstance
+from anden.model.plan import (
+    Action,
+    ApplyStack,
+    Configure,
+    CopyImage,
+    DeleteStack,
+    Remove,
+    StartInstance,
+    Step,
+    StopInstance,
+)
 from anden.model.report import PlanReport
 
 MOST_STACKS = 8
@@ -73,6 +83,9 @@ def summary(report: PlanReport) -> str:
         parts.append("removes the environment")
     if starts or stops:
         parts.append(f"starts {starts}, stops {stops}")
+    copies = sum(isinstance(each, CopyImage) for each in effects)
+    if copies:
+        parts.append(f"copies {words.count(copies, 'image')}")
     parts += _stack_parts(report)
     if any(isinstance(each, Configure) for each in effects):
         parts.append("makes the network" if report.current is None else "changes the network")

@@ -101,6 +101,8 @@ def _entrance(topology: Topology, doors: Entrance) -> Iterator[_Found]:
             " by signed addresses, and news asked for"
         )
         yield "bodies", text, ()
+        text = "a slash at the end of a path does not arrive: /accounts/ is asked for as /accounts"
+        yield "slash", text, ()
 
 
 def _inside(topology: Topology, calls: Mesh) -> Iterator[_Found]:
@@ -206,7 +208,8 @@ def _destination(place: Destination, topology: Topology) -> Iterator[_Found]:
     elif place.host is not None and place.link is None:
         text = (
             f"security groups match no names: DNS Firewall lets only {place.host} resolve (default deny),"
-            f" and port {place.port} is open to every address"
+            f" and port {place.port} is open to every address: a program that has an address written in it reaches any"
+            " host there by that port, whatever its name; only Network Firewall, at a price, would look at names"
         )
         yield place.name, text, ()
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
-from anden.engines.aws.render.stacks import environment
+from anden.engines.aws.render.stacks import stream
+from anden.engines.aws.wanted import images as images_of
 from anden.engines.aws.wanted import wanted
 from anden.model import codec
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event
 from anden.model.fault import Fault
@@ -21,8 +23,8 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
-from anden.model.ports import Clock, Engine, Exec
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
+from anden.model.ports import Carrier, Clock, Engine, Exec
 from anden.model.preflight import AccountFacts
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
@@ -30,6 +32,8 @@ from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
 if TYPE_CHECKING:
+    from anden.engines.aws.execute import Work
+    from anden.engines.aws.images import Images
     from anden.engines.aws.session import Session
 
 POLL_S = 5.0
@@ -49,19 +53,23 @@ class AwsEngine(Engine):
     """See model.ports.Engine. What is known of an environment beside AWS itself (its regions, its account) comes from
     the topologies and blueprints that it is asked about; before that the region is that of the credentials chain.
 
-    poll_s: how often CloudFormation is asked of a stack in work.
+    poll_s: how often CloudFormation is asked of a stack in work. carrier: brings images from this machine.
     """
 
     name = EngineName.AWS
 
-    def __init__(self, clock: Clock, poll_s: float | None = None) -> None:
+    def __init__(self, clock: Clock, poll_s: float | None = None, carrier: Carrier | None = None) -> None:
         self._clock = clock
+        self._carrier = carrier
+        self._images: Images | None = None
         self._poll_s = poll_s
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._topologies: dict[tuple[str, str], Topology] = {}
         self._accounts: dict[Digest, str | None] = {}
         self._versions: dict[EnvironmentKey, tuple[str, int]] = {}
+        self._pins: dict[EnvironmentKey, tuple[Prepared, ...]] = {}
+        self._last: dict[EnvironmentKey, Observation] = {}
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """What AWS does otherwise than the twin."""
@@ -108,7 +116,7 @@ class AwsEngine(Engine):
         (see render.folder). Manners are AWS's own, whichever are asked for. Raises Problems: no region is said."""
         if blueprint.topology.region is None:
             raise Problems(NO_REGION)
-        return files(blueprint, environment(blueprint, caveats(blueprint.topology)))
+        return files(blueprint, stream(blueprint, caveats(blueprint.topology)))
 
     def stacks(
         self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
@@ -119,9 +127,21 @@ class AwsEngine(Engine):
         return wanted(blueprint, keeping, generations)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
-        """Whose account it is. Images are not carried to the account's registry by this version."""
+        """Whose account it is, the certificate that it was given, and whether every image can be had: nothing begins
+        that must end half-way. Images are copied by steps of their own, once the registry is there. Raises Problems."""
+        from anden.engines.aws import certificate, images  # noqa: PLC0415 - boto3
+
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
+        certificate.require(self._aws().client, blueprint.topology)
+        problems: list[Problem] = []
+        for image in images_of(blueprint):
+            try:
+                images.require(self._aws(), image, self._carrier)
+            except Problems as found:
+                problems += found.problems
+        if problems:
+            raise Problems(problems)
         return iter(())
 
     def claim(self, key: EnvironmentKey, wanted: str | None, taken: Mapping[str, str]) -> str:
@@ -136,19 +156,70 @@ class AwsEngine(Engine):
         """See engines.aws.execute."""
         from anden.engines.aws import execute  # noqa: PLC0415 - boto3
 
+        return self._executed(key, execute.execute(self._work(key), steps))
+
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """By change sets that nobody executes."""
+        from anden.engines.aws import pins  # noqa: PLC0415 - boto3
+
+        work = self._work(key)
+        work.session.require(work.account)
+        return pins.prepared(work, steps)
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """Change sets by their ids, each once."""
+        from anden.engines.aws import pins  # noqa: PLC0415 - boto3
+
+        self._pins[key] = ()
+        if approved:
+            self._pins[key] = pins.check(self._work(key), approved)
+
+    def _work(self, key: EnvironmentKey) -> "Work":
+        from anden.engines.aws import execute  # noqa: PLC0415 - boto3
+
         topology = self._topologies.get((key.client, key.environment))
-        work = execute.Work(
+        return execute.Work(
             self._aws(), key, self._poll_s or execute.POLL_S, productive=topology is not None and topology.production,
-            accounts=self._accounts, region=self._regions(key)[0],
+            accounts=self._accounts, region=self._regions(key)[0], account=topology.account if topology else None,
+            pinned={(each.stack, each.template): each.id for each in self._pins.get(key, ())}, carrier=self._carrier,
         )  # fmt: skip
-        return execute.execute(work, steps)
+
+    def _executed(self, key: EnvironmentKey, said: Iterator[Receipt | Event]) -> Iterator[Receipt | Event]:
+        """What was approved and is done is not to be done again; what failed is, or nothing."""
+        try:
+            for each in said:
+                if isinstance(each, Receipt) and each.problem is None:
+                    self._pins[key] = tuple(pin for pin in self._pins.get(key, ()) if pin.family != each.address)
+                yield each
+        finally:
+            self._shelves().forget(key)
+
+    def _shelves(self) -> "Images":
+        from anden.engines.aws.images import Images  # noqa: PLC0415 - boto3
+
+        with self._lock:
+            if self._images is None:
+                self._images = Images(self._clock.monotonic)
+            return self._images
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. Raises Problems: AWS cannot be asked."""
         from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
-        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), 0)
+        with self._lock:
+            before = self._last.get(key)
+        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), self._shelves(), before)
         return self._versioned(key, seen)
+
+    def know(self, topology: Topology) -> None:
+        """Where it lives, and in which account."""
+        self._know(topology)
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """By CloudFormation's drift detection; see engines.aws.drift."""
+        from anden.engines.aws import drift  # noqa: PLC0415 - boto3
+
+        drift.look(self._aws(), self.observe(key).stacks, before, self._poll_s or drift.POLL_S)
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """By looking every POLL_S: its APIs tell nothing by themselves. While AWS cannot be asked nothing is new."""
@@ -199,6 +270,7 @@ class AwsEngine(Engine):
             if looks != before:
                 version = max(version + 1, int(self._clock.now() * 1000))
             self._versions[key] = (looks, version)
+            self._last[key] = replace(seen, version=version)
         return replace(seen, version=version)
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:

@@ -14,12 +14,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from anden.engines.aws import happenings, levels, preview
+from anden.engines.aws import failures, happenings, images, levels, preview, protection
 from anden.engines.aws.errors import code, explained, message
 from anden.engines.aws.session import Session
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest, EnvironmentKey
-from anden.model.plan import ApplyStack, DeleteStack, Receipt, SetLevel, Step
+from anden.model.plan import ApplyStack, CopyImage, DeleteStack, Receipt, SetLevel, Step
+from anden.model.ports import Carrier
 from anden.model.problem import Problem, Problems
 from anden.model.stack import StackWanted
 
@@ -31,14 +32,18 @@ OPERATION_LIMIT_S = 3 * 3600.0
 GONE = "GONE"
 EMPTY = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
 """Nothing that serves stands there: it can only be deleted, and made anew."""
-DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
-CUT_OFF = Problem("aws", "this run was ended", "what AWS has in work goes on there", "Run the same command again.")
+STUCK = frozenset({"UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"})
+DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+UNCHANGEABLE = EMPTY | STUCK | {"DELETE_FAILED"}
+"""No change set can be made of it as it is."""
+NOT_EXECUTABLE = preview.NOT_FOUND | {"InvalidChangeSetStatus", "InvalidChangeSetStatusException"}
 
 
 @dataclass(slots=True)
 class Work:
     """One run of execute. tell: takes what is worth telling people. stop: set when nobody waits any more.
-    productive: change sets are drift-aware. accounts: blueprint to the account that it names."""
+    productive: change sets are drift-aware. accounts: blueprint to the account that it names. account: the one that is
+    named for the environment; None: any will do."""
 
     session: Session
     key: EnvironmentKey
@@ -46,8 +51,12 @@ class Work:
     region: str | None = None
     productive: bool = False
     accounts: Mapping[Digest, str | None] = field(default_factory=dict)
-    pinned: Mapping[str, str] = field(default_factory=dict)
-    """Stack's name to the id of the change set that was approved: that one is executed, or nothing."""
+    account: str | None = None
+    pinned: Mapping[tuple[str, Digest], str] = field(default_factory=dict)
+    """Stack's name and template's digest to the id of the change set that was approved: that one is executed, or
+    nothing."""
+    carrier: Carrier | None = None
+    """Who brings images; None: nobody can, and what is not in the registry is a problem."""
     stop: threading.Event = field(default_factory=threading.Event)
     told: "queue.Queue[Receipt | Event | None]" = field(default_factory=queue.Queue)
 
@@ -57,8 +66,8 @@ class Work:
 
 
 def execute(work: Work, steps: Sequence[Step]) -> Iterator[Receipt | Event]:
-    """Stacks of one plan at once (they never depend on each other), then levels. Closing the iterator ends the waiting,
-    not what AWS has in work."""
+    """Stacks and images of one plan at once (they never depend on each other), then levels. Closing the iterator ends
+    the waiting and the copying, not what AWS has in work."""
     pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="anden-stack")
     left = len(steps)
     try:
@@ -91,38 +100,39 @@ def _do(work: Work, step: Step) -> None:
     effect = step.effect
     if isinstance(effect, ApplyStack):
         work.session.require(work.accounts.get(effect.blueprint))
-        apply(work, effect.stack, effect.blueprint)
+        apply(work, effect)
     elif isinstance(effect, DeleteStack):
-        delete(work, effect.name, effect.region)
+        work.session.require(work.account)
+        delete(work, effect)
+    elif isinstance(effect, CopyImage):
+        work.session.require(work.accounts.get(effect.blueprint))
+        images.copy(
+            work.session, effect.image, work.carrier, lambda text, sign: work.tell(step.address, text, sign), work.stop
+        )
     elif isinstance(effect, SetLevel):
         levels.say(work.session, work.key, effect.service, effect.level, work.region)
     else:
         raise TypeError(f"the aws engine has no {effect.kind}")
 
 
-def apply(work: Work, stack: StackWanted, blueprint: Digest) -> None:
+def apply(work: Work, effect: ApplyStack) -> None:
     """Make it be so. Raises Problems: refused, rolled back, or not ended in time."""
+    stack = effect.stack
     where, client = f"stack {stack.name}", work.session.client("cloudformation", stack.region)
-    status, its_id = state(client, stack.name)
-    if status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-        work.tell(stack.family, f"waits for what is in flight there ({status})", "…")
-        status = _wait(work, client, stack.family, where, its_id)
+    status, its_id = _at_rest(work, client, stack.family, stack.name)
     if status in EMPTY:
         work.tell(stack.family, f"is deleted first: its creation failed ({status})", "-")
-        _delete(work, client, stack.family, stack.name, where, its_id)
+        _delete(work, stack.family, stack.name, stack.region, its_id, lift=True)
         status = GONE
-    if status == "UPDATE_ROLLBACK_FAILED":
-        raise Problems(_stuck(where, stack.name, happenings.cause(client, its_id)))
+    if status in STUCK:
+        raise Problems(failures.stuck(stack.name, happenings.cause(client, its_id)))
     if status == "DELETE_FAILED":
-        what = "it was being deleted, and some of it could not be"
-        fix = "Delete it first, in the AWS console or with `aws cloudformation delete-stack`."
-        raise Problems(Problem(where, what, happenings.cause(client, its_id).said, fix))
-    create = status in (GONE, "REVIEW_IN_PROGRESS")
-    pinned = work.pinned.get(stack.name)
+        raise Problems(failures.half_deleted(stack.name, happenings.cause(client, its_id)))
+    pinned = work.pinned.get((stack.name, stack.digest))
     if pinned is None:
         made = preview.preview(
-            work.session, work.key, stack, blueprint, create=create, drift_aware=work.productive, poll_s=work.poll_s,
-            stop=work.stop.is_set,
+            work.session, work.key, stack, effect.blueprint, create=status in (GONE, "REVIEW_IN_PROGRESS"),
+            drift_aware=drift_aware(work, effect), poll_s=work.poll_s, stop=work.stop.is_set,
         )  # fmt: skip
         if made.nothing:
             _protect(client, stack, where)
@@ -133,41 +143,56 @@ def apply(work: Work, stack: StackWanted, blueprint: Digest) -> None:
         try:
             client.execute_change_set(ChangeSetName=pinned)
         except ClientError as error:
-            if code(error) in ("ChangeSetNotFound", "ChangeSetNotFoundException", "InvalidChangeSetStatus"):
-                what, fix = "the change set that was approved cannot be executed", "Plan again, and have it approved."
-                raise Problems(Problem(where, what, message(error), fix)) from error
+            if code(error) in NOT_EXECUTABLE:
+                raise Problems(failures.stale(stack.name, message(error))) from error
             raise
-    ended = _wait(work, client, stack.family, where, its_id, since)
+    ended = _wait(work, client, stack.family, stack.name, its_id, since)
     if ended not in DONE:
-        raise Problems(failed(where, stack.name, ended, happenings.cause(client, its_id, since)))
+        raise Problems(failures.failed(stack.name, ended, happenings.cause(client, its_id, since)))
     _protect(client, stack, where)
 
 
-def delete(work: Work, name: str, region: str) -> None:
+def drift_aware(work: Work, effect: ApplyStack) -> bool:
+    """Whether its change set puts back what was changed by hand."""
+    return effect.drift == "revert" or (work.productive and effect.drift != "keep")
+
+
+def delete(work: Work, effect: DeleteStack) -> None:
     """End it; what stays is told. Nothing to do when there is none. Raises Problems."""
-    where, client = f"stack {name}", work.session.client("cloudformation", region)
-    status, its_id = state(client, name)
+    client = work.session.client("cloudformation", effect.region)
+    status, its_id = state(client, effect.name)
     if status == GONE:
         return
-    if status.endswith("IN_PROGRESS") and status not in ("REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"):
-        work.tell(name, f"waits for what is in flight there ({status})", "…")
-        _wait(work, client, name, where, its_id)
-    _delete(work, client, name, name, where, its_id)
+    if status != "DELETE_IN_PROGRESS":
+        status, its_id = _at_rest(work, client, effect.family, effect.name)
+    _delete(work, effect.family, effect.name, effect.region, its_id, lift=effect.lift)
 
 
-def _delete(work: Work, client: Any, subject: str, name: str, where: str, its_id: str) -> None:
+def _delete(work: Work, subject: str, name: str, region: str, its_id: str, *, lift: bool) -> None:
+    client = work.session.client("cloudformation", region)
+    guarded = protection.guarded(work.session, its_id, region)
+    for resource, arn in guarded if lift else ():
+        protection.lift(work.session, arn, region)
+        work.tell(subject, f"{resource}: deletion protection lifted", "-")
     since = happenings.latest(client, its_id)
-    with explained(where):
+    with explained(f"stack {name}"):
         client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
         client.delete_stack(StackName=its_id)
-    ended = _wait(work, client, subject, where, its_id, since)
+    ended = _wait(work, client, subject, name, its_id, since)
     for kept in happenings.retained(client, its_id, since):
         work.tell(subject, f"retained: {kept}", "!", EventKind.NOTE)
     if ended not in (GONE, "DELETE_COMPLETE"):
-        cause = happenings.cause(client, its_id, since)
-        what = f"{cause.resource or 'it'} could not be deleted"
-        fix = "See what still uses it, end that, and run the same command again."
-        raise Problems(Problem(where, what, cause.said or ended, fix))
+        cause, left = happenings.cause(client, its_id, since), () if lift else [resource for resource, _ in guarded]
+        raise Problems(failures.undeletable(name, ended, cause, left))
+
+
+def _at_rest(work: Work, client: Any, subject: str, name: str) -> tuple[str, str]:
+    """Its status and id, once what somebody has in flight there has ended."""
+    status, its_id = state(client, name)
+    if status.endswith("IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        work.tell(subject, f"waits for what is in flight there ({status})", "…")
+        status = _wait(work, client, subject, name, its_id)
+    return status, its_id
 
 
 def state(client: Any, name: str) -> tuple[str, str]:
@@ -182,7 +207,7 @@ def state(client: Any, name: str) -> tuple[str, str]:
     return str(found["StackStatus"]), str(found["StackId"])
 
 
-def _wait(work: Work, client: Any, subject: str, where: str, its_id: str, since: str = "") -> str:
+def _wait(work: Work, client: Any, subject: str, name: str, its_id: str, since: str = "") -> str:
     """The status when nothing is in flight any more, telling what happens. Raises Problems: not in time, or ended."""
     deadline = time.monotonic() + OPERATION_LIMIT_S
     told = since or happenings.latest(client, its_id)
@@ -193,10 +218,9 @@ def _wait(work: Work, client: Any, subject: str, where: str, its_id: str, since:
             _tell(work, client, subject, its_id, told)
             return status
         if work.stop.is_set():
-            raise Problems(CUT_OFF)
+            raise Problems(failures.CUT_OFF)
         if time.monotonic() > deadline:
-            what = f"has not ended in {OPERATION_LIMIT_S / 3600:.0f} h ({status})"
-            raise Problems(Problem(where, what, "CloudFormation is still at it", "Look at it, and run this again."))
+            raise Problems(failures.unended(name, OPERATION_LIMIT_S, status))
         work.stop.wait(work.poll_s)
 
 
@@ -212,22 +236,3 @@ def _protect(client: Any, stack: StackWanted, where: str) -> None:
     if stack.lasting:
         with explained(where):
             client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
-
-
-def failed(where: str, name: str, ended: str, cause: happenings.Cause) -> Problem:
-    """The problem of an operation that ended badly."""
-    if ended == "UPDATE_ROLLBACK_FAILED":
-        return _stuck(where, name, cause)
-    back = "its creation was rolled back, and nothing of it stands" if "UPDATE" not in ended else "it stands as before"
-    what = f"{cause.resource} ({cause.kind}) failed" if cause.resource else f"ended as {ended}"
-    fix = "Mend what AWS names, and run the same command again: it goes on from here."
-    return Problem(where, what, f"AWS said: {cause.said}; {back}", fix)
-
-
-def _stuck(where: str, name: str, cause: happenings.Cause) -> Problem:
-    fix = (
-        f"Mend that, then `aws cloudformation continue-update-rollback --stack-name {name}`"
-        " (with --resources-to-skip for what cannot be mended), and run the same command again."
-    )
-    what = f"its update failed, and {cause.resource or 'something'} could not be put back (UPDATE_ROLLBACK_FAILED)"
-    return Problem(where, what, f"AWS said: {cause.said}", fix)

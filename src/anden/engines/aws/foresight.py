@@ -18,6 +18,10 @@ from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
 from anden.planning.blueprint import NO_MARKS
 
+FIX = "Have fewer instances, or divide the environment."
+FIXES = {"stack-resources": "Have fewer routes (each is four resources) or services, or divide the environment."}
+"""What to do about a quota that nobody raises, by quota."""
+
 
 def estimate_of(blueprint: Blueprint, assumed: Assumed, today: date, marks: Marks = NO_MARKS) -> CostReport:
     """A month's estimate. Raises Problems."""
@@ -76,7 +80,7 @@ def _blocking(shortfalls: Sequence[QuotaCheck]) -> tuple[Problem, ...]:
             f"quota {each.name}" + (f" ({each.need.of})" if each.need.of else ""),
             f"{each.allowed - (each.used or 0):g} left, {each.need.max:g} needed at max",
             f"{each.need.deploying:g} while everything is deployed at once; see {each.source}",
-            f"Ask for more: {each.request}." if each.request else "Have fewer instances, or divide the environment.",
+            f"Ask for more: {each.request}." if each.request else FIXES.get(each.need.quota, FIX),
         )
         for each in shortfalls
         if not each.guessed

@@ -6,7 +6,8 @@ that has ended has no ordinal any more.
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from anden.engines.aws.errors import explained
@@ -20,8 +21,11 @@ LATE_S = 10.0
 """Lines may become readable this much after newer ones: what is that young is looked at again."""
 MOST_REMEMBERED = 10_000
 """Event ids by which a line is not said twice."""
-BACK_S = 3600.0
-"""How far back the last lines are looked for."""
+BACK_S = (60.0, 600.0, 3600.0, 24 * 3600.0, 14 * 24 * 3600.0)
+"""How far back the last lines are looked for, one after the other, until there are enough: CloudWatch Logs gives the
+oldest first, so that the end of a long stretch costs all of it."""
+MOST_PAGES = 200
+"""Of one group in one look; a page has 1 MB or 10,000 lines at most (CloudWatch Logs API, "FilterLogEvents")."""
 MOST_GROUPS = 400
 
 
@@ -34,14 +38,11 @@ def read(
     with explained(f"logs of {key}"):
         pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
         groups = [group["logGroupName"] for page in pages for group in page["logGroups"]][:MOST_GROUPS]
-    wanted = [name for name in groups if service is None or _is_of(name.removeprefix(prefix), service)]
+    wanted = _wanted({name.removeprefix(prefix): name for name in groups}, service)
     said: deque[str] = deque(maxlen=MOST_REMEMBERED)
-    last: deque[LogLine] = deque(maxlen=max(lines, 0))
-    since = time.time() - BACK_S
-    for its_id, line in _some(client, wanted, since):
-        said.append(its_id)
-        last.append(line)
-    yield from last
+    last = _last(client, wanted, lines)
+    said.extend(its_id for its_id, _ in last)
+    yield from (line for _, line in last[len(last) - min(lines, len(last)) :])
     while follow:
         yield None
         time.sleep(POLL_S)
@@ -52,19 +53,36 @@ def read(
                 yield line
 
 
-def _is_of(group: str, asked: str) -> bool:
-    """asked: a service, or an instance of it (`accounts-2`), whose service's lines are shown then."""
-    return group == asked or group == asked.rpartition("-")[0]
+def _wanted(groups: Mapping[str, str], asked: str | None) -> list[str]:
+    """asked: a service, or an instance of it (`accounts-2`), whose service's lines are shown then; None: all. A service
+    that has the name of another's instance is meant itself."""
+    if asked is None:
+        return list(groups.values())
+    found = groups.get(asked) or groups.get(asked.rpartition("-")[0])
+    return [found] if found else []
+
+
+def _last(client: Any, groups: list[str], lines: int) -> list[tuple[str, LogLine]]:
+    """At least the last `lines`, where there are as many, and all of the last minute: `--follow` looks at what is young
+    again, and says none of it twice."""
+    now, found = time.time(), list[tuple[str, LogLine]]()
+    for back_s in BACK_S:
+        found = _some(client, groups, now - back_s)
+        if len(found) >= lines:
+            break
+    return found
 
 
 def _some(client: Any, groups: list[str], since: float) -> list[tuple[str, LogLine]]:
+    """The newest of each group, at most MOST_REMEMBERED, oldest first."""
     found: list[tuple[str, LogLine]] = []
     for group in groups:
+        newest: deque[tuple[str, LogLine]] = deque(maxlen=MOST_REMEMBERED)
         with explained(f"log group {group}"):
-            pages = client.get_paginator("filter_log_events").paginate(
-                logGroupName=group, startTime=int(since * 1000), PaginationConfig={"MaxItems": MOST_REMEMBERED}
-            )
-            found += [(each["eventId"], _line(group, each)) for page in pages for each in page["events"]]
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=int(since * 1000))
+            for page in islice(pages, MOST_PAGES):
+                newest.extend((each["eventId"], _line(group, each)) for each in page["events"])
+        found += newest
     return sorted(found, key=lambda each: each[1].at)
 
 

@@ -6,13 +6,15 @@ says, and, where the container has no check of its own, as soon as it runs.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from anden.engines.aws import happenings, levels
+from anden.engines.aws import alarms, drift, failing, happenings, levels
 from anden.engines.aws.errors import code, explained
+from anden.engines.aws.images import Images
 from anden.engines.aws.preview import AFTER, BLUEPRINT, CLIENT, ENVIRONMENT, FAMILY, TEMPLATE
 from anden.engines.aws.session import Session
 from anden.model.blueprint import Facts
@@ -37,19 +39,34 @@ STATES = {
 """ECS developer guide, "Amazon ECS task lifecycle"."""
 
 
-def observe(session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, version: int) -> Observation:
-    """What is, now. regions: the environment's own first. Raises Problems: AWS cannot be asked."""
+def observe(
+    session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, shelves: Images,
+    before: Observation | None = None,
+) -> Observation:  # fmt: skip
+    """What is, now. regions: the environment's own first. shelves: what is remembered of the registry. before: what was
+    seen last, for what AWS itself does not keep. Raises Problems: AWS cannot be asked."""
     stacks = tuple(seen for region in dict.fromkeys(regions) for seen in _stacks(session, key, region))
     if not stacks:
         reason = "there are no stacks of it in " + ", ".join(dict.fromkeys(regions))
-        return Observation(key, at, present=False, absent_reason=reason, version=version, boot="aws")
+        return Observation(key, at, present=False, absent_reason=reason, boot="aws")
     region = regions[0]
     cluster = levels.cluster(session, key, region)
-    instances, said = _instances(session, cluster, region) if cluster else ((), {})
-    return Observation(
-        key, at, present=True, instances=instances, facts=facts(session, key, region), boot="aws", version=version,
-        stacks=stacks, levels=said, gateway=_published(session, key, region, "edge/entrance"),
+    instances, services = _instances(session, cluster, region) if cluster else ((), {})
+    seen = Observation(
+        key, at, present=True, instances=instances, facts=facts(session, key, region), boot="aws", stacks=stacks,
+        levels={name: its.level for name, its in services.items() if its.level is not None},
+        gateway=_published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
+        images=shelves.seen(session, key, region, {each.revision for each in instances}),
     )  # fmt: skip
+    return failing.remembered(before, seen, frozenset(name for name, its in services.items() if its.deployed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """level: as it was last said. deployed: what it should run has become healthy."""
+
+    level: int | None
+    deployed: bool
 
 
 def facts(session: Session, key: EnvironmentKey, region: str) -> Facts:
@@ -114,7 +131,9 @@ def _stack(client: Any, found: Mapping[str, Any], tags: Mapping[str, str], regio
     template = None if status in WITHOUT or TEMPLATE not in tags else Digest(tags[TEMPLATE])
     blueprint = Digest(tags[BLUEPRINT]) if BLUEPRINT in tags else None
     after = tuple(name for name in tags.get(AFTER, "").split() if name != "-")
-    return StackSeen(found["StackName"], tags.get(FAMILY, ""), region, state, template, blueprint, why, (), after)
+    looked_at, drifted = (None, ()) if state is StackState.WORKING else drift.known(client, found)
+    family = tags.get(FAMILY, "")
+    return StackSeen(found["StackName"], family, region, state, template, blueprint, why, drifted, after, looked_at)
 
 
 def _state(status: str) -> StackState:
@@ -127,8 +146,10 @@ def _state(status: str) -> StackState:
     return StackState.STUCK if status in STUCK else StackState.FAILED
 
 
-def _instances(session: Session, cluster: str, region: str) -> tuple[tuple[InstanceSeen, ...], Mapping[str, int]]:
-    client, seen, said = session.client("ecs", region), [], {}
+def _instances(session: Session, cluster: str, region: str) -> tuple[tuple[InstanceSeen, ...], Mapping[str, _Service]]:
+    client: Any = session.client("ecs", region)
+    seen: list[InstanceSeen] = []
+    found: dict[str, _Service] = {}
     with explained(f"cluster {cluster}"):
         services = [arn for page in client.get_paginator("list_services").paginate(cluster=cluster)
                     for arn in page["serviceArns"]]  # fmt: skip
@@ -136,18 +157,41 @@ def _instances(session: Session, cluster: str, region: str) -> tuple[tuple[Insta
             for service in client.describe_services(cluster=cluster, services=some, include=["TAGS"])["services"]:
                 name = service["serviceName"]
                 tags = {tag["key"]: tag["value"] for tag in service.get("tags", ())}
-                if tags.get(levels.LEVEL, "").isdigit():
-                    said[name] = int(tags[levels.LEVEL])
+                level = tags.get(levels.LEVEL, "")
+                found[name] = _Service(int(level) if level.isdigit() else None, _deployed(service))
                 healths = _healths(session, region, service)
-                for number, task in enumerate(_tasks(client, cluster, name), 1):
-                    seen.append(_instance(client, name, number, task, healths))
-    return tuple(sorted(seen, key=lambda each: (each.service, each.ordinal))), said
+                tasks = _tasks(client, cluster, name)
+                its = [
+                    _instance(client, name, number, task, healths, session.kept) for number, task in enumerate(tasks, 1)
+                ]
+                seen += failing.counted(
+                    its,
+                    _fallen(client, cluster, name) if its else (),
+                    [task["taskDefinitionArn"] for task in tasks],
+                )
+    return tuple(sorted(seen, key=lambda each: (each.service, each.ordinal))), found
 
 
-def _tasks(client: Any, cluster: str, service: str) -> list[Mapping[str, Any]]:
-    """Those that should run, oldest first."""
-    arns = [arn for page in client.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
-            for arn in page["taskArns"]]  # fmt: skip
+def _deployed(service: Mapping[str, Any]) -> bool:
+    deployments = service.get("deployments", ())
+    return len(deployments) == 1 and deployments[0].get("rolloutState") == "COMPLETED"
+
+
+def _fallen(client: Any, cluster: str, service: str) -> list[tuple[str, Exit | None]]:
+    """Task definition and exit of the tasks that ended because something was wrong, oldest first."""
+    ended = _tasks(client, cluster, service, "STOPPED")
+    return [(task["taskDefinitionArn"], _exit(task, _own(task, service))) for task in ended if failing.fell(task)]
+
+
+def _own(task: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    """The container that is the service's, among those that ECS adds."""
+    return next((each for each in task.get("containers", ()) if each["name"] == service), {})
+
+
+def _tasks(client: Any, cluster: str, service: str, status: str = "RUNNING") -> list[Mapping[str, Any]]:
+    """Those that should run, or have ended; oldest first."""
+    pages = client.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service, desiredStatus=status)
+    arns = [arn for page in pages for arn in page["taskArns"]]
     found: list[Mapping[str, Any]] = []
     for some in _cut(arns, TASKS_A_CALL):
         found += client.describe_tasks(cluster=cluster, tasks=some)["tasks"]
@@ -167,25 +211,24 @@ def _healths(session: Session, region: str, service: Mapping[str, Any]) -> Mappi
     return found
 
 
-_revisions: dict[str, tuple[Digest, str]] = {}
-"""Task definitions never change: ARN to the image's digest and the image's name."""
-
-
-def _revision(client: Any, arn: str, service: str) -> tuple[Digest, str]:
-    if arn not in _revisions:
+def _revision(client: Any, arn: str, service: str, known: dict[str, Any]) -> tuple[Digest, str]:
+    """The image's digest and its name. known: by ARN: task definitions never change."""
+    if arn not in known:
         defined = client.describe_task_definition(taskDefinition=arn)["taskDefinition"]
         own = [each for each in defined["containerDefinitions"] if each["name"] == service]
         image = (own or defined["containerDefinitions"])[0]["image"]
         name, _, digest = image.partition("@")
-        _revisions[arn] = (Digest(digest), f"{name.rpartition('/')[2]}@{digest}" if digest else image)
-    return _revisions[arn]
+        known[arn] = (Digest(digest), f"{name.rpartition('/')[2]}@{digest}" if digest else image)
+    found: tuple[Digest, str] = known[arn]
+    return found
 
 
 def _instance(
-    client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None
-) -> InstanceSeen:
-    revision, image = _revision(client, task["taskDefinitionArn"], service)
-    own: Mapping[str, Any] = next((each for each in task.get("containers", ()) if each["name"] == service), {})
+    client: Any, service: str, number: int, task: Mapping[str, Any], healths: Mapping[str, tuple[str, str]] | None,
+    known: dict[str, Any],
+) -> InstanceSeen:  # fmt: skip
+    revision, image = _revision(client, task["taskDefinitionArn"], service, known)
+    own = _own(task, service)
     address = _address(task)
     health, answer = _health(task, own, healths, address)
     began = task.get("startedAt") or task["createdAt"]

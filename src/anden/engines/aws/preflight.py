@@ -7,10 +7,11 @@ from anden.engines.aws import contradictions
 from anden.engines.aws.caveats import EDGE_ZONES
 from anden.engines.aws.cost import WHOLE
 from anden.engines.aws.needs import needs
+from anden.engines.aws.render.entrance import NUMBERS, entrance
 from anden.engines.aws.render.template import Stack
 from anden.engines.aws.tables import Quota, Quotas
 from anden.model.blueprint import Blueprint
-from anden.model.ids import EngineName
+from anden.model.ids import EngineName, ServiceName
 from anden.model.preflight import AccountFacts, Basis, Need, PreflightReport, QuotaCheck, Verdict
 from anden.model.problem import Problem
 from anden.planning.addressing import edges, usable
@@ -36,7 +37,7 @@ def preflight(
         account=facts.account if facts else topology.account or "",
         read_at=facts.at if facts else None,
         checks=checks,
-        problems=(*_zones(blueprint, quotas, facts), *contradictions.found(stacks)),
+        problems=(*_zones(blueprint, quotas, facts), *_numbers(blueprint), *contradictions.found(stacks)),
         unread={**(facts.unread if facts else NOT_ASKED), **_unrendered(stacks)},
         defaults_of=quotas.date.isoformat(),
     )
@@ -90,6 +91,20 @@ def _subnets(blueprint: Blueprint) -> Mapping[str, int]:
         "data-addresses": least([zone.data for zone in zones]),
         "edge-addresses": least(edges(blueprint.layout.network)),
     }
+
+
+def _numbers(blueprint: Blueprint) -> Iterator[Problem]:
+    """A listener rule's priority is computed from the service's number, of which there are so many."""
+    numbers = {placement.service: placement.number for placement in blueprint.placements}
+    for name in entrance(blueprint.topology).doors:
+        number = numbers[ServiceName(name)]
+        if number > NUMBERS:
+            yield Problem(
+                f"services/{name}/route",
+                f"{name} is number {number} of the environment, and a routed service's is {NUMBERS} at most",
+                "an ALB orders its rules by 50,000 priorities, and each length of path has its share of them",
+                "Give the route to a service that was there earlier, or divide the environment.",
+            )
 
 
 def _zones(blueprint: Blueprint, quotas: Quotas, facts: AccountFacts | None) -> Iterator[Problem]:

@@ -1,41 +1,35 @@
 """Change sets: what applying a template would do, pinned until somebody executes it or it is thrown away."""
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from anden.engines.aws import failures
 from anden.engines.aws.errors import code, explained
 from anden.engines.aws.render.account import bucket_name
 from anden.engines.aws.session import Session
+from anden.model.approval import Effect
 from anden.model.ids import Digest, EnvironmentKey, short
-from anden.model.problem import Problem, Problems
+from anden.model.problem import Problems
 from anden.model.stack import StackWanted
 
 MOST_INLINE_BYTES = 51_200
 """Of a template in the request itself; larger ones go through S3 (CloudFormation user guide, "Quotas")."""
+MOST_BYTES = 1_048_576
+"""Of a template at all, through S3 (the same page)."""
 MOST_TAG = 256
 """Characters of a tag's value (CloudFormation API, "Tag")."""
 PREVIEW_LIMIT_S = 300.0
 """To make one change set: a drift-aware one reads every resource of the stack."""
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+NOT_FOUND = frozenset({"ChangeSetNotFound", "ChangeSetNotFoundException"})
 NOTHING = ("didn't contain changes", "no updates are to be performed")
 CLIENT, ENVIRONMENT, BLUEPRINT = "anden:client", "anden:environment", "anden:blueprint"
 FAMILY, TEMPLATE, AFTER = "anden:family", "anden:template", "anden:after"
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """One line of a change set. action: CloudFormation's (`Add`, `Modify`, `Remove`). replacement: `True`, `False`,
-    `Conditional` or empty. why: the properties and what changes them."""
-
-    action: str
-    resource: str
-    kind: str
-    replacement: str = ""
-    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +69,18 @@ def preview(
     }  # fmt: skip
     if drift_aware and not create:
         words["DeploymentMode"] = "REVERT_DRIFT"
+    elif retains(stack.template):
+        # What an earlier life of the stack has left under a name of its own is taken up again. Not together with the
+        # other: nothing says that AWS takes both, and in a stack that is there, what it retains is in it already.
+        words["ImportExistingResources"] = True
     with explained(where):
         try:
             client.delete_change_set(StackName=stack.name, ChangeSetName=name)
         except ClientError as error:
-            if code(error) not in ("ChangeSetNotFound", "ChangeSetNotFoundException", "ValidationError"):
+            if code(error) not in NOT_FOUND | {"ValidationError"}:
                 raise
         made = client.create_change_set(**words)
-        found = _made(client, made["Id"], where, poll_s, stop)
+        found = _made(client, made["Id"], stack.name, poll_s, stop)
     if found["Status"] == "CREATE_COMPLETE":
         return ChangeSet(made["Id"], made["StackId"], _effects(client, found))
     reason = str(found.get("StatusReason", "")).rstrip(".")
@@ -90,19 +88,23 @@ def preview(
         client.delete_change_set(ChangeSetName=made["Id"])
     if any(each in reason.lower() for each in NOTHING):
         return ChangeSet(made["Id"], made["StackId"], (), nothing=True)
-    fix = "Nothing was changed. Mend what it names, and run the same command again."
-    raise Problems(Problem(where, "CloudFormation refuses the change set", reason, fix))
+    raise Problems(failures.refused(stack.name, reason))
 
 
-def _made(client: Any, id: str, where: str, poll_s: float, stop: Callable[[], bool]) -> Mapping[str, Any]:
+def retains(template: str) -> bool:
+    """It has resources that stay when the stack goes; only those can be taken up again."""
+    made: Iterable[Mapping[str, Any]] = json.loads(template)["Resources"].values()
+    return any(str(each.get("DeletionPolicy", "")).startswith("Retain") for each in made)
+
+
+def _made(client: Any, id: str, stack: str, poll_s: float, stop: Callable[[], bool]) -> Mapping[str, Any]:
     deadline = time.monotonic() + PREVIEW_LIMIT_S
     while True:
         found: Mapping[str, Any] = client.describe_change_set(ChangeSetName=id)
         if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
             return found
         if stop() or time.monotonic() > deadline:
-            what = f"the change set was not ready after {PREVIEW_LIMIT_S:.0f} s"
-            raise Problems(Problem(where, what, "nothing was changed", "Run the same command again."))
+            raise Problems(failures.unready(stack, PREVIEW_LIMIT_S))
         time.sleep(poll_s)
 
 
@@ -131,6 +133,8 @@ def _effect(change: Mapping[str, Any]) -> Effect:
 def _body(session: Session, key: EnvironmentKey, stack: StackWanted) -> Mapping[str, str]:
     """The template in the request, or where S3 has it. Raises Problems: it is too large, and there is no bucket."""
     body = stack.template.encode()
+    if len(body) > MOST_BYTES:
+        raise Problems(failures.too_large(stack.name, len(body), MOST_BYTES))
     if len(body) <= MOST_INLINE_BYTES:
         return {"TemplateBody": stack.template}
     bucket = bucket_name(key.client, session.account())
@@ -142,10 +146,6 @@ def _body(session: Session, key: EnvironmentKey, stack: StackWanted) -> Mapping[
     except Problems as found:
         said = found.__cause__
         if isinstance(said, ClientError) and code(said) == "NoSuchBucket":
-            what = f"its template has {len(body)} bytes, and there is no bucket {bucket} to hand it over in"
-            why = f"CloudFormation takes {MOST_INLINE_BYTES} bytes in a request"
-            raise Problems(
-                Problem(f"stack {stack.name}", what, why, "Set the account up first (docs/aws.md).")
-            ) from said
+            raise Problems(failures.no_bucket(stack.name, len(body), MOST_INLINE_BYTES, bucket)) from said
         raise
     return {"TemplateURL": f"{client.meta.endpoint_url}/{bucket}/{name}"}

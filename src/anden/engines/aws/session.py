@@ -10,8 +10,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from anden.engines.aws import failures
 from anden.engines.aws.errors import explained
-from anden.model.problem import Problem, Problems
+from anden.model.problem import Problems
 
 CONNECT_S, READ_S = 5, 30
 TRIES = 8
@@ -26,13 +27,16 @@ ROLE_S = 3600
 
 
 class Session:
-    """Credentials of one process, and clients by service and region; usable from several threads."""
+    """Credentials of one process, and clients by service and region; usable from several threads. tries: of a call."""
 
-    def __init__(self) -> None:
+    def __init__(self, tries: int = TRIES) -> None:
+        self._tries = tries
         self._lock = threading.Lock()
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._account = ""
+        self.kept: dict[str, Any] = {}
+        """What was read of things that never change, by ARN."""
 
     @property
     def region(self) -> str | None:
@@ -48,7 +52,7 @@ class Session:
             if made is None:
                 words = Config(
                     connect_timeout=CONNECT_S, read_timeout=READ_S, max_pool_connections=MOST_CONNECTIONS,
-                    retries={"mode": "standard", "total_max_attempts": TRIES},
+                    retries={"mode": "standard", "total_max_attempts": self._tries},
                 )  # fmt: skip
                 with explained("AWS"):
                     made = self._opened().client(service, region_name=region, config=words)
@@ -82,9 +86,7 @@ class Session:
     def require(self, account: str | None) -> None:
         """Raises Problems unless the credentials are of that account. None: the manifest names none, so any will do."""
         if account is not None and self.account() != account:
-            what = f"the credentials are of account {self.account()}"
-            fix = f"Use credentials of {account}, or correct `account` in the manifest."
-            raise Problems(Problem(f"account {account}", what, "the blueprint names its account", fix))
+            raise Problems(failures.other_account(account, self.account()))
 
     def _opened(self) -> Any:
         if self._session is None:

@@ -12,6 +12,7 @@ from anden.engines.local.images import LocalImages
 from anden.engines.local.render import container, haproxy, nftables, resolver
 from anden.engines.local.render.container import Surroundings
 from anden.model import codec
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
@@ -21,7 +22,7 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
@@ -61,6 +62,19 @@ class LocalEngine:
     ) -> tuple[StackWanted, ...]:
         """None: this engine places instances itself."""
         return ()
+
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """Nothing: there are no stacks."""
+        return ()
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """Nothing: there are no stacks."""
+
+    def know(self, topology: Topology) -> None:
+        """Nothing: a cell says itself what it is."""
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """Nothing: in a cell nothing can be changed by hand."""
 
     def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
         """Nothing: a twin is limited by its machine, and nobody pays for it."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from anden.model.approval import SavedPlan
 from anden.model.drill import DrillKind
 from anden.model.fault import Outage
 from anden.model.ids import EngineName
@@ -30,13 +31,15 @@ class At:
 class Up:
     """deployed: what becomes of images deployed beside the manifest.
     gateway: `HOST:PORT`; None: the one that was kept, or the default.
-    manners: `twin` or `aws`; None: those that were kept, or the twin's."""
+    manners: `twin` or `aws`; None: those that were kept, or the twin's.
+    plan: what was saved of a plan: exactly that is done, or nothing."""
 
     at: At
     gateway: str | None = None
     deployed: Literal["ask", "keep", "revert"] = "ask"
     adopt: bool = False
     manners: Literal["twin", "aws"] | None = None
+    plan: SavedPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,24 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """prepare: for approval: what can be prepared is, and is in the answer's `saved`."""
+
+    at: At
+    prepare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """drift: find out first what was changed by hand, which may take minutes."""
+
+    at: At
+    drift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, down, plan, status, prove-egress, verify."""
+    """Nothing but where: rollback, down, prove-egress, verify."""
 
     at: At
 

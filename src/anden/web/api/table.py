@@ -72,7 +72,7 @@ def _version(desk: Desk, body: None, who: str) -> Version:
 
 def _up(desk: Desk, body: asks.Up, who: str) -> Any:
     at, who = _asked(desk, body.at), named(who)
-    return desk.control.up(at, who, body.gateway, body.deployed, body.adopt, body.manners)
+    return desk.control.up(at, who, body.gateway, body.deployed, body.adopt, body.manners, body.plan)
 
 
 def _deploy(desk: Desk, body: asks.Deploy, who: str) -> Any:
@@ -95,12 +95,12 @@ def _down(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.down(_asked(desk, body.at), named(who))
 
 
-def _plan(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.plan(_asked(desk, body.at))
+def _plan(desk: Desk, body: asks.Plan, who: str) -> Any:
+    return desk.control.plan(_asked(desk, body.at), body.prepare)
 
 
-def _status(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.status(_asked(desk, body.at))
+def _status(desk: Desk, body: asks.Status, who: str) -> Any:
+    return desk.control.status(_asked(desk, body.at), body.drift)
 
 
 def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
@@ -153,8 +153,8 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/rollback", asks.Just, _rollback, "Back to the previous blueprint: events", streams=True),
     Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
     Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
-    Endpoint("POST", "/v1/plan", asks.Just, _plan, "What `up` would do: a PlanReport"),
-    Endpoint("POST", "/v1/status", asks.Just, _status, "What runs: a StatusReport"),
+    Endpoint("POST", "/v1/plan", asks.Plan, _plan, "What `up` would do: a PlanReport"),
+    Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),

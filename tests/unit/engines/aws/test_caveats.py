@@ -54,6 +54,9 @@ def test_what_is_true_of_every_environment() -> None:
         ("web tcp", "by connection", (service(protocol=Protocol.TCP),), {}),
         ("stop", "web: killed after 120 s", (service(stop_s=300.0),), {}),
         ("mail", "DNS Firewall", (service(),), {"destinations": (MAIL,), "egress": Egress.ONE}),
+        ("mail", "an address written in it reaches any host", (service(),),
+         {"destinations": (MAIL,), "egress": Egress.ONE}),
+        ("slash", "/accounts/ is asked for as /accounts", (service(route=Route("/")),), {}),
         ("mail", "egress is none", (service(),), {"destinations": (MAIL,)}),
         (
             "link core", "after the first apply", (service(),),

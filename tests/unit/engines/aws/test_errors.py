@@ -14,7 +14,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from anden.engines.aws import execute
+from anden.engines.aws import failures
 from anden.engines.aws.errors import code, explained, problem
 from anden.engines.aws.happenings import Cause
 from anden.model.problem import Problems
@@ -39,10 +39,25 @@ RAISED: tuple[Exception, ...] = (
 )  # fmt: skip
 
 
+STACK = "anden-banco-dev-edge"
+KEPT = Cause("Balancer", "AWS::ElasticLoadBalancingV2::LoadBalancer",
+             "Load balancer 'web' cannot be deleted because deletion protection is enabled")  # fmt: skip
+STACKS = (
+    failures.half_deleted(STACK, KEPT), failures.undeletable(STACK, "DELETE_FAILED", KEPT, ["Balancer"]),
+    failures.undeletable(STACK, "DELETE_FAILED", Cause("Vpc", "AWS::EC2::VPC", "it has dependencies"), []),
+    failures.undeletable(STACK, "DELETE_FAILED", Cause(), []), failures.unready(STACK, 300),
+    failures.unended(STACK, 10_800, "UPDATE_IN_PROGRESS"), failures.refused(STACK, "Circular dependency: [A, B]"),
+    failures.stale(STACK, "ChangeSet [approved] does not exist"), failures.moved(STACK, "UPDATE_COMPLETE"),
+    failures.too_large(STACK, 1_100_000, 1_048_576), failures.no_bucket(STACK, 60_000, 51_200, "anden-banco-1"),
+    failures.other_account("111122223333", "444455556666"), failures.CUT_OFF,
+)  # fmt: skip
+
+
 def test_the_wording_is_as_kept() -> None:
     said = [str(problem("stack anden-banco-dev-network", each)) for each in RAISED]
     for ended in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"):
-        said.append(str(execute.failed("stack anden-banco-dev-network", "anden-banco-dev-network", ended, CAUSE)))
+        said.append(str(failures.failed("anden-banco-dev-network", ended, CAUSE)))
+    said += [str(each) for each in STACKS]
     text = "\n".join(said) + "\n"
     if os.environ.get("ANDEN_GOLDEN") == "write":
         FILE.write_text(text)

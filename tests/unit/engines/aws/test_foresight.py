@@ -12,7 +12,7 @@ from anden.model.foresight import Foresight
 from anden.model.mark import Mark
 from anden.model.override import Operation, Override
 from anden.model.preflight import AccountFacts
-from anden.model.topology import Link
+from anden.model.topology import Link, Route
 
 TODAY = date(2025, 7, 1)
 LARGE = blueprint(service("web", "2..8", cpu=1000, memory=2048))
@@ -73,3 +73,10 @@ def test_without_a_region_or_prices_nothing_is_made_up() -> None:
     assert seen(blueprint(service(), region="xx-nowhere-1")).cost is None
     was = blueprint(service(), region=None)
     assert seen(LARGE, was).cost is None
+
+
+def test_more_routes_than_a_stack_holds_are_said() -> None:
+    many = blueprint(*(service(f"s{number}", route=Route(f"/s{number}")) for number in range(130)))
+    found = {each.where: each for each in seen(many).problems}
+    assert "Have fewer routes" in found["quota resources of a stack (edge)"].fix
+    assert "quota resources of a stack (edge)" not in {each.where for each in seen(LARGE).problems}

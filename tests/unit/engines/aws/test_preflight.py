@@ -1,11 +1,14 @@
 """Needs against quotas: verdicts, where the number comes from, and what no quota can mend."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.engines.aws.made import blueprint, service, stack
 
 from anden.engines.aws import tables
 from anden.engines.aws.preflight import check, preflight
 from anden.model.preflight import AccountFacts, Basis, Need, QuotaCheck, Verdict
+from anden.model.topology import Route
 
 TABLE = tables.quotas()
 FACTS = AccountFacts("111122223333", "us-east-1", 1_000.0)
@@ -94,3 +97,15 @@ def test_every_quota_has_a_page_and_codes_look_like_codes() -> None:
         assert bool(quota.service) == bool(quota.code), key
         assert not quota.code or (len(quota.code) == 10 and quota.code.startswith("L-")), key
         assert quota.default > 0 or key.endswith("-addresses"), key
+
+
+def test_a_route_of_a_number_that_no_priority_is_left_for() -> None:
+    def found(number: int, **fields: object) -> list[str]:
+        made = blueprint(service("web", **fields))  # type: ignore[arg-type]
+        late = replace(made, placements=(replace(made.placements[0], number=number),))
+        return [each.what for each in preflight(late, [], TABLE, None).problems]
+
+    route = Route("/")
+    assert found(380, route=route) == found(381) == []
+    [what] = found(381, route=route)
+    assert what == "web is number 381 of the environment, and a routed service's is 380 at most"

@@ -68,6 +68,9 @@ PUSH = (
 )  # fmt: skip
 TOUCH = ("ecs:StopTask", "ecs:UpdateService")
 INSIDE = ("ecs:ExecuteCommand",)
+WALL_LOG = "aws-waf-logs-"
+"""How WAF wants its log groups' names to begin (WAF developer guide, "Sending web ACL traffic logs to a CloudWatch Logs
+log group")."""
 READ_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 
 
@@ -174,7 +177,9 @@ VIA_S3: Condition = {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com"}}
 
 
 def _logs(account: Account) -> Json:
-    return anywhere("logs", f"log-group:/anden/{account.client}/*")
+    """The client's log groups; the web firewall's have the name that WAF asks for."""
+    names = (f"/anden/{account.client}/*", f"{WALL_LOG}{account.client}-*")
+    return [anywhere("logs", f"log-group:{name}") for name in names]
 
 
 def _not_productive(account: Account) -> Condition:

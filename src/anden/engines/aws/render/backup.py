@@ -27,6 +27,7 @@ LEAST_DAYS = 7
 """The lock: no recovery point ends before (AWS Backup developer guide, "AWS Backup Vault Lock")."""
 COOLING_DAYS = 30
 """In production: from the lock's making to the day from which nobody can take it off any more, AWS included."""
+PLAN = "AWS::Backup::BackupPlan"
 SUPPORTED = frozenset(
     {
         "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::EFS::FileSystem", "AWS::RDS::DBInstance",
@@ -81,7 +82,7 @@ def part(blueprint: Blueprint) -> Part:
                 PermissionsBoundary=BOUNDARY, ManagedPolicyArns=[managed(each) for each in ROLES],
             ),
             "Plan": resource(
-                "AWS::Backup::BackupPlan", BackupPlan={"BackupPlanName": place(topology), "BackupPlanRule": [rule]}
+                PLAN, BackupPlan={"BackupPlanName": place(topology), "BackupPlanRule": [rule]}
             ),
             "Selection": resource(
                 "AWS::Backup::BackupSelection", BackupPlanId=ref("Plan"),
@@ -116,6 +117,11 @@ def _vault(topology: Topology, notifications: Json = None) -> Resource:
     )  # fmt: skip
 
 
+def concerns(stack: Stack) -> bool:
+    """Whether it has a backup plan in it, or something that one could select."""
+    return any(made["Type"] in SUPPORTED or made["Type"] == PLAN for made in stack.template["Resources"].values())
+
+
 def unselected(stacks: Sequence[Stack]) -> tuple[Problem, ...]:
     """A problem for each plan none of whose selections takes anything that the stacks make."""
     return tuple(_unselected(stacks))
@@ -131,7 +137,7 @@ def _unselected(stacks: Sequence[Stack]) -> Iterator[Problem]:
     for stack in stacks:
         resources = stack.template["Resources"]
         for name, made in resources.items():
-            if made["Type"] != "AWS::Backup::BackupPlan":
+            if made["Type"] != PLAN:
                 continue
             selections = [
                 each["Properties"]["BackupSelection"]

@@ -1,6 +1,7 @@
 """What the gateway lets through to services: decided once, for the REST API, the balancer's rules and the caveats.
 
 A door that cannot be watched stays shut: where a route asks for a token and the balancer has no TLS, it answers 503.
+So does one to a service that speaks no HTTP, as on the twin: its path is not left to a shorter route of another's.
 Where no rule could be written at all there is no door, and `Entrance.none` says why.
 """
 
@@ -80,7 +81,9 @@ def _door(topology: Topology, service: Service) -> Door:
     auth, host = service.route.auth, service.route.host or topology.domain
     issuer = next((each for each in topology.auth if each.name == auth), None)
     closed = ""
-    if auth is not None and topology.domain is None:
+    if service.port is None or service.protocol is Protocol.TCP:
+        closed = "closed: a route is HTTP, and API Gateway and the ALB pass no bare TCP"
+    elif auth is not None and topology.domain is None:
         closed = f"closed: tokens of {auth} are checked on TLS only, and the environment has no domain"
     elif auth is not None and issuer is None:
         closed = f"closed: nobody knows the issuer {auth}"
@@ -93,9 +96,7 @@ def _why_none(topology: Topology, service: Service, own: Collection[str]) -> str
     assert route is not None  # noqa: S101 - asked by the caller
     path = route.path.rstrip("/")
     found = None
-    if service.port is None or service.protocol is Protocol.TCP:
-        found = "a route is HTTP: API Gateway and the ALB pass no bare TCP"
-    elif not _PLAIN.fullmatch(path):
+    if not _PLAIN.fullmatch(path):
         found = f"{route.path} cannot be said there: a REST API's paths have letters, digits and . _ : - only"
     elif len(path) > LONGEST_PATH:
         found = f"its path has {len(path)} characters: an ALB's rule takes {LONGEST_PATH} beside the stage's name"

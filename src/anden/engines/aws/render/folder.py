@@ -5,11 +5,15 @@ A file is named after its family (`network.json`, `service-accounts.json`) and n
 a service more renames nothing.
 """
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic_core import to_json
 
 from anden.engines.aws.render.template import Json, Stack, Template
 from anden.model.blueprint import Blueprint
+from anden.model.ids import Digest
 
 ORDER, README = "order.json", "README.md"
 INLINE_BYTES = 51_200
@@ -21,18 +25,47 @@ INLINE_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::RolePolicy")
 """Their PolicyName names no resource of the account's."""
 
 
-def files(blueprint: Blueprint, stacks: Sequence[Stack]) -> dict[str, str]:
-    """File name to text, in the order of `stacks`, with `order.json` and `README.md` at the end."""
-    found = {file_name(stack): stack.text for stack in stacks}
-    large = {stack.family for stack in stacks if len(found[file_name(stack)].encode()) > INLINE_BYTES}
-    found[ORDER] = json.dumps(_order(blueprint, stacks, large), indent=1, ensure_ascii=False) + "\n"
-    found[README] = _readme(blueprint, stacks)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the order says of one stack, when its template is a file already."""
+
+    file: str
+    name: str
+    family: str
+    region: str
+    after: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    lasting: bool
+    resources: int
+    large: bool
+
+
+Ordered = TypeVar("Ordered", Stack, Entry)
+
+
+def files(blueprint: Blueprint, stacks: Iterable[Stack]) -> dict[str, str]:
+    """File name to text, in the order of `stacks`, with `order.json` and `README.md` at the end. Each stack is let go
+    when its text is there: of hundreds, the texts are the smaller part."""
+    found: dict[str, str] = {}
+    entries: list[Entry] = []
+    for stack in stacks:
+        text = stack.text
+        entry = _entry(stack, len(text.encode()))
+        found[entry.file] = text
+        entries.append(entry)
+    digest = blueprint.digest
+    found[ORDER] = to_json(_order(blueprint, digest, entries), indent=1).decode() + "\n"
+    found[README] = _readme(blueprint, digest, entries)
     return found
 
 
-def file_name(stack: Stack) -> str:
-    """`network.json`."""
-    return f"{stack.family}.json"
+def _entry(stack: Stack, size: int) -> Entry:
+    """size: of the text, in bytes."""
+    return Entry(
+        file=f"{stack.family}.json", name=stack.name, family=stack.family, region=stack.region, after=stack.after,
+        capabilities=capabilities(stack.template), lasting=stack.lasting, resources=len(stack.template["Resources"]),
+        large=size > INLINE_BYTES,
+    )  # fmt: skip
 
 
 def capabilities(template: Template) -> tuple[str, ...]:
@@ -46,7 +79,7 @@ def capabilities(template: Template) -> tuple[str, ...]:
     return (NAMED_IAM if named else IAM,)
 
 
-def waves(stacks: Sequence[Stack]) -> tuple[tuple[Stack, ...], ...]:
+def waves(stacks: Sequence[Ordered]) -> tuple[tuple[Ordered, ...], ...]:
     """The stacks in groups: those of a group need only what is in groups before it, and may be made at once."""
     known = {stack.family for stack in stacks}
     wave: dict[str, int] = {}
@@ -59,35 +92,33 @@ def waves(stacks: Sequence[Stack]) -> tuple[tuple[Stack, ...], ...]:
 
 
 def stack_tags(blueprint: Blueprint) -> dict[str, str]:
-    """The tags that every stack of an environment has."""
-    topology = blueprint.topology
-    return {
-        "anden:client": topology.client, "anden:environment": topology.environment,
-        "anden:blueprint": blueprint.digest,
-    }  # fmt: skip
+    """The tags that every stack of an environment has. None of them changes with the blueprint: CloudFormation hands a
+    stack's tags on to all that is in it, and would change everything for a change of one service
+    (docs/decisions/0018-stacks.md). Which blueprint a folder is of, `order.json` and `README.md` say."""
+    return {"anden:client": blueprint.topology.client, "anden:environment": blueprint.topology.environment}
 
 
-def _order(blueprint: Blueprint, stacks: Sequence[Stack], large: Collection[str]) -> dict[str, Json]:
+def _order(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> dict[str, Json]:
     topology = blueprint.topology
     return {
         "client": topology.client,
         "environment": topology.environment,
         "account": topology.account,
-        "blueprint": blueprint.digest,
+        "blueprint": digest,
         "tags": stack_tags(blueprint),
         "stacks": [
             {
-                "file": file_name(stack),
-                "stack": stack.name,
-                "region": stack.region,
+                "file": entry.file,
+                "stack": entry.name,
+                "region": entry.region,
                 "wave": number,
-                "after": list(stack.after),
-                "capabilities": list(capabilities(stack.template)),
-                "termination_protection": stack.lasting,
-                "by_s3": stack.family in large,
+                "after": list(entry.after),
+                "capabilities": list(entry.capabilities),
+                "termination_protection": entry.lasting,
+                "by_s3": entry.large,
             }
-            for number, wave in enumerate(waves(stacks), start=1)
-            for stack in wave
+            for number, wave in enumerate(waves(entries), start=1)
+            for entry in wave
         ],
         "images": {
             service: {"name": image.name, "repository": _repository(blueprint, service), "digest": image.digest}
@@ -101,13 +132,13 @@ def _repository(blueprint: Blueprint, service: str) -> str:
     return f"{topology.client}/{topology.environment}/{service}"
 
 
-def _readme(blueprint: Blueprint, stacks: Sequence[Stack]) -> str:
+def _readme(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> str:
     topology = blueprint.topology
     where = f" in account {topology.account}" if topology.account else ""
     lines = [
         f"# {topology.client}/{topology.environment} on AWS",
         "",
-        f"CloudFormation of blueprint {blueprint.digest},",
+        f"CloudFormation of blueprint {digest},",
         f"written by `anden render --on aws`. Deploy it{where} with a pipeline of your own, or let `anden up --on aws`",
         "do it. What is changed here by hand is lost at the next `anden render`; change the manifest.",
         "",
@@ -115,22 +146,21 @@ def _readme(blueprint: Blueprint, stacks: Sequence[Stack]) -> str:
         "done. They go in the opposite order. `order.json` says the same to machines.",
         "",
     ]
-    for number, wave in enumerate(waves(stacks), start=1):
+    for number, wave in enumerate(waves(entries), start=1):
         lines.append(f"## Step {number}")
         lines.append("")
-        for stack in wave:
-            kept = ", with termination protection" if stack.lasting else ""
-            resources = len(stack.template["Resources"])
-            lines.append(f"- `{file_name(stack)}`: `{stack.name}`, {stack.region}, {resources} resources{kept}")
+        for entry in wave:
+            kept = ", with termination protection" if entry.lasting else ""
+            lines.append(f"- `{entry.file}`: `{entry.name}`, {entry.region}, {entry.resources} resources{kept}")
         lines.append("")
-    tags = " ".join(f"{name}={value}" for name, value in stack_tags(blueprint).items())
+    named = " ".join(f"{name}={value}" for name, value in stack_tags(blueprint).items())
     lines += [
         "## One stack",
         "",
         "```",
         "aws cloudformation deploy --region REGION --stack-name STACK --template-file FILE \\",
         "  --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \\",
-        f"  --tags {tags}",
+        f"  --tags {named}",
         "```",
         "",
         "Values travel between stacks by SSM parameters (`AWS::SSM::Parameter`), which each template names in its",

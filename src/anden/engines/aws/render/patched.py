@@ -11,7 +11,7 @@ a copy, and what is guarded is compared before and after.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -80,29 +80,35 @@ RULES: Mapping[str, _Rule] = {
 
 
 def overridden(stacks: Sequence[Stack], overrides: Sequence[Override], marks: Marks = NO_MARKS) -> tuple[Stack, ...]:
-    """The stacks with the overrides in them. marks: where the operations were written.
+    """The stacks with the overrides in them, all at once. See `overriding`."""
+    return tuple(overriding(stacks, overrides, marks))
 
-    Raises Problems with all of them: no such stack, a path that is not there, or what may not be overridden.
+
+def overriding(stacks: Iterable[Stack], overrides: Sequence[Override], marks: Marks = NO_MARKS) -> Iterator[Stack]:
+    """The stacks with the overrides in them, one by one. marks: where the operations were written.
+
+    Raises Problems after the last one, with all of them: no such stack, a path that is not there, or what may not be
+    overridden.
     """
-    if not overrides:
-        return tuple(stacks)
-    families = {stack.family: stack for stack in stacks}
-    problems: list[Problem] = []
-    changed: dict[str, Stack] = {}
+    problems: dict[str, list[Problem]] = {override.stack: [] for override in overrides}
+    families: list[str] = []
+    for stack in stacks:
+        families.append(stack.family)
+        for override in overrides:
+            if override.stack == stack.family:
+                template = _plain(stack.template)
+                for index, operation in enumerate(override.operations):
+                    where = f"override {override.stack} {operation.path}{at(marks, mark_of(override.stack, index))}"
+                    template, problem = _applied(template, operation, where)
+                    problems[override.stack] += [problem] if problem is not None else []
+                stack = replace(stack, template=template)  # noqa: PLW2901 - the same stack, overridden
+        yield stack
     for override in overrides:
-        if override.stack in families:
-            template = _plain(families[override.stack].template)
-            for index, operation in enumerate(override.operations):
-                where = f"override {override.stack} {operation.path}{at(marks, mark_of(override.stack, index))}"
-                done, problem = _applied(template, operation, where)
-                template = done
-                problems += [problem] if problem is not None else []
-            changed[override.stack] = replace(families[override.stack], template=template)
-        else:
-            problems += _no_stack(override, families, marks)
-    if problems:
-        raise Problems(problems)
-    return tuple(changed.get(stack.family, stack) for stack in stacks)
+        if override.stack not in families:
+            problems[override.stack] += _no_stack(override, families, marks)
+    found = [problem for each in problems.values() for problem in each]
+    if found:
+        raise Problems(found)
 
 
 def _plain(template: Any) -> Any:
@@ -110,7 +116,7 @@ def _plain(template: Any) -> Any:
     return json.loads(json.dumps(template))
 
 
-def _no_stack(override: Override, families: Mapping[str, Stack], marks: Marks) -> Iterator[Problem]:
+def _no_stack(override: Override, families: Sequence[str], marks: Marks) -> Iterator[Problem]:
     close = get_close_matches(override.stack, families, n=1)
     where = f"override {override.stack}{at(marks, mark_of(override.stack, 0))}"
     fix = f"Did you mean {close[0]}?" if close else "Choose one of these."

@@ -9,23 +9,31 @@ What is left out cannot talk. A name as a destination is open to every address o
 names resolve at all is the DNS firewall's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from anden.engines.aws.render.naming import (
     BALANCER_GROUP,
     ENDPOINTS_GROUP,
     GATEWAY_GROUP,
+    fitting,
     group,
 )
 from anden.engines.aws.render.template import Json, Part, Resource, apart, resource
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.topology import Egress
+from anden.planning import firewall
 
 CALLERS_A_STACK = 40
 """Callers whose rules are in one stack: of 500 resources, twelve for each (CloudFormation user guide, "Quotas")."""
 HTTPS, HTTP = 443, 80
 ANYWHERE = "0.0.0.0/0"
+MOST_DESCRIPTION = 255
+"""Characters of a rule's description (EC2 API, "IpRange")."""
+
+_Way = tuple[str, str, int]
+"""Caller, network and port."""
 
 
 def shards(configuration: Configuration) -> tuple[int, ...]:
@@ -43,22 +51,24 @@ def entrance_port(blueprint: Blueprint) -> int:
     return HTTPS if blueprint.topology.domain else HTTP
 
 
-def part(blueprint: Blueprint, configuration: Configuration, which: int) -> Part:
-    """The rules of one shard; the first has the entrance's as well."""
-    resources: dict[str, Resource] = {}
-    for name, made in _rules(blueprint, configuration, which):
-        resources[name] = made
-    return Part(resources)
+def part(blueprint: Blueprint, configuration: Configuration, which: int, keeping: Blueprint | None = None) -> Part:
+    """The rules of one shard; the first has the entrance's as well. keeping: the blueprint that a change replaces; what
+    its instances may do stays as well, as in `configuration`."""
+    both = [blueprint] if keeping is None else [blueprint, keeping]
+    return Part(dict(_rules(both, configuration, which)))
 
 
-def _rules(blueprint: Blueprint, configuration: Configuration, which: int) -> Iterator[tuple[str, Resource]]:
+def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) -> Iterator[tuple[str, Resource]]:
     numbers: dict[str, int] = {backend.service: backend.number for backend in configuration.backends}
     here = {name for name, number in numbers.items() if shard(number) == which}
     if which == 1:
-        entrance = entrance_port(blueprint)
-        yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, entrance)
+        for entrance in sorted({entrance_port(each) for each in both}):
+            yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, entrance)
     ports = {backend.service: (backend.port, *backend.also) for backend in configuration.backends}
-    for service in sorted({route.service for route in configuration.routes if route.service in here}):
+    # Not the configuration's routes: a path that moves is not there until its new owner is healthy, and the balancer,
+    # which must ask that, cannot without a rule.
+    routed = {one.name for each in both for one in each.topology.services if one.route is not None}
+    for service in sorted(routed & here):
         for port in ports[service]:
             if port is not None:
                 its = group(service, numbers[service])
@@ -69,17 +79,28 @@ def _rules(blueprint: Blueprint, configuration: Configuration, which: int) -> It
         if allow.caller in here:
             source, target = group(allow.caller, numbers[allow.caller]), group(allow.callee, numbers[allow.callee])
             yield from _pair(allow.caller, source, allow.callee, target, allow.port)
-    for out in configuration.allows_out:
-        if out.caller in here:
-            yield _leaves(out.caller, numbers[out.caller], out.destination, str(out.network), out.port)
-    for who, destination, network, out_port in _others(blueprint):
-        if who in here:
-            yield _leaves(who, numbers[who], destination, network, out_port)
+    for (caller, network, port), destinations in _leaving(both, configuration).items():
+        if caller in here:
+            yield _leaves(caller, numbers[caller], sorted(destinations), network, port)
 
 
-def _others(blueprint: Blueprint) -> Iterator[tuple[str, str, str, int]]:
-    """Callers of what the configuration's rules leave to the engine: caller, destination, network, port. Destinations
-    behind a link, by their address; destinations by host name, which security groups cannot match."""
+def _leaving(both: Sequence[Blueprint], configuration: Configuration) -> dict[_Way, set[str]]:
+    """Every way out, and the names of the destinations that lie there."""
+    leaving: dict[_Way, set[str]] = {}
+    # The configuration knows the target's caveats only: a target without egress would close what instances of the other
+    # one still use. Of destinations, that is all that the engine's caveats withhold, and `allows_out` looks itself.
+    kept = [firewall.allows_out(each.topology, (), configuration.layout.network) for each in both[1:]]
+    for out in chain(configuration.allows_out, *kept):
+        leaving.setdefault((out.caller, str(out.network), out.port), set()).add(out.destination)
+    for each in both:
+        for way, destination in _others(each):
+            leaving.setdefault(way, set()).add(destination)
+    return leaving
+
+
+def _others(blueprint: Blueprint) -> Iterator[tuple[_Way, str]]:
+    """What the configuration's rules leave to the engine, and the destination's name. Destinations behind a link, by
+    their address; destinations by host name, which security groups cannot match."""
     topology = blueprint.topology
     for service in topology.services:
         for name in dict.fromkeys(service.reaches):
@@ -87,9 +108,9 @@ def _others(blueprint: Blueprint) -> Iterator[tuple[str, str, str, int]]:
             if found is None:
                 continue
             if found.link is not None and found.network is not None:
-                yield service.name, found.name, str(found.network), found.port
+                yield (service.name, str(found.network), found.port), found.name
             elif found.link is None and found.host is not None and topology.egress is not Egress.NONE:
-                yield service.name, found.name, ANYWHERE, found.port
+                yield (service.name, ANYWHERE, found.port), found.name
 
 
 def _pair(caller: str, source: Json, callee: str, target: Json, port: int) -> Iterator[tuple[str, Resource]]:
@@ -106,9 +127,10 @@ def _pair(caller: str, source: Json, callee: str, target: Json, port: int) -> It
     )  # fmt: skip
 
 
-def _leaves(caller: str, number: int, destination: str, network: str, port: int) -> tuple[str, Resource]:
-    name = apart(caller, "to", destination, network.replace(".", "-"), str(port))
-    return name, resource(
+def _leaves(caller: str, number: int, destinations: Sequence[str], network: str, port: int) -> tuple[str, Resource]:
+    """One rule for a network and port, however many destinations lie there: a group takes no rule twice, and one that
+    is named by where it leads stays when a destination gets another name."""
+    return apart(caller, "to", network.replace(".", "-"), str(port)), resource(
         "AWS::EC2::SecurityGroupEgress", GroupId=group(caller, number), CidrIp=network, IpProtocol="tcp",
-        FromPort=port, ToPort=port, Description=f"to {destination}",
+        FromPort=port, ToPort=port, Description=fitting(f"to {', '.join(destinations)}", MOST_DESCRIPTION),
     )  # fmt: skip

@@ -9,7 +9,7 @@ edge               REST API, WAF, VPC link, internal balancer, ECS cluster, name
 service-NAME       one for each service, so that one failure takes nobody along
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from anden.engines.aws.render import (
@@ -31,7 +31,7 @@ from anden.engines.aws.render import (
 )
 from anden.engines.aws.render.entrance import Entrance, entrance
 from anden.engines.aws.render.mesh import mesh
-from anden.engines.aws.render.patched import overridden
+from anden.engines.aws.render.patched import overriding
 from anden.engines.aws.render.template import Part, Stack, assemble
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
@@ -53,16 +53,34 @@ def environment(
     blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None,
     generations: Mapping[str, int] = NO_GENERATIONS, marks: Marks = NO_MARKS,
 ) -> tuple[Stack, ...]:  # fmt: skip
-    """Every stack of the environment, each after those that it uses. keeping: the blueprint that a change replaces:
-    the firewall is then the union that suits both, as on the twin (planning.configuration). generations: how often
-    each service was restarted. marks: where overrides were written. Raises Problems: a backup plan that would select
+    """Every stack of the environment, all at once. See `stream`."""
+    return tuple(stream(blueprint, caveats, keeping, generations, marks))
+
+
+def stream(
+    blueprint: Blueprint, caveats: Sequence[Caveat], keeping: Blueprint | None = None,
+    generations: Mapping[str, int] = NO_GENERATIONS, marks: Marks = NO_MARKS,
+) -> Iterator[Stack]:  # fmt: skip
+    """Every stack of the environment, each after those that it uses, made when it is asked for: whoever wants their
+    texts only need not have all of them in memory. keeping: the blueprint that a change replaces: the firewall is then
+    the union that suits both, as on the twin (planning.configuration). generations: how often each service was
+    restarted. marks: where overrides were written. Raises Problems after the last one: a backup plan that would select
     nothing, an override that cannot be done or may not be."""
     configuration = configure(blueprint, keeping, caveats)
-    stacks = tuple(_environment(blueprint, configuration, keeping, generations))
-    problems = backup.unselected(stacks)
+    stacks = _backed_up(_environment(blueprint, configuration, keeping, generations))
+    return overriding(stacks, blueprint.overrides, marks)
+
+
+def _backed_up(stacks: Iterable[Stack]) -> Iterator[Stack]:
+    """The same stacks; raises Problems after the last one when a backup plan among them would select nothing."""
+    concerned = []
+    for stack in stacks:
+        if backup.concerns(stack):
+            concerned.append(stack)
+        yield stack
+    problems = backup.unselected(concerned)
     if problems:
         raise Problems(problems)
-    return overridden(stacks, blueprint.overrides, marks)
 
 
 def _environment(
@@ -73,7 +91,7 @@ def _environment(
         part = groups.part(blueprint, configuration, which)
         yield _stack(blueprint, naming.firewall_family(which), naming.FIREWALL, part)
     for which in rules.shards(configuration):
-        part = rules.part(blueprint, configuration, which)
+        part = rules.part(blueprint, configuration, which, keeping)
         yield _stack(blueprint, naming.rules_family(which), naming.RULES, part)
     yield from _data(blueprint)
     doors = entrance(blueprint.topology)

@@ -1,5 +1,6 @@
 """The wall before the gateway: AWS's managed rules against what attacks everybody, and a limit for each address."""
 
+from anden.engines.aws.render.access import WALL_LOG
 from anden.engines.aws.render.arns import arn
 from anden.engines.aws.render.cluster import LOG_DAYS, LOG_DAYS_PRODUCTION
 from anden.engines.aws.render.naming import KEY, place
@@ -36,7 +37,7 @@ def part(blueprint: Blueprint) -> Part:
                 "AWS::WAFv2::WebACLAssociation", WebACLArn=att("Wall", "Arn"), ResourceArn=sub(stage)
             ),
             "WallLog": resource(
-                "AWS::Logs::LogGroup", keep=topology.production, LogGroupName=f"aws-waf-logs-{name}", KmsKeyId=KEY,
+                "AWS::Logs::LogGroup", keep=topology.production, LogGroupName=f"{WALL_LOG}{name}", KmsKeyId=KEY,
                 RetentionInDays=LOG_DAYS_PRODUCTION if topology.production else LOG_DAYS,
             ),
             "WallLogging": resource(

@@ -9,14 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from anden.engines.local.images import build, foundation, imports, reference, unpack
+from anden.engines.local.images import build, carry, foundation, imports, process, reference, unpack
 from anden.engines.local.images.cache import Cache, Kind
 from anden.engines.local.images.reference import Kind as Form
 from anden.engines.local.images.reference import Reference
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest
 from anden.model.image import Image
-from anden.model.ports import Clock
+from anden.model.ports import Clock, Registry, Stop
 from anden.model.problem import Problem, Problems
 from anden.model.topology import ImageSource
 
@@ -59,6 +59,19 @@ class LocalImages:
             return target
         self._begin()
         return unpack.make(self._cache, digest, threading.Event())
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether the image is complete here."""
+        return self._cache.has(digest)
+
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
+        """See model.ports.Carrier."""
+        self._begin()
+        try:
+            carry.make(self._cache, digest, repository, to, stop)
+        except process.Cancelled as cancelled:
+            what, fix = "was cut off", "Run the same command again: layers that arrived stay."
+            raise Problems(Problem(f"image {repository}", what, "nobody waits for it any more", fix)) from cancelled
 
     def presume(self, folder: Path, sources: Mapping[str, ImageSource]) -> Mapping[str, Image]:
         """What is known at once. A digest of an unknown image is made from its name or its build context."""

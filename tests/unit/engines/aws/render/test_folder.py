@@ -37,7 +37,8 @@ def test_a_file_for_each_stack_and_the_order() -> None:
         ("network.json", 1, []), ("data.json", 1, []), ("edge.json", 2, ["network"]), ("firewall.json", 2, ["network"]),
     ]  # fmt: skip
     assert [each["termination_protection"] for each in order["stacks"]] == [True, False, False, False]
-    assert order["tags"]["anden:blueprint"] == BANK.digest
+    assert order["blueprint"] == BANK.digest
+    assert order["tags"] == {"anden:client": "banco-andino", "anden:environment": "certification"}
     assert order["account"] == "111122223333"
     assert order["images"]["web"]["repository"] == "banco-andino/certification/web"
     assert "with termination protection" in made["README.md"]

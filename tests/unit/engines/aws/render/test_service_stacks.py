@@ -18,7 +18,7 @@ from anden.engines.aws.render.template import Stack
 from anden.engines.simulated.images import SimulatedImages
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import ServiceName
-from anden.model.topology import ImageSource, Route, Service, Strategy, Topology
+from anden.model.topology import ImageSource, Protocol, Route, Service, Strategy, Topology
 from anden.planning import blueprint
 
 ROOT = Path(__file__).parents[5]
@@ -147,3 +147,21 @@ def test_a_host_without_a_domain_has_no_door() -> None:
     one = Service(ServiceName("x"), ImageSource("x:1"), port=80, route=Route("/", "a.example"))
     assert "x" in entrance(Topology("c", "e", (one,))).none
     assert entrance(Topology("c", "e", (one,), domain="b.example")).hosts == ("b.example", "a.example")
+
+
+def test_a_route_to_what_speaks_no_http_is_shut_and_not_left_to_a_shorter_one() -> None:
+    def service(name: str, path: str, protocol: Protocol = Protocol.HTTP) -> Service:
+        return Service(ServiceName(name), ImageSource("x:1"), port=80, route=Route(path), protocol=protocol)
+
+    both = (service("bare", "/web/bare", Protocol.TCP), service("web", "/web"))
+    topology = Topology("c", "e", both, region="us-east-1")
+    images = SimulatedImages().presume(ROOT, {each.name: each.source for each in both})
+    made = stacks(blueprint.draft(topology, images, Facts(), None))
+    [shut] = resources(made["service-bare"], "AWS::ElasticLoadBalancingV2::ListenerRule")
+    [open_] = resources(made["service-web"], "AWS::ElasticLoadBalancingV2::ListenerRule")
+    assert shut["Priority"] < open_["Priority"]
+    assert "/web/bare/*" in shut["Conditions"][0]["PathPatternConfig"]["Values"]
+    assert shut["Actions"][0]["FixedResponseConfig"]["StatusCode"] == "503"
+    assert resources(made["service-bare"], "AWS::ElasticLoadBalancingV2::TargetGroup") == []
+    [caveat] = [each for each in caveats(topology) if each.subject == "bare route"]
+    assert caveat.withholds == ("bare",)
