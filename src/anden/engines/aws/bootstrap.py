@@ -107,7 +107,8 @@ class Bootstrap:
             raise Problems(missing)
         wanted = _wanted(stack)
         began = time.monotonic()
-        work = Work(self._its.inside(account), self._key, self._poll_s, stack.region, pinned=pinned)
+        mine = {(stack.name, wanted.digest): pinned[stack.name]} if stack.name in pinned else {}
+        work = Work(self._its.inside(account), self._key, self._poll_s, stack.region, pinned=mine)
         step = Step(Action.UPDATE, stack.family, "the account", ApplyStack(wanted, wanted.digest))
         for said in execute.execute(work, [step]):
             if isinstance(said, Receipt):
