@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.emulator.carrying import Carrying, unscanned
 from tests.emulator.emulator import ACCOUNT, REGION, Emulator
 
 from anden import app, connection
@@ -28,6 +29,10 @@ POLL_S = 0.02
 Operator = Callable[..., tuple[int, str, str]]
 
 
+def _engine_of_aws() -> tuple[AwsEngine, SimulatedImages]:
+    return AwsEngine(SystemClock(), POLL_S, Carrying()), SimulatedImages()
+
+
 @pytest.fixture
 def at(
     aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -35,7 +40,10 @@ def at(
     """The command line at somebody's machine: a folder of their own with TEXT, and a state folder of their own."""
     aws.client("s3").create_bucket(Bucket=bucket_name("shop", ACCOUNT))
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S), SimulatedImages()))
+    unscanned(monkeypatch)
+    monkeypatch.setattr(
+        connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S, Carrying()), SimulatedImages())
+    )
 
     def machine(name: str) -> Operator:
         folder = tmp_path / name / "shop"
@@ -89,10 +97,10 @@ def test_of_two_at_once_one_wins_and_the_other_is_told_who(at: Callable[[str], O
         assert "`deploy web web:3.0`" in out + err
         assert luis("status")[0] == 0  # looking is for everybody
         assert [first, *told][-1]["outcome"] == "done"
-    assert image_of_web(luis) == "web:3.0"
+    assert image_of_web(luis) == "3.0"
     code, _, err = luis("deploy", "web", "web:4.0")
     assert code == 0, err
-    assert image_of_web(ana) == "web:4.0"
+    assert image_of_web(ana) == "4.0"
 
 
 def image_of_web(who: Operator) -> str:
@@ -115,7 +123,7 @@ def test_a_lost_laptop_loses_nothing(at: Callable[[str], Operator], tmp_path: Pa
     assert before["environments"][0]["blueprint"] == status
     code, _, err = luis("rollback")  # needs the blueprint before, which only the bucket has
     assert code == 0, err
-    assert image_of_web(luis) == "web:1.0"
+    assert image_of_web(luis) == "1.0"
 
 
 def test_what_was_lost_in_the_bucket_is_said(at: Callable[[str], Operator], aws: Emulator) -> None:
