@@ -7,6 +7,7 @@ acknowledged, what was asked for and what was told. It says everything that was 
 from collections.abc import Iterator
 from typing import Any
 
+from tests.simulation import losses
 from tests.simulation.history import (
     Begun,
     Born,
@@ -27,7 +28,6 @@ from tests.simulation.wishes import BAD
 from anden.engines.simulated.faults import Kind
 from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
-from anden.model.observation import Health, InstanceSeen, InstanceState
 from anden.model.plan import Configure, Remove, StartInstance, StopInstance
 from anden.model.ports import Target
 from anden.store import Records
@@ -45,9 +45,6 @@ UNKNOWN = "could not tell"
 """In the detail of such a command."""
 BEFORE = "ran before this change"
 """In the reason of a change that has held although something that was there before it is in trouble."""
-SILENT = "does not answer"
-"""In the reason of a change that has held without a zone that is lost; it names what stands there before WAITING."""
-WAITING = " wait for its return"
 MOST_REVIVALS = 5
 """An environment that has died this often within ten minutes is left alone until somebody asks for it."""
 OPEN = (ChangeState.APPLYING, ChangeState.ROLLING_BACK)
@@ -92,6 +89,8 @@ class Judge:
             case Looked():
                 self._look, self._started = (number, entry), 0
                 self._true = entry.true
+                if entry.given is not None:  # its zone is back, and control was shown that
+                    self._aside -= {one.id for one in entry.given.instances if one.serving}
             case Did():
                 self._did(entry)
                 self._true = entry.after
@@ -139,10 +138,13 @@ class Judge:
         if one.image_name != service.runs:
             self._say(f"{one.id} was started with {one.image_name}, and {service.runs} was asked for")
         self._started += 1
+        self._aside.discard(one.id)
         # What stands in a zone that has fallen silent does not count: others stand in for it.
         mute = self._mute()
         heard = [other for other in seen if other.service not in mute]
-        lost = {other.zone for other in heard if _silent(other)} - {other.zone for other in heard if other.serving}
+        lost = {other.zone for other in heard if losses.fallen_silent(other)} - {
+            other.zone for other in heard if other.serving
+        }
         there = len({other.id for other in seen if other.service == one.service and other.zone not in lost})
         if there + sum(self._starts_since(one.service)) > service.ever:
             self._say(f"more than {service.ever} instances of {one.service} were started")
@@ -273,7 +275,8 @@ class Judge:
                 image = {asking.asked["service"]: asking.asked["image"]}
                 wished = [each.with_images(image) for each in stands if each is not None]
             case "rollback":
-                wished = [each for each in self._held if each != was]
+                # A tick may have gone back to it between the two: to be there is what was asked.
+                wished = [each for each in self._held if any(each != other for other in stands)]
             case "down":
                 wished = [None]
             case "scale":
@@ -304,8 +307,8 @@ class Judge:
             ):
                 self._say(f"change {change.id} is {change.state}, and the target is another one")
             self._limps = BEFORE in change.reason
-            lost = SILENT in change.reason
-            self._aside = _waiting(change.reason)
+            lost = losses.SILENT in change.reason
+            self._aside = losses.waiting(change.reason)
             (self._stands if lost or self._limps else self._runs)(
                 f"change {change.id} is {change.state}", self._meant, self._true
             )
@@ -339,13 +342,13 @@ class Judge:
         what waits for the zone's return is there, whatever it runs."""
         before = len(self.wrong)
         self._runs(when, meant, true)
-        silent = {one.id for one in true.beings if one.ever_healthy and not one.serving} | self._aside
+        lost = losses.lost(true, self._mute())
+        silent = {one.id for one in true.beings if one.zone in lost or (one.ever_healthy and not one.serving)}
+        silent |= self._aside
         if len(self.wrong) == before or meant.stand is None or meant.stand.zones == 1 or not silent:
             return
         del self.wrong[before:]
-        mute = self._mute()
-        alive = {one.zone for one in true.beings if one.serving and one.service not in mute}
-        if len({one.zone for one in true.beings if one.id in silent} - alive) > 1:
+        if len({one.zone for one in true.beings if one.id in silent} - losses.alive(true, self._mute())) > 1:
             return  # nothing is promised when two zones are lost
         for service in meant.stand.services:
             heard = [one for one in true.beings if one.service == service.name and one.id not in silent]
@@ -403,12 +406,9 @@ class Judge:
         if begun.name == "restart":
             names = [begun.asked["service"]] if begun.asked["service"] else [s.name for s in self._meant.stand.services]
             asked_at = self._history.entries[since][0]
-            mute = self._mute()
-            alive = {one.zone for one in true.beings if one.serving and one.service not in mute}
+            lost = losses.lost(true, self._mute()) if self._meant.stand.zones > 1 else set()
             for one in true.beings:
-                silent = one.service in mute or (one.ever_healthy and not one.serving)
-                waits = silent and one.zone not in alive
-                if one.service in names and one.since < asked_at and not waits:
+                if one.service in names and one.since < asked_at and one.zone not in lost:
                     self._say(f"`restart` is done, and {one.id} is as old as before")
 
     def _ending(self, since: int, recorded: int | None) -> list[Entry]:
@@ -495,13 +495,3 @@ class Judge:
         said = f"{self._at:.2f}: {what}"
         if said not in self.wrong:
             self.wrong.append(said)
-
-
-def _waiting(reason: str) -> set[str]:
-    """The names in the reason of a change that has held without a lost zone."""
-    return set(reason.partition(SILENT + ": ")[2].partition(WAITING)[0].split(", ")) if SILENT in reason else set()
-
-
-def _silent(one: InstanceSeen) -> bool:
-    """It was healthy and is not, although its process runs."""
-    return one.ever_healthy and one.health is Health.UNHEALTHY and one.state is InstanceState.RUNNING

@@ -44,6 +44,17 @@ def fallback(store: Store, target: Target | None) -> Digest | None:
     return target.blueprint if target.blueprint in held(store, target.key) else None
 
 
+def remembering(store: Store, before: Target | None, fresh: Target) -> Target:
+    """`fresh` with the levels and generations of services that run, or that a change in flight may bring back. One that
+    has gone for good begins at its base when it returns."""
+    if before is None:
+        return fresh
+    digests = {before.blueprint, fallback(store, before)}
+    names = {service.name for digest in digests if digest for service in store.blueprint(digest).topology.services}
+    levels = {name: level for name, level in fresh.levels.items() if name in names}
+    return replace(fresh, levels=levels, generations={n: each for n, each in fresh.generations.items() if n in names})
+
+
 def replacing(target: Target, change: Change | None) -> Digest | None:
     """What a change in flight replaces and may still be running."""
     if change is None or change.state not in OPEN_STATES:

@@ -103,7 +103,7 @@ def _up(
     marks = codec.to_json(dict(wished.marks))
     fresh = Target(key, blueprint.digest, str(at.folder), listening, {}, {}, kept, marks, manners=own)
     if target is not None:
-        fresh = replace(fresh, levels=_of(blueprint, target.levels), generations=_of(blueprint, target.generations))
+        fresh = replace(fresh, levels=target.levels, generations=target.generations)
     return (yield from _move(means, target, fresh, blueprint, seen, command, standing))
 
 
@@ -248,6 +248,7 @@ def _move(
         now = means.store.target(key)
         under_way = changes.open_of(means.store, key)
         stays = now is not None and now.blueprint == fresh.blueprint
+        fresh = changes.remembering(means.store, now, fresh)
         held = fresh.blueprint in changes.held(means.store, key)
         idle = stays and held and under_way is None and _settled(means, fresh, blueprint)
         change = under_way if stays else None
@@ -389,8 +390,3 @@ def _check_service(current: Blueprint, name: str) -> Service:
         names = ", ".join(service.name for service in current.topology.services)
         raise Problems(Problem(name, "there is no service of this name", names, "Choose one of these."))
     return found
-
-
-def _of(blueprint: Blueprint, of_service: Mapping[str, int]) -> dict[str, int]:
-    """Only what belongs to services that are still there."""
-    return {name: value for name, value in of_service.items() if blueprint.topology.service(name) is not None}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
 from anden.model import codec
@@ -85,7 +86,7 @@ class Facts:
         return self.egress.get(zone, self.egress.get("*"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is worked out once is kept
 class Blueprint:
     """What should be. The digest covers everything but `parent` and `facts`."""
 
@@ -100,7 +101,7 @@ class Blueprint:
     overrides: tuple[Override, ...] = ()
     """What people change of what an engine renders, sorted by stack."""
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """The name of this blueprint."""
         meaning = {

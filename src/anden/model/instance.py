@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address
 
 from anden.model import codec
@@ -18,7 +19,7 @@ class Restart:
     stable_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is worked out once is kept
 class Instance:
     """The specification of an instance in its slot. `user` is `UID`, `UID:GID` or a name in the image, '' for root."""
 
@@ -48,7 +49,7 @@ class Instance:
     generation: int = 0
     """Moved by `anden restart`, so that an instance otherwise the same is replaced."""
 
-    @property
+    @cached_property
     def revision(self) -> Digest:
         """The digest of the whole specification: a running instance with another revision is replaced."""
         return codec.digest(self)

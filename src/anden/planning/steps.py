@@ -122,6 +122,8 @@ class Rollout:
         if keeping is not None:
             self._kept = {service.name: service for service in keeping.topology.services}
             self._turning = turning(target, keeping)
+            # What is on its way out shows as well as anything else that its zone answers.
+            self._listening |= {name for name, each in self._kept.items() if name not in self.wanted and each.port}
 
     def plan(self, observation: Observation) -> Plan:
         """What one tick does for this observation."""

@@ -30,6 +30,12 @@ def bench(tmp_path: Path) -> Bench:
 # deploy, and what was deployed beside the manifest.
 
 
+ALONE = "".join(line for line in manifest().splitlines(keepends=True) if "web:" not in line).replace(
+    "port: 8080, ", "port: 8080, route: /, "
+)
+"""The manifest without web."""
+
+
 def deploy(bench: Bench, image: str, service: str = "web") -> str:
     return bench.run(bench.control.deploy(bench.at(None), "ana", service, image)).outcome
 
@@ -178,6 +184,19 @@ def test_scaling_moves_the_level_and_never_the_blueprint(bench: Bench) -> None:
     assert len(bench.engine.observe(KEY).of("web")) == 2
     assert bench.target.blueprint == before
     assert len(bench.store.changes(KEY)) == 1
+
+
+def test_a_level_comes_back_with_the_service_that_a_failed_change_had_dropped(bench: Bench) -> None:
+    bench.run(bench.control.scale(bench.at(None), "ana", "web", 4))
+    bench.up(ALONE.replace("api:1.0", "api:broken"))
+    assert len(bench.images()["web"]) == 4
+
+
+def test_a_service_that_had_gone_begins_at_its_base_when_it_returns(bench: Bench) -> None:
+    bench.run(bench.control.scale(bench.at(None), "ana", "web", 4))
+    bench.up(ALONE)
+    bench.up(manifest())
+    assert len(bench.images()["web"]) == 2
 
 
 @pytest.mark.parametrize("level", [1, 5, 0, -1])

@@ -91,6 +91,19 @@ def test_with_one_zone_there_is_nowhere_to_go() -> None:
     assert not any("stands in" in line for line in lines(found))
 
 
+def test_what_is_on_its_way_out_shows_too_that_its_zone_answers() -> None:
+    less = drawn(
+        replace(BANK, services=tuple(replace(each, reaches=()) for each in BANK.services if each.name != "core")),
+        None,
+        ONE,
+    )
+    there = seen(*[one for one in everything() if one.service != "web"], *(
+        running(ONE, "web", n, **(SILENT if zone_of("web", n) == "b" else {})) for n in (1, 2)
+    ))  # fmt: skip
+    assert Rollout(KEY, less, {}, {}, ONE, ()).lost(there) == frozenset()
+    assert Rollout(KEY, less, {}, {}, None, ()).lost(there) == {"b"}, "nothing else of what is meant stands there"
+
+
 def test_others_stand_in_and_what_stands_there_is_left_alone() -> None:
     (lost_web,) = [n for n in (1, 2) if zone_of("web", n) == "b"]
     (lost_core,) = [n for n in (1, 2) if zone_of("core", n) == "b"]
