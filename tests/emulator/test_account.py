@@ -153,9 +153,14 @@ def test_a_log_account_keeps_the_organizations_record(aws: Emulator, run: Run) -
     assert standing(aws, MANAGEMENT) == {"anden-organization", "anden-shop-organization"}
     held = aws.client("cloudformation", account=made).describe_stack_resources(StackName="anden-shop-account-trail")
     assert "Trail" not in {each["LogicalResourceId"] for each in held["StackResources"]}
-    code, out, _ = run("plan", *NEW, "--log-account", LOG)
+    code, out, _ = run("plan", *NEW)  # it is remembered
     assert code == 0
     assert "by hand, once: aws guardduty enable-organization-admin-account --admin-account-id " + LOG in out
+    assert out.endswith("Nothing to do\n"), out
+    # The client's own credentials see the same.
+    name_account(made)
+    code, out, err = run("plan", account=made)
+    assert code == 0, out + err
     assert out.endswith("Nothing to do\n"), out
 
 

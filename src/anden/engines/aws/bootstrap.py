@@ -73,7 +73,7 @@ class Bootstrap:
                 if not said:
                     stacks.append(self._planned(account, stack, keep, problems))
         found, unread = self._foreign(now) if its.account and not problems else ((), ())
-        log = its.wishes.log_account
+        log = its.log_account
         return AccountPlan(
             its.topology.client, its.account, its.region, its.organization.management if its.managing else "",
             tuple(stacks), found, unread, tuple(self._notes()),
@@ -192,7 +192,7 @@ class Bootstrap:
         its = self._its
         if its.managing and not its.account:
             yield "an account will be made: AWS keeps it for 90 days after it is closed, and its address for ever"
-        if its.managing and not its.wishes.log_account:
+        if its.managing and not its.log_account:
             yield "no log account is named (--log-account): the account keeps its own record, and so can lose it"
         if not its.managing and its.organization.management == its.session.account():
             yield "it is its organization's management account, where no guardrail holds: give the client its own"

@@ -4,6 +4,7 @@ Credentials of the organization's management account lead to everything: the acc
 and entered by a role. Credentials of the client's own account lead to its own stacks.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,6 +67,7 @@ class Founding:
     account: str = ""
     """12 digits; empty: it is still to be made."""
     entered: dict[str, Session] = field(default_factory=dict)
+    _log: str | None = None
 
     def look(self) -> None:
         """Who we are, and which account is meant. Raises Problems: no credentials, or another account is named."""
@@ -106,7 +108,7 @@ class Founding:
             return
         its = account_of(self._environment(self.named or self._adopted()), self.others_named)
         record, watch, client = organization(its)
-        if log := self.wishes.log_account:
+        if log := self.log_account:
             yield log, self._valued(log, record)
             yield self.session.account(), self._valued(self.session.account(), watch)
         yield self.session.account(), self._valued(self.session.account(), client)
@@ -118,11 +120,10 @@ class Founding:
             inside = self.inside(self.account)
             found = standing.present(lambda service: inside.client(service, self.region), self.topology.client)
         settings = None
-        log = self.wishes.log_account if self.managing else ""
-        if log:
+        if bucket := self._record_bucket():
             # The organization's trail counts before it shows in a new account.
             found |= {Present.TRAIL} if not self._has_trail() else set()
-            settings = Settings(record_bucket=RECORD_BUCKET.replace("${AWS::AccountId}", log))
+            settings = Settings(record_bucket=bucket)
         for stack in accounts.account(self._environment(self.account), self.others_named, settings, found):
             yield self.account, self._valued(self.account, stack)
 
@@ -182,24 +183,56 @@ class Founding:
 
     def _has_trail(self) -> bool:
         """Whether our own stack in the account has the trail: it is then not taken away."""
+        return "Trail" in self._watched()
+
+    def _record_bucket(self) -> str:
+        """Of the log account, where Config delivers: the one that is meant, else what the account's stack says."""
+        if self.managing and self.log_account:
+            return RECORD_BUCKET.replace("${AWS::AccountId}", self.log_account)
+        bucket = self._watched().get("Delivery", {}).get("Properties", {}).get("S3BucketName")
+        return bucket if isinstance(bucket, str) else ""
+
+    def _watched(self) -> Mapping[str, Any]:
+        """The resources of the stack that watches the account, as its template has them; empty: there is none."""
         if not self.account:
-            return False
+            return {}
         client = self.inside(self.account).client("cloudformation", self.region)
-        with explained("AWS"):
+        name = f"anden-{self.topology.client}-{ACCOUNT_TRAIL}"
+        with explained(f"stack {name}"):
             try:
-                told = client.describe_stack_resources(StackName=f"anden-{self.topology.client}-{ACCOUNT_TRAIL}")
+                body = client.get_template(StackName=name)["TemplateBody"]
             except ClientError as error:
                 if code(error) == "ValidationError":
-                    return False
+                    return {}
                 raise
-        return any(each["LogicalResourceId"] == "Trail" for each in told["StackResources"])
+        template = json.loads(body) if isinstance(body, str) else body
+        resources: Mapping[str, Any] = template.get("Resources", {})
+        return resources
+
+    @property
+    def log_account(self) -> str:
+        """The organization's, as said now or when its stack was made; empty: there is none."""
+        if self.wishes.log_account or not self.managing:
+            return self.wishes.log_account
+        if self._log is None:
+            client = self.session.client("cloudformation", self.region)
+            with explained("AWS"):
+                try:
+                    (found,) = client.describe_stacks(StackName=f"anden-{ORGANIZATION}")["Stacks"]
+                except ClientError as error:
+                    if code(error) != "ValidationError":
+                        raise
+                    found = {}
+            said = {each["ParameterKey"]: each.get("ParameterValue", "") for each in found.get("Parameters", ())}
+            self._log = said.get("RecordBucketName", "").removeprefix(RECORD_BUCKET.partition("$")[0])
+        return self._log
 
     def _valued(self, account: str, stack: Stack) -> Stack:
         """With what is asked for now, else what was given before, else the template's own defaults."""
         before = self.stood(account, stack).parameters
         known = {"PeopleAccount": account} if account and not before else {}
         if self.organization.management:
-            log = self.wishes.log_account
+            log = self.log_account
             known |= {"ManagementAccount": self.organization.management, "Organization": self.organization.id}
             known |= {
                 "RecordBucketName": RECORD_BUCKET.replace("${AWS::AccountId}", log),
