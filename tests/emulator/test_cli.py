@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.emulator.carrying import Carrying
 from tests.emulator.emulator import ACCOUNT, REGION, Emulator
 
 from anden import connection
@@ -25,6 +26,10 @@ POLL_S = 0.02
 Run = Callable[..., tuple[int, str, str]]
 
 
+def _engine_of_aws() -> tuple[AwsEngine, SimulatedImages]:
+    return AwsEngine(SystemClock(), POLL_S, Carrying()), SimulatedImages()
+
+
 @pytest.fixture
 def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command line in a folder with TEXT; the account has a state bucket."""
@@ -35,7 +40,7 @@ def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ANDEN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S), SimulatedImages()))
+    monkeypatch.setattr(connection, "_engine_of_aws", _engine_of_aws)
 
     def ran(*words: str) -> tuple[int, str, str]:
         code = main([*words, "--on", "aws"])

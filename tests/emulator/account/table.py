@@ -13,6 +13,7 @@ ROLES = ("sre", "developer", "auditor", "deploy")
 BUCKET = f"anden-{CLIENT}-{ACCOUNT}"
 STATE = f"arn:aws:s3:::{BUCKET}"
 TARGET, BLUEPRINT = "environments/production/target.json", "blueprints/sha256-00.json"
+TEMPLATE = "templates/00.json"
 OTHER_BUCKET = "receipts"
 REPOSITORY = f"{CLIENT}/production/accounts"
 SECRET = f"{CLIENT}/production/core-token"
@@ -201,6 +202,8 @@ STATE_ROWS = (
     _row("keep a new blueprint", "sre deploy", "s3:PutObject", f"{STATE}/{BLUEPRINT}",
          lambda of: of("s3").put_object(Bucket=BUCKET, Key=BLUEPRINT, Body=b"{}", IfNoneMatch="*"),
          context={"s3:if-none-match": "*"}),
+    _row("hand CloudFormation a large template over", "sre deploy", "s3:PutObject", f"{STATE}/{TEMPLATE}",
+         lambda of: of("s3").put_object(Bucket=BUCKET, Key=TEMPLATE, Body=b"{}", ContentType="application/json")),
     _row("write a blueprint or journal entry over another", "", "s3:PutObject", f"{STATE}/{BLUEPRINT}",
          lambda of: of("s3").put_object(Bucket=BUCKET, Key=BLUEPRINT, Body=b"{}", IfMatch='"unread"'),
          context={"s3:if-match": '"unread"'}),

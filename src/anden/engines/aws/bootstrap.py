@@ -7,8 +7,10 @@ that is executed; those that come are shown from their templates. A stack that f
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from botocore.exceptions import ClientError
+
 from anden.engines.aws import execute, foreign, happenings, organizing, preview
-from anden.engines.aws.errors import explained
+from anden.engines.aws.errors import DENIED, code, explained
 from anden.engines.aws.execute import EMPTY, GONE, POLL_S, Work
 from anden.engines.aws.founding import Founding, Wishes, described, unvalued
 from anden.engines.aws.render.account import bucket_name
@@ -118,13 +120,15 @@ class Bootstrap:
                 yield said
 
     def _enter(self) -> None:
-        """Wait until the new account lets us in. Raises Problems: not in time."""
+        """Wait until the new account lets us in. Raises Problems: not in time, or AWS cannot be asked."""
         deadline = time.monotonic() + ENTER_LIMIT_S
         while True:
             try:
                 self._its.inside(self._its.account)
-            except Problems:
-                if time.monotonic() > deadline:
+            except Problems as found:
+                said = found.__cause__
+                denied = isinstance(said, ClientError) and code(said) in DENIED
+                if not denied or time.monotonic() > deadline:
                     raise
                 time.sleep(self._poll_s)
             else:
