@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.contract.accounts import REGION
 from tests.emulator import emulator
+from tests.emulator.carrying import Carrying
 from tests.emulator.emulator import ACCOUNT, Emulator
 from tests.unit.control.stack_world import StackWorld
 
@@ -100,7 +101,7 @@ def people(
         for name, value in emulated.variables().items():
             monkeypatch.setenv(name, value)
         emulated.client("s3").create_bucket(Bucket=bucket_name(CLIENT, ACCOUNT))
-        engine = AwsEngine(clock, POLL_S)
+        engine = AwsEngine(clock, POLL_S, Carrying())
         found = open_records(CLIENT)
         assert found is not None
         records: Store = found

@@ -3,10 +3,8 @@
 import json
 
 import boto3
-import pytest
 from tests.emulator.emulator import REGION
 
-from anden.engines.aws import images
 from anden.model.ids import Digest
 from anden.model.ports import Registry, Stop
 
@@ -21,8 +19,3 @@ class Carrying:
         boto3.client("ecr", region_name=REGION).put_image(
             repositoryName=repository, imageManifest=json.dumps({"of": digest}), imageDigest=digest
         )
-
-
-def unscanned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for a scan's verdict: there is no scanner."""
-    monkeypatch.setattr(images.copy, "__defaults__", (0.0,))

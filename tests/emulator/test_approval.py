@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.emulator.carrying import Carrying
 from tests.emulator.emulator import REGION, Emulator
 
 from anden import manifest
@@ -32,7 +33,7 @@ MORE = SMALL.replace("image:", "env: { LEVEL: debug }, image:")
 
 @pytest.fixture
 def control(aws: Emulator) -> Iterator[Control]:
-    engine, clock = AwsEngine(VirtualClock(7.0), 0.02), VirtualClock(7.0)
+    engine, clock = AwsEngine(VirtualClock(7.0), 0.02, Carrying()), VirtualClock(7.0)
     made = Control(engine, SimulatedImages(), open_store(":memory:"), clock, InlineRunner())
     topology = manifest.read(SMALL, "anden.yaml", client="banco").topologies["dev"]
     assert topology.production is False

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.emulator.carrying import Carrying, unscanned
+from tests.emulator.carrying import Carrying
 from tests.emulator.emulator import ACCOUNT, REGION, Emulator
 
 from anden import connection
@@ -40,10 +40,7 @@ def run(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ANDEN_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("NO_COLOR", "1")
-    unscanned(monkeypatch)
-    monkeypatch.setattr(
-        connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S, Carrying()), SimulatedImages())
-    )
+    monkeypatch.setattr(connection, "_engine_of_aws", _engine_of_aws)
 
     def ran(*words: str) -> tuple[int, str, str]:
         code = main([*words, "--on", "aws"])

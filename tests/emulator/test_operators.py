@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.emulator.carrying import Carrying, unscanned
+from tests.emulator.carrying import Carrying
 from tests.emulator.emulator import ACCOUNT, REGION, Emulator
 
 from anden import app, connection
@@ -40,7 +40,6 @@ def at(
     """The command line at somebody's machine: a folder of their own with TEXT, and a state folder of their own."""
     aws.client("s3").create_bucket(Bucket=bucket_name("shop", ACCOUNT))
     monkeypatch.setenv("NO_COLOR", "1")
-    unscanned(monkeypatch)
     monkeypatch.setattr(
         connection, "_engine_of_aws", lambda: (AwsEngine(SystemClock(), POLL_S, Carrying()), SimulatedImages())
     )

@@ -1,7 +1,7 @@
 """The emulator's ECR as we need it: a login that leads to the emulator's own registry, and verdicts of scans.
 
 A repository's tag `emulator:scan` is what its images' scan says, as base64 of the API's JSON; without one there is no
-scan yet.
+scan yet, or nothing to scan where only a name was put (tests.emulator.carrying).
 """
 
 import base64
@@ -38,10 +38,18 @@ def _scan(ecr: Any, asked: dict[str, Any]) -> Any:
     name = asked["repositoryName"]
     if name not in ecr._repositories:
         return ecr.error_response_json("RepositoryNotFoundException", "no such repository", 400)
-    if ecr._find_image(name, asked["imageId"]) is None:
+    image = ecr._find_image(name, asked["imageId"])
+    if image is None:
         return ecr.error_response_json("ImageNotFoundException", "no such image", 400)
     tags = {tag["Key"]: tag["Value"] for tag in ecr._repositories[name].get("tags", [])}
+    if SCAN not in tags and not _is_image(image):
+        said = {"imageScanStatus": {"status": "UNSUPPORTED_IMAGE", "description": "it has no layers"}}
+        return ecr.json_response({"repositoryName": name, "imageId": asked["imageId"], **said})
     if SCAN not in tags:
         return ecr.error_response_json("ScanNotFoundException", "Image scan does not exist", 400)
     said = json.loads(base64.b64decode(tags[SCAN]))
     return ecr.json_response({"repositoryName": name, "imageId": asked["imageId"], **said})
+
+
+def _is_image(image: dict[str, Any]) -> bool:
+    return "schemaVersion" in json.loads(image.get("imageManifest") or "{}")
