@@ -309,9 +309,11 @@ class Judge:
             self._limps = BEFORE in change.reason
             lost = losses.SILENT in change.reason
             self._aside = losses.waiting(change.reason)
-            (self._stands if lost or self._limps else self._runs)(
-                f"change {change.id} is {change.state}", self._meant, self._true
-            )
+            when, look = f"change {change.id} is {change.state}", self._look[1] if self._look else None
+            if lost or self._limps:
+                self._stands(when, self._meant, self._true, look)
+            else:
+                self._runs(when, self._meant, self._true)
             if not lost and not all(one.ever_healthy for one in self._true.beings):
                 self._say(f"change {change.id} is {change.state}, and something was never healthy")
             self._held.add(self._meant.stand)
@@ -337,14 +339,16 @@ class Judge:
         for name, image in sorted(there - wanted) if not self._limps else ():
             self._say(f"{when}, and {name} ({image}) is there and should not")
 
-    def _stands(self, when: str, meant: Meant, true: Truth) -> None:
+    def _stands(self, when: str, meant: Meant, true: Truth, look: Looked | None) -> None:
         """As `_runs`, or else a zone is lost: then the base of every service runs what is meant in the zones left, and
-        what waits for the zone's return is there, whatever it runs."""
+        what waits for the zone's return is there, whatever it runs. Who was shown to serve in `look` and has failed by
+        itself since then counts."""
         before = len(self.wrong)
         self._runs(when, meant, true)
         lost = losses.lost(true, self._mute())
-        silent = {one.id for one in true.beings if one.zone in lost or (one.ever_healthy and not one.serving)}
-        silent |= self._aside
+        silent = self._aside | {b.id for b in true.beings if b.zone in lost or (b.ever_healthy and not b.serving)}
+        if look is not None and look.given is not None:
+            silent -= {one.id for one in look.given.instances if one.serving and one.zone not in lost}
         if len(self.wrong) == before or meant.stand is None or meant.stand.zones == 1 or not silent:
             return
         del self.wrong[before:]
@@ -390,9 +394,8 @@ class Judge:
 
     def _done(self, begun: Begun, since: int, recorded: int | None) -> None:
         """It said that it is done: it is."""
-        true = next(
-            (entry.true for entry in reversed(self._ending(since, recorded)) if isinstance(entry, Looked)), self._true
-        )
+        look = next((each for each in reversed(self._ending(since, recorded)) if isinstance(each, Looked)), None)
+        true = look.true if look else self._true
         if begun.name == "down":
             if self._meant is not None or true.present:
                 self._say("`down` is done, and something is left")
@@ -401,7 +404,7 @@ class Judge:
             self._say(f"`{begun.name}` is done, and nothing is wanted")
             return
         limped, self._limps = self._limps, self._limps or self._told(BEFORE, since)
-        self._stands(f"`{begun.name}` is done", self._meant, true)
+        self._stands(f"`{begun.name}` is done", self._meant, true, look)
         self._limps = limped
         if begun.name == "restart":
             names = [begun.asked["service"]] if begun.asked["service"] else [s.name for s in self._meant.stand.services]

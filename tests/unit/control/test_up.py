@@ -163,7 +163,9 @@ def test_levels_stay_and_those_of_dropped_services_go(bench: Bench) -> None:
     bench.run(bench.control.scale(bench.at(), "ana", "api", 2))
     one = "anden: 1\nclient: banco\nservices:\n  web: { image: web:1.0, port: 8080, route: /, instances: 2..4 }\n"
     bench.up(one)
+    bench.up()
     assert bench.target.levels == {"web": 3}
+    assert len(bench.images()["api"]) == 1
 
 
 # What it refuses.
