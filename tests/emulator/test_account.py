@@ -1,4 +1,4 @@
-"""`anden account` as a person runs it: an account made, adopted, set up again, and cut off at every call."""
+"""`anden account` as a person runs it: an account made, adopted, set up again, and cut off at its calls."""
 
 import json
 import os
