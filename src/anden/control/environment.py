@@ -1,6 +1,7 @@
 """One client's environments on one engine: the front of the package, described in its docstring."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from anden.control import access, commands, drills, views
 from anden.control.asked import Asked
@@ -143,20 +144,38 @@ class Control:
         )
 
     def exec(self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
+        """As `attended`, for who stays."""
+        for done in self.attended(at, who, instance, argv, stdin, timeout_s):
+            if done is not None:
+                return done
+        raise AssertionError("an engine says what a command gave")
+
+    def attended(
+        self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float
+    ) -> Iterator[Exec | None]:
         """Run a command inside an instance, or inside the first healthy one of a service. It is recorded, without its
-        arguments: they may hold what should not stay."""
+        arguments: they may hold what should not stay. None is a heartbeat; closed, the caller has left."""
         means = self._means
         key = meant(at, means.engine.name, means.store)
         inside = views.instance_of(means, key, instance)
         what = f"exec {inside} {argv[0] if argv else ''}".strip()
-        command = means.store.begin_command(key, access.named(who), what, means.clock.now())
+        began = means.clock.now()
+        if means.engine.start_limit_s:
+            until = datetime.fromtimestamp(began + means.engine.start_limit_s + timeout_s, UTC)
+            what = f"{what}, until {until:%Y-%m-%dT%H:%M:%SZ}"
+        command = means.store.begin_command(key, access.named(who), what, began)
         outcome, detail = Outcome.FAILED, "it could not be run"
         try:
-            done = means.engine.exec(key, inside, argv, stdin, timeout_s)
-            outcome, detail = Outcome.DONE, f"exit {done.code}"
+            for done in means.engine.attended(key, inside, argv, stdin, timeout_s, access.named(who)):
+                if done is not None:
+                    outcome, detail = Outcome.DONE, f"exit {done.code}"
+                yield done
+        except (GeneratorExit, KeyboardInterrupt):
+            if outcome is not Outcome.DONE:
+                detail = "its caller left"
+            raise
         except Problems as found:
             detail = str(found.problems[0])
             raise
         finally:
             means.store.end_command(command.id, outcome, detail, means.clock.now())
-        return done

@@ -55,6 +55,8 @@ class Engine(Protocol):
     """
 
     name: EngineName
+    start_limit_s: float = 0.0
+    """How long a command may take until it begins to run."""
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """What this engine cannot do the same way. Pure."""
@@ -123,6 +125,13 @@ class Engine(Protocol):
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """Run a command inside an instance, with its user, limits and network. No terminal."""
+
+    def attended(
+        self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float, who: str
+    ) -> Iterator[Exec | None]:
+        """As `exec`, for somebody, who may leave before it ends: then this is closed, and the command is ended where
+        that can be done. None while it is under way."""
+        yield self.exec(key, instance, argv, stdin, timeout_s)
 
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Really try connections from instances' networks, all at once."""

@@ -1,5 +1,7 @@
 """status, plan, reach, prove egress, logs, exec and the record."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from anden.engines.aws import AwsEngine
 from anden.engines.simulated import SimulatedImages
 from anden.model.command import Outcome
 from anden.model.plan import Configure, StartInstance
+from anden.model.ports import Exec
 from anden.model.problem import Problems
 from anden.model.reach import Seen
 from anden.store import open_store
@@ -212,6 +215,31 @@ def test_exec_in_an_instance_or_the_first_healthy_one_is_recorded_without_its_ar
     assert "s3cret" not in str(bench.control.commands(bench.at()))
     with pytest.raises(Problems, match="no such instance or service"):
         bench.control.exec(bench.at(None), "ana", "wbe", ["true"], b"", 1.0)
+
+
+def test_a_caller_who_leaves_is_on_record_and_until_when_at_the_latest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.up()
+    closed: list[str] = []
+
+    def attended(*words: object) -> Iterator[Exec | None]:
+        try:
+            while True:
+                yield None
+        finally:
+            closed.append(str(words[-1]))
+
+    monkeypatch.setattr(bench.engine, "start_limit_s", 300.0, raising=False)
+    monkeypatch.setattr(bench.engine, "attended", attended)
+    under_way = bench.control.attended(bench.at(None), "ana", "web", ["sleep", "9"], b"", 60.0)
+    assert next(under_way) is None
+    until = datetime.fromtimestamp(bench.clock.now() + 360.0, UTC)
+    under_way.close()  # type: ignore[attr-defined]
+    command = bench.control.commands(bench.at())[0]
+    assert command.what == f"exec web-1 sleep, until {until:%Y-%m-%dT%H:%M:%SZ}"
+    assert (command.outcome, command.detail) == (Outcome.FAILED, "its caller left")
+    assert closed == [command.who]
 
 
 def test_the_record_of_one_environment_or_of_all(bench: Bench) -> None:

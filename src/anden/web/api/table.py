@@ -124,7 +124,7 @@ def _exec(desk: Desk, body: asks.Exec, who: str) -> Any:
     except binascii.Error as error:
         raise Problems(Problem("stdin", "not base64", str(error), "Encode it.")) from error
     limit = min(max(body.timeout_s, 0.1), LONGEST_EXEC_S)
-    return desk.control.exec(_asked(desk, body.at), named(who), body.instance, body.argv, stdin, limit)
+    return desk.control.attended(_asked(desk, body.at), named(who), body.instance, body.argv, stdin, limit)
 
 
 def _disturb(desk: Desk, body: asks.Disturb, who: str) -> Any:
@@ -158,7 +158,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
-    Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec"),
+    Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec", streams=True),
     Endpoint("POST", "/v1/disturb", asks.Disturb, _disturb, "Put a fault in on purpose: a Disturbed"),
     Endpoint("POST", "/v1/restore", asks.Just, _restore, "End every fault that a drill has put in"),
     Endpoint("POST", "/v1/commands", asks.Commands, _commands, "The record of commands, newest first"),

@@ -91,9 +91,6 @@ def test_what_comes_later_says_so() -> None:
     engine = AwsEngine(VirtualClock(7.0))
     assert engine.name == "aws"
     assert engine.caveats(Topology("banco", "dev", (service(),)))
-    for call in (
-        lambda: engine.exec(KEY, "web-1", (), b"", 1.0),
-        lambda: engine.probe(KEY, ()),
-    ):
+    for call in (lambda: engine.probe(KEY, ()),):
         with pytest.raises(Problems, match="comes later"):
             call()

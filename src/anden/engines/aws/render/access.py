@@ -114,12 +114,17 @@ def _role(name: str, description: str, policy: Json, *managed: Json) -> Resource
 
 
 def sre(account: Account) -> Json:
-    """What SRE may beside looking and changing."""
+    """What SRE may beside looking and changing. A task's roles are passed on by what `delivery` allows. A debug task
+    has no tags yet when it is given them: those that it is to have are judged."""
     ours: Condition = {"StringEquals": {"aws:ResourceTag/anden:client": account.client}}
+    debugging: Condition = {
+        "StringEquals": {"ecs:CreateAction": "RunTask", "aws:RequestTag/anden:client": account.client}
+    }
     return document(
         allow("Logs", READ_LOGS, _logs(account)),
         allow("LogAnswers", LOG_ANSWERS),
         allow("Operate", [*TOUCH, "ecs:RunTask", "ecs:TagResource"], anywhere("ecs", "*"), when=ours),
+        allow("DebugTags", ["ecs:TagResource"], anywhere("ecs", f"task/{account.client}-*"), when=debugging),
         allow("Inside", INSIDE, anywhere("ecs", "*"), when=_not_productive(account)),
         allow("Scale", ["application-autoscaling:RegisterScalableTarget"]),
         allow("Alarms", ["cloudwatch:DisableAlarmActions", "cloudwatch:EnableAlarmActions", "cloudwatch:SetAlarmState"],

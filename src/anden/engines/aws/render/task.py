@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 
+from anden.engines.aws.render import debug
 from anden.engines.aws.render.mesh import Mesh
 from anden.engines.aws.render.naming import discovery_name, image_uri, place, secret_arn
-from anden.engines.aws.render.template import Json, Part, att, ref, resource
+from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Protocol, Service, Size, Topology
 
@@ -27,22 +28,28 @@ AGENT_FOLDERS = ("/var/lib/amazon", "/var/log/amazon")
 
 
 def part(blueprint: Blueprint, service: Service, calls: Mesh, generation: int) -> Part:
-    """The task definition. In the stack of the service's roles and log group. generation: raised, it makes a new
-    deployment of what is otherwise the same (`anden restart`)."""
+    """The task definition; in production that of a debug task as well. In the stack of the service's roles and log
+    group. generation: raised, it makes a new deployment of what is otherwise the same (`anden restart`)."""
     topology, image = blueprint.topology, blueprint.images[service.name]
+    family = f"{place(topology)}-{service.name}"
+    container = _container(topology, service, image.digest, calls, generation)
+    made = {"Task": _definition(family, service, image.architecture, container)}
+    if topology.production:
+        beside = debug.container(container, log(debug.STREAM))
+        made["DebugTask"] = _definition(f"{family}{debug.FAMILY_END}", service, image.architecture, beside)
+    return Part(made)
+
+
+def _definition(family: str, service: Service, architecture: str, container: Json) -> Resource:
     cpu, memory = size(service.size)
-    return Part(
-        {
-            "Task": resource(
-                "AWS::ECS::TaskDefinition", Family=f"{place(topology)}-{service.name}", Cpu=cpu, Memory=memory,
-                NetworkMode="awsvpc", RequiresCompatibilities=["FARGATE"],
-                RuntimePlatform={
-                    "OperatingSystemFamily": "LINUX", "CpuArchitecture": ARCHITECTURES.get(image.architecture, "X86_64")
-                },
-                ExecutionRoleArn=att("ExecutionRole", "Arn"), TaskRoleArn=att("TaskRole", "Arn"),
-                ContainerDefinitions=[_container(topology, service, image.digest, calls, generation)],
-            )
-        }
+    return resource(
+        "AWS::ECS::TaskDefinition", Family=family, Cpu=cpu, Memory=memory, NetworkMode="awsvpc",
+        RequiresCompatibilities=["FARGATE"],
+        RuntimePlatform={
+            "OperatingSystemFamily": "LINUX", "CpuArchitecture": ARCHITECTURES.get(architecture, "X86_64")
+        },
+        ExecutionRoleArn=att("ExecutionRole", "Arn"), TaskRoleArn=att("TaskRole", "Arn"),
+        ContainerDefinitions=[container],
     )  # fmt: skip
 
 
@@ -51,7 +58,7 @@ def size(wanted: Size) -> tuple[str, str]:
     return str(wanted.cpu_milli * SHARES // 1000), str(wanted.memory_mib)
 
 
-def _container(topology: Topology, service: Service, digest: str, calls: Mesh, generation: int) -> Json:
+def _container(topology: Topology, service: Service, digest: str, calls: Mesh, generation: int) -> dict[str, Json]:
     made: dict[str, Json] = {
         "Name": service.name, "Image": image_uri(topology, service.name, digest), "Essential": True,
         "ReadonlyRootFilesystem": True,
