@@ -56,10 +56,17 @@ def test_a_service_is_alone_and_hardened() -> None:
             assert "DesiredCount" not in service
             assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 100
             assert service["EnableExecuteCommand"] is not draft.topology.production
-            [task] = resources(stack, "AWS::ECS::TaskDefinition")
-            [container] = task["ContainerDefinitions"]
-            assert container["ReadonlyRootFilesystem"] is True
-            assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+            tasks = resources(stack, "AWS::ECS::TaskDefinition")
+            assert len(tasks) == (2 if draft.topology.production else 1)  # the second is for debugging
+            for task in tasks:
+                [container] = task["ContainerDefinitions"]
+                assert container["ReadonlyRootFilesystem"] is True
+                assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+            if draft.topology.production:
+                assert tasks[1]["Family"] == f"{tasks[0]['Family']}-debug"
+                first, second = (each["ContainerDefinitions"][0] for each in tasks)
+                assert first["Image"] == second["Image"]
+                assert "PortMappings" not in second
             for role in resources(stack, "AWS::IAM::Role"):
                 assert "anden-boundary" in json.dumps(role["PermissionsBoundary"])
             [bounds] = resources(stack, "AWS::ApplicationAutoScaling::ScalableTarget")
@@ -70,7 +77,7 @@ def test_a_service_is_alone_and_hardened() -> None:
 
 def test_secrets_only_by_reference() -> None:
     stack = stacks(CLIENT["production"])["service-accounts"]
-    [task] = resources(stack, "AWS::ECS::TaskDefinition")
+    task, _ = resources(stack, "AWS::ECS::TaskDefinition")
     [secret] = task["ContainerDefinitions"][0]["Secrets"]
     assert secret["ValueFrom"]["Fn::Sub"].endswith(":secret:banco-andino/production/core-token")
     assert resources(stack, "AWS::SecretsManager::Secret") == []
@@ -128,7 +135,7 @@ def test_a_restart_and_another_callee_make_a_new_deployment() -> None:
         for n in (0, 1)
     ]
     assert labels == ["0", "1"]
-    [task] = resources(stacks(draft)["service-accounts"], "AWS::ECS::TaskDefinition")
+    task, _ = resources(stacks(draft)["service-accounts"], "AWS::ECS::TaskDefinition")
     assert task["ContainerDefinitions"][0]["DockerLabels"]["anden.reaches"] == "ledger:8080/http"
 
 
