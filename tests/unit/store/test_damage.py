@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.store.test_records import FIRST, KEY, OTHER, SECOND, target
 
@@ -41,6 +41,14 @@ def state(store: Records) -> State:
     for blueprint in (FIRST, SECOND):
         assert store.blueprint(blueprint.digest) == blueprint
     return State(store.targets(), (*store.changes(KEY), *store.changes(OTHER)), commands)
+
+
+def whole(store: Records) -> State | None:
+    """None: a blueprint is among the writes that are lost."""
+    try:
+        return state(store)
+    except KeyError:
+        return None
 
 
 def work(store: Records) -> None:
@@ -386,6 +394,7 @@ def harm(path: Path, kind: str, at: int, amount: int) -> None:
     st.lists(st.tuples(st.sampled_from(FILES), DAMAGES), min_size=1, max_size=3),
     st.booleans(),
 )
+@example([("anden.db.copy", ("cut", 0, 0)), ("anden.db-wal", ("flip", 2229016, 1))], True)
 def test_no_damage_makes_a_different_record(
     kept: tuple[Path, Path, State], tmp_path: Path, damages: list[tuple[str, tuple[str, int, int]]], killed: bool
 ) -> None:
@@ -400,7 +409,7 @@ def test_no_damage_makes_a_different_record(
     except Problems:
         return
     try:
-        assert state(store) == kept[2] or store.verify().gaps
+        assert whole(store) == kept[2] or store.verify().gaps
         assert store.verify().fault == ""
         for key in (KEY, OTHER):
             seen = store.observation(key)
