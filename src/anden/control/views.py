@@ -206,7 +206,8 @@ def plan(means: Means, at: Asked) -> PlanReport:
         return replace(report, problems=(*problems, *found.problems))
     linted = lint(drafted, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
-    levels, generations = (target.levels, target.generations) if target else ({}, {})
+    known = changes.remembering(means.store, target, target) if target else None  # as `up` will
+    levels, generations = (known.levels, known.generations) if known else ({}, {})
     return replace(
         report,
         target=drafted.digest,
