@@ -243,7 +243,8 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
     linted = lint(drafted, marks)
     foresight = means.engine.foresee(drafted, current, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
-    levels, generations = (target.levels, target.generations) if target else ({}, {})
+    known = changes.remembering(means.store, target, target) if target else None  # as `up` will
+    levels, generations = (known.levels, known.generations) if known else ({}, {})
     try:
         steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
         by_stacks = bool(means.engine.stacks(drafted, None, generations))

@@ -195,6 +195,8 @@ def test_a_level_comes_back_with_the_service_that_a_failed_change_had_dropped(be
 def test_a_service_that_had_gone_begins_at_its_base_when_it_returns(bench: Bench) -> None:
     bench.run(bench.control.scale(bench.at(None), "ana", "web", 4))
     bench.up(ALONE)
+    planned = [step.address for step in bench.control.plan(bench.at(manifest())).steps]
+    assert [name for name in planned if name.startswith("web-")] == ["web-1", "web-2"]
     bench.up(manifest())
     assert len(bench.images()["web"]) == 2
 
