@@ -1,0 +1,107 @@
+"""What both sides of a link agree on: one value; every engine's and every vendor's configuration is derived from it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+
+class Encryption(StrEnum):
+    """What protects the content. GCM brings its own integrity."""
+
+    AES256 = "aes256"
+    AES256_GCM16 = "aes256gcm16"
+
+
+class Integrity(StrEnum):
+    """What protects against changes, and the pseudo-random function of IKE."""
+
+    SHA256 = "sha256"
+
+
+class Group(StrEnum):
+    """The Diffie-Hellman groups, by IANA's number."""
+
+    MODP2048 = "14"
+    ECP256 = "19"
+    ECP384 = "20"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What is offered in one phase, each sort in order of preference; any of one goes with any of the others."""
+
+    encryption: tuple[Encryption, ...]
+    integrity: tuple[Integrity, ...]
+    groups: tuple[Group, ...]
+    lifetime_s: int
+    """When the keys are made anew at the latest, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a link is protected and watched: data, by name. source: whose figures they are."""
+
+    name: str
+    ike: Proposals
+    esp: Proposals
+    rekey_margin_s: int
+    """How long before the lifetime's end new keys are asked for, in seconds."""
+    rekey_fuzz_percent: int
+    """By how much of the margin this varies at random, in percent."""
+    replay_window: int
+    """Packets."""
+    dpd_timeout_s: int
+    """How long a peer may be silent before it counts as dead, in seconds."""
+    mtu: int
+    """The largest packet that crosses the tunnel, in bytes."""
+    source: str
+
+    @property
+    def mss(self) -> int:
+        """The largest TCP segment that crosses: without 20 bytes of IPv4 and 20 of TCP."""
+        return self.mtu - 40
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What an engine knows of one of our two endpoints. address: None, until it has been applied.
+
+    inside: ours in the tunnel, a /30 of 169.254.0.0/16; the peer's is the other one. None where the engine chooses.
+    """
+
+    address: IPv4Address | None = None
+    inside: IPv4Interface | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """One of a link's tunnels. number: 1 is preferred, 2 stands by. key: the name of its pre-shared key, no value."""
+
+    number: int
+    ours: Endpoint
+    key: str
+    our_identity: str | None
+    """What our side calls itself in IKE: its address. None while that is unknown."""
+    peer_identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A link as both sides have to configure it.
+
+    local: what the other side sees and routes back: `seen-as`, or the environment's whole network without it.
+    zones: zone to the share of `seen-as` that its instances are seen as; empty without `seen-as`.
+    """
+
+    link: str
+    peer: IPv4Address
+    local: IPv4Network
+    remote: tuple[IPv4Network, ...]
+    zones: tuple[tuple[str, IPv4Network], ...]
+    policy: Policy
+    tunnels: tuple[Tunnel, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether both endpoints' addresses are, so that the other side can be told."""
+        return all(tunnel.ours.address is not None for tunnel in self.tunnels)

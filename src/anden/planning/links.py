@@ -1,0 +1,67 @@
+"""What both sides of a link have to agree on, from the topology and what an engine knows of its endpoints."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Interface, IPv4Network
+
+from anden.model.link import Agreement, Endpoint, Policy, Tunnel
+from anden.model.topology import Link
+from anden.planning.addressing import ZONE_NAMES
+from anden.planning.link_policies import AWS
+
+ZONE_PREFIX = 28
+"""Of a zone's share of `seen-as` at the least: AWS's smallest subnet."""
+ZONE_BITS = 2
+"""Four shares: as many as an environment has zones at most."""
+INSIDE = IPv4Network("169.254.0.0/16")
+INSIDE_PREFIX = 30
+RESERVED_INSIDE = frozenset(
+    IPv4Network(f"169.254.{block}/30") for block in ("0.0", "1.0", "2.0", "3.0", "4.0", "5.0", "169.252")
+)
+"""What AWS keeps for itself (Site-to-Site VPN user guide, Tunnel options, "Inside tunnel IPv4 CIDR")."""
+FIRST_BLOCK = 6 * 64
+"""Where insides begin: behind those that AWS keeps, and behind the twin's 169.254.1.1."""
+
+
+def agreement(
+    link: Link, network: IPv4Network, zones: Sequence[str], endpoints: Sequence[Endpoint], policy: Policy = AWS
+) -> Agreement:
+    """The link's parameters. network: the environment's; endpoints: as many as the link has keys, the preferred first.
+
+    Raises ValueError for another number of endpoints, or a `seen-as` too small for the zones (the manifest's checks
+    refuse it before).
+    """
+    if len(endpoints) != len(link.secret):
+        raise ValueError(f"{len(endpoints)} endpoints for {len(link.secret)} keys")
+    return Agreement(
+        link=link.name,
+        peer=link.peer,
+        local=link.seen_as or network,
+        remote=link.networks,
+        zones=() if link.seen_as is None else shares(link.seen_as, zones),
+        policy=policy,
+        tunnels=tuple(
+            Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))
+            for number, (ours, key) in enumerate(zip(endpoints, link.secret, strict=True), 1)
+        ),
+    )
+
+
+def shares(block: IPv4Network, zones: Sequence[str]) -> tuple[tuple[str, IPv4Network], ...]:
+    """Each zone's share of `seen-as`: cut into four, one a zone, so that a zone more moves none; into two or one where
+    a /28 is reached before. Raises ValueError where a zone would have none."""
+    bits = min(ZONE_BITS, ZONE_PREFIX - block.prefixlen)
+    by_zone = dict(zip(ZONE_NAMES, block.subnets(prefixlen_diff=bits), strict=False)) if bits >= 0 else {}
+    missing = [zone for zone in zones if zone not in by_zone]
+    if missing:
+        raise ValueError(f"{block} has no /{ZONE_PREFIX} for zone {', '.join(missing)}")
+    return tuple((zone, by_zone[zone]) for zone in zones)
+
+
+def inside(link_index: int, number: int) -> IPv4Interface:
+    """Our address in a tunnel where the engine does not choose: each tunnel has a /30 of its own, its first is ours.
+
+    link_index: from 0, among the environment's links by name; number: the tunnel's, from 1. Never one that AWS keeps.
+    """
+    first = int(INSIDE.network_address) + 4 * (FIRST_BLOCK + 2 * link_index + number - 1)
+    block = IPv4Network((first, INSIDE_PREFIX))
+    return IPv4Interface((block.network_address + 1, INSIDE_PREFIX))

@@ -1,0 +1,77 @@
+"""What both sides of a link agree on."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anden.manifest.grammar import MOST_LINKS, TUNNELS
+from anden.model.link import Endpoint
+from anden.model.topology import Link
+from anden.planning.addressing import ZONE_NAMES
+from anden.planning.links import INSIDE, RESERVED_INSIDE, agreement, inside, shares
+
+NETWORK = IPv4Network("172.30.0.0/16")
+CORE = Link(
+    "core",
+    IPv4Address("203.0.113.10"),
+    (IPv4Network("10.20.0.0/16"),),
+    ("vpn-1", "vpn-2"),
+    IPv4Network("100.64.10.0/26"),
+)
+UNKNOWN = (Endpoint(), Endpoint())
+
+
+def test_the_first_key_is_of_the_preferred_tunnel() -> None:
+    known = tuple(Endpoint(IPv4Address(address)) for address in ("198.51.100.1", "198.51.100.2"))
+    agreed = agreement(CORE, NETWORK, ("a", "b"), known)
+    assert [(tunnel.number, tunnel.key, tunnel.our_identity) for tunnel in agreed.tunnels] == [
+        (1, "vpn-1", "198.51.100.1"),
+        (2, "vpn-2", "198.51.100.2"),
+    ]
+    assert agreed.known
+
+
+def test_what_is_not_applied_yet_is_unknown() -> None:
+    agreed = agreement(CORE, NETWORK, ("a",), UNKNOWN)
+    assert not agreed.known
+    assert [tunnel.our_identity for tunnel in agreed.tunnels] == [None, None]
+
+
+def test_the_other_side_routes_back_what_it_sees() -> None:
+    straight = Link(CORE.name, CORE.peer, CORE.networks, CORE.secret)
+    assert agreement(CORE, NETWORK, ("a",), UNKNOWN).local == CORE.seen_as
+    assert agreement(straight, NETWORK, ("a",), UNKNOWN).local == NETWORK
+    assert agreement(straight, NETWORK, ("a",), UNKNOWN).zones == ()
+
+
+def test_each_key_needs_an_endpoint() -> None:
+    with pytest.raises(ValueError, match="1 endpoints for 2 keys"):
+        agreement(CORE, NETWORK, ("a",), UNKNOWN[:1])
+
+
+def test_a_block_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="no /28 for zone c"):
+        shares(IPv4Network("100.64.10.0/27"), ("a", "b", "c"))
+    with pytest.raises(ValueError, match="no /28 for zone a"):
+        shares(IPv4Network("100.64.10.0/29"), ("a",))
+
+
+@given(st.integers(16, 26), st.integers(1, len(ZONE_NAMES)), st.integers(0, 255))
+def test_shares_are_apart_inside_the_block_and_no_zone_more_moves_them(prefix: int, count: int, third: int) -> None:
+    block = IPv4Network((int(IPv4Address(f"10.{third}.0.0")), prefix))
+    zones = ZONE_NAMES[:count]
+    made = shares(block, zones)
+    assert [zone for zone, _ in made] == list(zones)
+    assert all(share.subnet_of(block) and share.prefixlen <= 28 for _, share in made)
+    assert not any(one.overlaps(other) for at, (_, one) in enumerate(made) for _, other in made[:at])
+    assert made == shares(block, ZONE_NAMES)[:count]
+
+
+def test_insides_are_apart_and_none_is_reserved() -> None:
+    made: list[IPv4Interface] = [inside(link, number + 1) for link in range(MOST_LINKS) for number in range(TUNNELS)]
+    blocks = {address.network for address in made}
+    assert len(blocks) == MOST_LINKS * TUNNELS
+    assert not blocks & RESERVED_INSIDE
+    assert all(block.subnet_of(INSIDE) for block in blocks)
