@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from anden.model.ids import ZoneName
+
 
 class Encryption(StrEnum):
     """What protects the content. GCM brings its own integrity."""
@@ -97,7 +99,7 @@ class Agreement:
     peer: IPv4Address
     local: IPv4Network
     remote: tuple[IPv4Network, ...]
-    zones: tuple[tuple[str, IPv4Network], ...]
+    zones: tuple[tuple[ZoneName, IPv4Network], ...]
     policy: Policy
     tunnels: tuple[Tunnel, ...]
 

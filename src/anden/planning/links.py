@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv4Network
 
+from anden.model.ids import ZoneName
 from anden.model.link import Agreement, Endpoint, Policy, Tunnel
 from anden.model.topology import Link
 from anden.planning.addressing import ZONE_NAMES
@@ -23,7 +24,7 @@ FIRST_BLOCK = 6 * 64
 
 
 def agreement(
-    link: Link, network: IPv4Network, zones: Sequence[str], endpoints: Sequence[Endpoint], policy: Policy = AWS
+    link: Link, network: IPv4Network, zones: Sequence[ZoneName], endpoints: Sequence[Endpoint], policy: Policy = AWS
 ) -> Agreement:
     """The link's parameters. network: the environment's; endpoints: as many as the link has keys, the preferred first.
 
@@ -46,7 +47,7 @@ def agreement(
     )
 
 
-def shares(block: IPv4Network, zones: Sequence[str]) -> tuple[tuple[str, IPv4Network], ...]:
+def shares(block: IPv4Network, zones: Sequence[ZoneName]) -> tuple[tuple[ZoneName, IPv4Network], ...]:
     """Each zone's share of `seen-as`: cut into four, one a zone, so that a zone more moves none; into two or one where
     a /28 is reached before. Raises ValueError where a zone would have none."""
     bits = min(ZONE_BITS, ZONE_PREFIX - block.prefixlen)

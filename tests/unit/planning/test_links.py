@@ -25,7 +25,7 @@ UNKNOWN = (Endpoint(), Endpoint())
 
 def test_the_first_key_is_of_the_preferred_tunnel() -> None:
     known = tuple(Endpoint(IPv4Address(address)) for address in ("198.51.100.1", "198.51.100.2"))
-    agreed = agreement(CORE, NETWORK, ("a", "b"), known)
+    agreed = agreement(CORE, NETWORK, ZONE_NAMES[:2], known)
     assert [(tunnel.number, tunnel.key, tunnel.our_identity) for tunnel in agreed.tunnels] == [
         (1, "vpn-1", "198.51.100.1"),
         (2, "vpn-2", "198.51.100.2"),
@@ -34,28 +34,28 @@ def test_the_first_key_is_of_the_preferred_tunnel() -> None:
 
 
 def test_what_is_not_applied_yet_is_unknown() -> None:
-    agreed = agreement(CORE, NETWORK, ("a",), UNKNOWN)
+    agreed = agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN)
     assert not agreed.known
     assert [tunnel.our_identity for tunnel in agreed.tunnels] == [None, None]
 
 
 def test_the_other_side_routes_back_what_it_sees() -> None:
     straight = Link(CORE.name, CORE.peer, CORE.networks, CORE.secret)
-    assert agreement(CORE, NETWORK, ("a",), UNKNOWN).local == CORE.seen_as
-    assert agreement(straight, NETWORK, ("a",), UNKNOWN).local == NETWORK
-    assert agreement(straight, NETWORK, ("a",), UNKNOWN).zones == ()
+    assert agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN).local == CORE.seen_as
+    assert agreement(straight, NETWORK, ZONE_NAMES[:1], UNKNOWN).local == NETWORK
+    assert agreement(straight, NETWORK, ZONE_NAMES[:1], UNKNOWN).zones == ()
 
 
 def test_each_key_needs_an_endpoint() -> None:
     with pytest.raises(ValueError, match="1 endpoints for 2 keys"):
-        agreement(CORE, NETWORK, ("a",), UNKNOWN[:1])
+        agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN[:1])
 
 
 def test_a_block_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="no /28 for zone c"):
-        shares(IPv4Network("100.64.10.0/27"), ("a", "b", "c"))
+        shares(IPv4Network("100.64.10.0/27"), ZONE_NAMES[:3])
     with pytest.raises(ValueError, match="no /28 for zone a"):
-        shares(IPv4Network("100.64.10.0/29"), ("a",))
+        shares(IPv4Network("100.64.10.0/29"), ZONE_NAMES[:1])
 
 
 @given(st.integers(16, 26), st.integers(1, len(ZONE_NAMES)), st.integers(0, 255))
