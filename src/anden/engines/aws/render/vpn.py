@@ -13,32 +13,46 @@ from anden.engines.aws.render.template import Json, Part, Resource, apart, ref, 
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
+from anden.model.link import Encryption, Integrity, Policy, Proposals
 from anden.model.topology import Link, Topology
+from anden.planning.link_policies import AWS
 
 GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
 LOGS = "LinkLogs"
 CUSTOMER_ASN = 65000
 """AWS wants a number of the peer's, also where no BGP is spoken; this is its default."""
 
-TUNNEL: dict[str, Json] = {
-    "IKEVersions": [{"Value": "ikev2"}],
-    "Phase1EncryptionAlgorithms": [{"Value": "AES256"}, {"Value": "AES256-GCM-16"}],
-    "Phase1IntegrityAlgorithms": [{"Value": "SHA2-256"}],
-    "Phase1DHGroupNumbers": [{"Value": 14}, {"Value": 19}, {"Value": 20}],
-    "Phase1LifetimeSeconds": 28_800,
-    "Phase2EncryptionAlgorithms": [{"Value": "AES256"}, {"Value": "AES256-GCM-16"}],
-    "Phase2IntegrityAlgorithms": [{"Value": "SHA2-256"}],
-    "Phase2DHGroupNumbers": [{"Value": 14}, {"Value": 19}, {"Value": 20}],
-    "Phase2LifetimeSeconds": 3_600,
-    "RekeyMarginTimeSeconds": 540,
-    "RekeyFuzzPercentage": 100,
-    "ReplayWindowSize": 1_024,
-    "DPDTimeoutAction": "restart",
-    "DPDTimeoutSeconds": 30,
-    "StartupAction": "start",
+_SPELLED = {
+    Encryption.AES256: "AES256",
+    Encryption.AES256_GCM16: "AES256-GCM-16",
+    Integrity.SHA256: "SHA2-256",
 }
-"""What both tunnels offer (VPN user guide, "Tunnel options"): the strongest that common devices speak; group 14 is the
-twin's. AWS starts the tunnels and starts them anew: links are outbound, so the first packet is ours."""
+"""As the resource's properties name them."""
+
+
+def options(policy: Policy) -> dict[str, Json]:
+    """What both tunnels offer. AWS starts the tunnels and starts them anew: links are outbound, so the first packet is
+    ours (VPN user guide, "Tunnel options")."""
+    return {
+        "IKEVersions": [{"Value": "ikev2"}],
+        **_phase("Phase1", policy.ike),
+        **_phase("Phase2", policy.esp),
+        "RekeyMarginTimeSeconds": policy.rekey_margin_s,
+        "RekeyFuzzPercentage": policy.rekey_fuzz_percent,
+        "ReplayWindowSize": policy.replay_window,
+        "DPDTimeoutAction": "restart",
+        "DPDTimeoutSeconds": policy.dpd_timeout_s,
+        "StartupAction": "start",
+    }
+
+
+def _phase(phase: str, offered: Proposals) -> dict[str, Json]:
+    return {
+        f"{phase}EncryptionAlgorithms": [{"Value": _SPELLED[each]} for each in offered.encryption],
+        f"{phase}IntegrityAlgorithms": [{"Value": _SPELLED[each]} for each in offered.integrity],
+        f"{phase}DHGroupNumbers": [{"Value": int(each)} for each in offered.groups],
+        f"{phase}LifetimeSeconds": offered.lifetime_s,
+    }
 
 
 def part(blueprint: Blueprint, terrain: Terrain) -> Part:
@@ -92,7 +106,7 @@ def _tunnel(topology: Topology, secret: str) -> Json:
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
     key = f"{{{{resolve:secretsmanager:{secret_name(topology, secret)}}}}}"
-    return {**TUNNEL, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
+    return {**options(AWS), "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
 
 
 def _straight(terrain: Terrain, link: Link) -> dict[str, Resource]:

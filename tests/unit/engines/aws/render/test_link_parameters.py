@@ -5,12 +5,13 @@ from ipaddress import IPv4Network
 import pytest
 
 from anden.engines.aws.render.seen_as import parts_of
-from anden.engines.aws.render.vpn import TUNNEL
+from anden.engines.aws.render.vpn import options
 from anden.model.link import Encryption, Integrity, Proposals
 from anden.planning.addressing import ZONE_NAMES
 from anden.planning.link_policies import AWS
 from anden.planning.links import shares
 
+TUNNEL = options(AWS)
 SPELLED = {
     Encryption.AES256: "AES256",
     Encryption.AES256_GCM16: "AES256-GCM-16",
