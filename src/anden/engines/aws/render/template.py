@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
-from pydantic_core import to_json
+import msgspec
 
 Json = Any
 """What JSON can hold; CloudFormation's functions are dicts of one key."""
@@ -41,16 +41,27 @@ class Template(TypedDict):
     Outputs: dict[str, Json]
 
 
-class Published(dict[str, str]):
-    """A `Ref` that knows which stack family publishes the value, and as what.
+class Published(Mapping[str, str]):
+    """A `Ref` that knows which stack family publishes the value, and as what. No dict: what copies a template asks
+    about what it does not know, and so `assemble` learns of it.
 
     family: the publishing stack's family. key: the value's name there. kind: CloudFormation's parameter type
     (`String`, `AWS::EC2::VPC::Id`, …).
     """
 
+    __slots__ = ("family", "key", "kind", "name")
+
     def __init__(self, family: str, key: str, kind: str) -> None:
-        super().__init__(Ref=logical(family, key))
-        self.family, self.key, self.kind = family, key, kind
+        self.family, self.key, self.kind, self.name = family, key, kind, logical(family, key)
+
+    def __getitem__(self, key: str) -> str:
+        return {"Ref": self.name}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield "Ref"
+
+    def __len__(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +92,8 @@ class Stack:
 
     @property
     def text(self) -> str:
-        """The template as JSON, one property a line: what Python's `json` writes with `indent=1`, nine times sooner."""
-        return to_json(self.template, indent=1).decode() + "\n"
+        """The template as JSON, one property a line."""
+        return text(self.template)
 
 
 def assemble(
@@ -101,32 +112,31 @@ def assemble(
                 raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
             target.update(source)
     families = set(after)
-    for each in _published(resources, publishes):
-        families.add(each.family)
-        parameters[each["Ref"]] = {
-            "Type": f"AWS::SSM::Parameter::Value<{each.kind}>", "Default": path(space, each.family, each.key),
+
+    def used(value: object) -> Json:
+        if not isinstance(value, Published):
+            raise TypeError(f"{name}: {value!r} is nothing that JSON can hold")
+        families.add(value.family)
+        parameters[value.name] = {
+            "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
         }  # fmt: skip
+        return ref(value.name)
+
     for key, value in publishes.items():
         properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
         resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
+    # Each property of each resource comes by here: a copy made in C asks about what is published, and about nothing else.
+    plain = msgspec.to_builtins(resources, enc_hook=used)
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
-        Resources=resources, Outputs={},
+        Resources=plain, Outputs={},
     )  # fmt: skip
     return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting)
 
 
-def _published(*values: Mapping[str, Json]) -> Iterator[Published]:
-    """Every published value in these, in no order. A list of what is left to look into and no recursion, and texts, the
-    most of it, are passed by: each property of each resource comes by here."""
-    left: list[Json] = list(values)
-    while left:
-        value = left.pop()
-        if isinstance(value, Published):
-            yield value
-            continue
-        within = value.values() if isinstance(value, dict) else value
-        left.extend([each for each in within if isinstance(each, (dict, list, tuple))])
+def text(value: Json) -> str:
+    """JSON, one property a line: what Python's `json` writes with `indent=1`, but in C (docs/decisions/0023-json.md)."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n"
 
 
 def path(space: str, family: str, key: str) -> str:
@@ -135,6 +145,7 @@ def path(space: str, family: str, key: str) -> str:
 
 
 _APART = re.compile(r"[^A-Za-z0-9]")
+_VANISHES = re.compile(r"[^A-Za-z0-9][0-9]")
 
 
 def logical(*words: str) -> str:
@@ -143,10 +154,9 @@ def logical(*words: str) -> str:
     Two texts never get the same one: where a hyphen would vanish before a digit, a few digits of a digest follow.
     Whoever joins several names that people chose into one adds them anyway (`apart`).
     """
-    text = "-".join(words)
-    parts = _APART.split(text)
-    joined = "".join(part[:1].upper() + part[1:] for part in parts)
-    return joined + _digits(text) if any(part[:1].isdigit() for part in parts[1:]) else joined
+    said = "-".join(words)
+    joined = "".join([part[:1].upper() + part[1:] for part in _APART.split(said)])
+    return joined + _digits(said) if _VANISHES.search(said) else joined
 
 
 def apart(*words: str) -> str:
