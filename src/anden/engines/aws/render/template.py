@@ -9,7 +9,7 @@ what was approved is pinned (docs/decisions/0018-stacks.md), and the templates d
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -74,13 +74,15 @@ class Part:
     parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stack:
     """One stack to be.
 
     name: CloudFormation's (at most 128 characters). family: what published names begin with: `network`,
     `service-accounts`. after: families that publish what it uses; they come first, and go last. region: where.
     lasting: it holds what must outlive a mistake (addresses, keys, records): termination protection.
+    text: the template as JSON, one property a line. resources: those of the template as JSON, by whom they are written
+    already.
     """
 
     name: str
@@ -89,11 +91,12 @@ class Stack:
     template: Template
     after: tuple[str, ...] = ()
     lasting: bool = False
+    text: str = field(init=False, compare=False, repr=False)
+    resources: InitVar[bytes | None] = None
 
-    @property
-    def text(self) -> str:
-        """The template as JSON, one property a line."""
-        return text(self.template)
+    def __post_init__(self, resources: bytes | None) -> None:
+        written = self.template if resources is None else {**self.template, "Resources": msgspec.Raw(resources)}
+        object.__setattr__(self, "text", text(written))
 
 
 def assemble(
@@ -114,29 +117,36 @@ def assemble(
     families = set(after)
 
     def used(value: object) -> Json:
-        if not isinstance(value, Published):
-            raise TypeError(f"{name}: {value!r} is nothing that JSON can hold")
-        families.add(value.family)
-        parameters[value.name] = {
-            "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
-        }  # fmt: skip
-        return ref(value.name)
+        said = _said(value)
+        if isinstance(value, Published):
+            families.add(value.family)
+            parameters[value.name] = {
+                "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
+            }  # fmt: skip
+        return said
 
     for key, value in publishes.items():
         properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
         resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
-    # Each property of each resource comes by here: a copy made in C asks about what is published, and about nothing else.
-    plain = msgspec.to_builtins(resources, enc_hook=used)
+    # Each property of each resource comes by here: what writes them in C asks about what is published, and nothing else.
+    written = msgspec.json.encode(resources, enc_hook=used)
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
-        Resources=plain, Outputs={},
+        Resources=resources, Outputs={},
     )  # fmt: skip
-    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting)
+    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting, resources=written)
 
 
 def text(value: Json) -> str:
     """JSON, one property a line: what Python's `json` writes with `indent=1`, but in C (docs/decisions/0023-json.md)."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n"
+    return (msgspec.json.format(msgspec.json.encode(value, enc_hook=_said), indent=1) + b"\n").decode()
+
+
+def _said(value: object) -> Json:
+    """What stands in a template for a value of ours. Raises TypeError: nothing can."""
+    if isinstance(value, Published):
+        return dict(value)
+    raise TypeError(f"{value!r} is nothing that JSON can hold")
 
 
 def path(space: str, family: str, key: str) -> str:
