@@ -128,7 +128,7 @@ def assemble(
     for key, value in publishes.items():
         properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
         resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
-    # Each property of each resource comes by here: what writes them in C asks about what is published, and nothing else.
+    # Each property of each resource comes by here: what writes them in C asks about what is published only.
     written = msgspec.json.encode(resources, enc_hook=used)
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
@@ -138,7 +138,7 @@ def assemble(
 
 
 def text(value: Json) -> str:
-    """JSON, one property a line: what Python's `json` writes with `indent=1`, but in C (docs/decisions/0023-json.md)."""
+    """JSON, one property a line: what Python's `json` writes with `indent=1`, in C (docs/decisions/0023-json.md)."""
     return (msgspec.json.format(msgspec.json.encode(value, enc_hook=_said), indent=1) + b"\n").decode()
 
 
