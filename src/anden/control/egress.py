@@ -41,18 +41,20 @@ def questions(blueprint: Blueprint, seen: Observation, marks: Marks, caveats: Se
                 continue
             path = reachability.path(blueprint, service.name, name, None, marks, caveats)
             for zone in sorted(inside) or [""]:
-                declared = _declared(blueprint, place, zone) if path.open else None
+                declared = _declared(blueprint, seen, place, zone) if path.open else None
                 probe = Probe(inside[zone], host_of(place), place.port, listen=True) if inside and path.open else None
                 reason = path.reason or ("" if inside else f"no instance of {service.name} serves")
                 found.append(Question(service.name, zone, name, declared, probe, reason))
     return tuple(found)
 
 
-def _declared(blueprint: Blueprint, place: Destination, zone: str) -> IPv4Address | IPv4Network | None:
+def _declared(
+    blueprint: Blueprint, seen: Observation, place: Destination, zone: str
+) -> IPv4Address | IPv4Network | None:
     """What the other side should see. Over a link nothing goes by the fixed addresses: it sees `seen-as`, and without
-    that the instance's own address."""
+    that the instance's own address. A blueprint that made the environment did not know the fixed addresses yet."""
     if place.link is None:
-        return blueprint.facts.leaves_from(zone)
+        return blueprint.facts.leaves_from(zone) or seen.facts.leaves_from(zone)
     link = next((each for each in blueprint.topology.links if each.name == place.link), None)
     return link.seen_as if link is not None and link.seen_as is not None else blueprint.layout.network
 

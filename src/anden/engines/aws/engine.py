@@ -306,8 +306,10 @@ class AwsEngine(Engine):
 
         topology = self._topologies.get((key.client, key.environment))
         self._aws().require(topology.account if topology else None)
+        seen = self.observe(key)
+        names = [each.name for each in topology.services] if topology else [each.service for each in seen.instances]
         poll_s = self._poll_s or debug.POLL_S
-        asked = probing.Asked(key, self._regions(key)[0], who, self.observe(key), poll_s)
+        asked = probing.Asked(key, self._regions(key)[0], who, seen, frozenset(map(str, names)), poll_s)
         return probing.probe(self._aws(), self._clock, asked, probes)
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:

@@ -31,12 +31,14 @@ Run = Generator[list[Probed] | None, None, None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """who: for whom, as the record has it. seen: what runs. poll_s: between two looks at the tasks."""
+    """who: for whom, as the record has it. seen: what runs. services: names that are those of services, be there an
+    instance of one or not. poll_s: between two looks at the tasks."""
 
     key: EnvironmentKey
     region: str
     who: str
     seen: Observation
+    services: frozenset[str]
     poll_s: float
 
 
@@ -54,8 +56,14 @@ def probe(session: Session, clock: Clock, asked: Asked, probes: Sequence[Probe])
     """In the order of the probes; what could not be tried is UNTRIED, and says why. Raises Problems."""
     instances = {each.id: each for each in asked.seen.instances}
     _check(instances, probes)
-    ways, done = WaysOut(session, asked.region), dict[int, Probed]()
-    batches = list(_batches(session, asked, instances, probes))
+    done = {
+        number: Probed(each, Seen.UNTRIED, note=f"no instance of {each.host} serves")
+        for number, each in enumerate(probes)
+        if each.host in asked.services and not any(one.serving for one in asked.seen.of(each.host))
+    }
+    ways = WaysOut(session, asked.region)
+    left = [(number, each) for number, each in enumerate(probes) if number not in done]
+    batches = list(_batches(session, asked, instances, left))
     if len(batches) > MOST_TASKS:
         what = f"{len(batches)} tasks are too many to start for it"
         raise Problems(Problem(str(asked.key), what, f"at most {MOST_TASKS}", "Name the caller or the callee."))
@@ -64,7 +72,7 @@ def probe(session: Session, clock: Clock, asked: Asked, probes: Sequence[Probe])
         runs = [_run(session, clock, asked, origin, [probes[number] for number in numbers]) for origin, numbers in some]
         for (origin, numbers), said in zip(some, _together(clock, asked.poll_s, runs), strict=True):
             for number, one in zip(numbers, said, strict=True):
-                leaves = one.seen is Seen.OPEN and not asked.seen.of(one.probe.host)
+                leaves = one.seen is Seen.OPEN and one.probe.host not in asked.services
                 way = ways.of(origin.subnet, origin.network, one.probe.host) if leaves else None
                 done[number] = one if way is None else _by(one, way.by, way.given)
     return tuple(done[number] for number in range(len(probes)))
@@ -83,11 +91,14 @@ def _check(instances: Mapping[InstanceId, InstanceSeen], probes: Sequence[Probe]
 
 
 def _batches(
-    session: Session, asked: Asked, instances: Mapping[InstanceId, InstanceSeen], probes: Sequence[Probe]
+    session: Session,
+    asked: Asked,
+    instances: Mapping[InstanceId, InstanceSeen],
+    probes: Sequence[tuple[int, Probe]],
 ) -> Iterator[tuple[_Origin, list[int]]]:
     """Numbers of probes that one task tries. Raises Problems."""
     places: dict[tuple[str, str], list[int]] = {}
-    for number, each in enumerate(probes):
+    for number, each in probes:
         one = instances[InstanceId(each.caller)]
         places.setdefault((str(one.service), str(one.zone)), []).append(number)
     for (service, zone), numbers in places.items():
@@ -120,7 +131,7 @@ class _Unhurried:
 
 
 def _run(session: Session, clock: Clock, asked: Asked, origin: _Origin, probes: Sequence[Probe]) -> Run:
-    hosts = [_host(asked.seen, each.host) for each in probes]
+    hosts = [_host(asked, each.host) for each in probes]
     planned = [tries.Try(host, each.port, tries.limit_s(each)) for each, (host, _) in zip(probes, hosts, strict=True)]
     limit_s = max(each.limit_s for each in planned) + MARGIN_S
     wish = debug.Wish(asked.key, asked.region, origin.service, tries.argv(planned), asked.who, limit_s)
@@ -138,11 +149,13 @@ def _run(session: Session, clock: Clock, asked: Asked, origin: _Origin, probes: 
         under_way.close()
 
 
-def _host(seen: Observation, host: str) -> tuple[str, str]:
+def _host(asked: Asked, host: str) -> tuple[str, str]:
     """What to dial. A service's name is Service Connect's, which no one-off task has: an instance of it is dialled, as
     Service Connect does, and the group in front of it is the same."""
-    serving = next((each for each in seen.of(host) if each.serving), None)
-    return (str(serving.address), f"dialled {serving.id} at {serving.address}") if serving else (host, "")
+    if host not in asked.services:
+        return host, ""
+    serving = next(each for each in asked.seen.of(host) if each.serving)
+    return str(serving.address), f"dialled {serving.id} at {serving.address}"
 
 
 def _answered(probes: Sequence[Probe], notes: Sequence[str], gave: Exec) -> Iterator[Probed]:
