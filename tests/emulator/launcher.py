@@ -27,6 +27,8 @@ def main() -> None:
     drift = importlib.import_module("provisioners.drift")
     calls["CreateChangeSet"] = drift.aware(calls["CreateChangeSet"], cloudformation._resolve_stack, parameter)
     importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
+    importlib.import_module("provisioners.nat_addresses").install()
+    importlib.import_module("provisioners.task_addresses").install(importlib.import_module("ministack.services.ecs"))
     sys.argv = sys.argv[:1]
     importlib.import_module("ministack.app").main()
 
