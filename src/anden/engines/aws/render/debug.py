@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from anden.engines.aws.render.template import Json
 
+START_S = 300.0
+"""From being asked for to running; then it is given up. It takes 30-60 s."""
 LONGEST_S = 3600
 """From the start of a debug task to its end by itself, whoever is still there."""
 FAMILY_END = "-debug"
