@@ -38,5 +38,5 @@ def _missing(topology: Topology, held: Mapping[str, Secret], marks: Marks, optio
         random = " --random" if tunnel else ""
         fix = f"`anden secret set {name}{random}{options}` keeps it; its value comes from stdin or a prompt."
         if tunnel:
-            fix = f"`anden secret set {name}{random}{options}` makes one up; without --random it asks for the other side's."
+            fix = f"`anden secret set {name}{random}{options}` makes one up; without --random it asks for one."
         yield Problem(where(marks, path), f"there is no secret {name}", why, fix)
