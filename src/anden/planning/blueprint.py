@@ -29,9 +29,8 @@ def draft(
     """The blueprint of `topology`, keeping what `parent` has where it has it.
 
     images: service name to its resolved image; those of other services are left out. overrides: what people change of
-    what is rendered. secrets: name to the version to use, as planning.secrets
-    chooses them. The same of all these as the parent's give the parent again (with these facts),
-    and never a blueprint that is its own parent.
+    what is rendered. secrets: name to the version to use, as planning.secrets chooses them. The same of all
+    these as the parent's give the parent again (with these facts), and never a blueprint that is its own parent.
     Raises Problems: a service without an image, a network that cannot be laid out or is too small.
     """
     missing = [service.name for service in topology.services if service.name not in images]

@@ -287,10 +287,12 @@ class SimulatedEngine(Engine):
         raise TypeError(f"{type(step.effect).__name__} is another engine's")
 
     def _unopened(self, key: EnvironmentKey, instance: Instance) -> Problem | None:
-        """Nothing takes a secret here; it is asked for all the same, so that what is not there keeps it from starting."""
+        """Nothing takes a secret here. They are asked for all the same: what is not there keeps it from starting."""
+        if (kept := self._secrets) is None:
+            return None
         try:
-            for secret in instance.secrets.values() if self._secrets is not None else ():
-                self._secrets.value(key, secret.name, secret.version)
+            for secret in instance.secrets.values():
+                kept.value(key, secret.name, secret.version)
         except Problems as found:
             return found.problems[0]
         return None
