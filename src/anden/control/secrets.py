@@ -13,7 +13,7 @@ from anden.control.record import Ending, Report, Standing, Told, Work, recorded
 from anden.model.blueprint import Blueprint
 from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.ports import Secrets
 from anden.model.problem import Problem, Problems
 from anden.model.report import SecretsReport
@@ -153,6 +153,10 @@ def fault(name: str, value: SecretValue, users: tuple[str, ...]) -> Problem | No
 
 
 def _secrets(means: Means) -> Secrets:
+    if means.engine.name is EngineName.AWS:
+        what, why = "is not there yet on AWS", "its values are put into Secrets Manager by hand"
+        fix = "`anden plan --on aws` says under which names; Secrets Manager takes them."
+        raise Problems(Problem("anden secret", what, why, fix))
     if means.secrets is None:
         what, why = "cannot be asked for here", "this control plane has no place that it may read"
         raise Problems(Problem("secrets", what, why, "Use sudo."))

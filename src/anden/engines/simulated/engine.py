@@ -288,8 +288,11 @@ class SimulatedEngine(Engine):
 
     def _unopened(self, key: EnvironmentKey, instance: Instance) -> Problem | None:
         """Nothing takes a secret here. They are asked for all the same: what is not there keeps it from starting."""
-        if (kept := self._secrets) is None:
+        if not instance.secrets:
             return None
+        if (kept := self._secrets) is None:
+            missing = ", ".join(sorted(secret.name for secret in instance.secrets.values()))
+            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
         try:
             for secret in instance.secrets.values():
                 kept.value(key, secret.name, secret.version)
