@@ -111,7 +111,7 @@ def test_a_rotation_replaces_what_uses_it_and_nothing_else(keeper: Keeper) -> No
     before = keeper.revisions()
     keeper.put("core-token")
     assert keeper.revisions() == before
-    (found,) = keeper.control.plan(keeper.at()).changes
+    (found,) = keeper.control.plan(keeper.at()).differences
     assert (found.subject, found.text) == ("web", "secret core-token v1 → v2")
     assert keeper.put("core-token", rotate=True).outcome == Outcome.DONE
     after = keeper.revisions()
