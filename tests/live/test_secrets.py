@@ -146,7 +146,7 @@ def test_an_instance_comes_back_without_control_and_after_a_new_supervisor(keepe
 def test_a_rotated_secret_replaces_what_uses_it_and_nothing_else(keeper: Keeper) -> None:
     other = keeper.get("/other")["started"]
     keeper("secret", "set", "core-token", "--exact", value=VALUES["rotated"])
-    assert "~ web    secret core-token v1 → v2" in keeper("plan")
+    assert "~ web  secret core-token v1 → v2" in keeper("plan")
     assert keeper.get()["env"] == of(VALUES["core-token"])
     keeper("secret", "rotate", "core-token", "--exact", value=VALUES["rotated"])
     assert {keeper.get()["env"] for _ in range(6)} == {of(VALUES["rotated"])}
