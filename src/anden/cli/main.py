@@ -32,6 +32,7 @@ COMMANDS = {
     "scale": "Move a service's level within its range.",
     "rollback": "Go back to what ran before the last change.",
     "restart": "Replace a service's instances by the same, rolling.",
+    "secret": "Secrets by name: set, list, rotate, remove; values are never shown.",
     "reach": "Who reaches whom, through which hops, and why not.",
     "prove": "Prove what is declared by really trying it.",
     "drill": "Break something on purpose under load, and show what becomes of it.",

@@ -7,7 +7,7 @@ from anden.assess import alarms, revivals
 from anden.assess import images as inspected
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
-from anden.control import changes, deployed, egress, follow, probing, refusals
+from anden.control import changes, deployed, egress, follow, probing, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -223,6 +223,12 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
+    versions: Mapping[str, str] = {}
+    try:
+        versions, lacking = sealed.versions(means, key, topology, marks)
+        problems += lacking
+    except Problems as found:
+        unread = (*unread, *found.problems)
     report = PlanReport(
         key.client,
         key.environment,
@@ -237,7 +243,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         manners.name,
     )
     try:
-        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides)
+        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides, versions)
     except Problems as found:
         return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)

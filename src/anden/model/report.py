@@ -11,6 +11,7 @@ from anden.model.foresight import Foresight
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
+from anden.model.secret import SecretStatus
 from anden.model.traffic import Passed
 
 
@@ -180,3 +181,13 @@ class StateReport:
     blueprints: int
     environments: tuple[StateOf, ...]
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsReport:
+    """`anden secret list`: by name, those that are used and missing too. No values."""
+
+    client: str
+    environment: str
+    engine: str
+    secrets: tuple[SecretStatus, ...]

@@ -172,6 +172,9 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
             f"from Secrets Manager, by your hand: {_listed(names)}; as variables, so that a new value needs a restart"
         )
         yield f"{service.name} secrets", text, ()
+        if files := sorted(place for place in service.secrets if place.startswith("/")):
+            text = f"{_listed(files)}: Fargate hands secrets out as variables only: use a variable on AWS"
+            yield f"{service.name} secret files", text, (UP,)
         bad = sorted({name for name in service.secrets.values() if _LIKE_A_SUFFIX.fullmatch(name)})
         if bad:
             text = (

@@ -23,7 +23,7 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
-from anden.model.ports import Clock, Exec
+from anden.model.ports import Clock, Exec, Secrets
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
 from anden.model.stack import StackWanted
@@ -39,16 +39,18 @@ STDIN_BYTES = 8 * 1024 * 1024
 
 
 class LocalEngine:
-    """state: the folder of all clients' state. images: the image cache."""
+    """state: the folder of all clients' state. images: the image cache. secrets: where it asks for those that it hands
+    over."""
 
     name = EngineName.LOCAL
     start_limit_s = 0.0
 
-    def __init__(self, state: Path, images: Path, clock: Clock) -> None:
+    def __init__(self, state: Path, images: Path, clock: Clock, secrets: Secrets | None = None) -> None:
         self._state = state
         self._folder = images
         self._images = LocalImages(images, clock)
         self._clock = clock
+        self._secrets = secrets
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """See model.ports.Engine."""
@@ -101,6 +103,7 @@ class LocalEngine:
                 f"{folder}/hosts",
                 f"{folder}/resolv.conf",
                 None,
+                f"/run/anden/secrets/{instance.id}" if any(at.startswith("/") for at in instance.secrets) else None,
             )
             numeric = instance.user.replace(":", "").isdigit()
             who = container.user(instance, "", "") if numeric or not instance.user else container.User(0, 0)
@@ -127,7 +130,9 @@ class LocalEngine:
     def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
         """See model.ports.Engine."""
         there = place.of(self._state, key)
-        return Executor(key, there, self._folder, self._images.rootfs, self._clock, gateway).execute(steps)
+        return Executor(key, there, self._folder, self._images.rootfs, self._clock, gateway, self._secrets).execute(
+            steps
+        )
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """See model.ports.Engine."""

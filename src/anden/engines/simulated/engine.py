@@ -25,7 +25,7 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
-from anden.model.ports import Engine, Exec
+from anden.model.ports import Engine, Exec, Secrets
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
 from anden.model.topology import Egress, Topology
@@ -56,9 +56,11 @@ class SimulatedEngine(Engine):
         snapshot: Path | None = None,
         behaviours: Mapping[str, Behaviour] | None = None,
         faults: Faults | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._clock = clock
         self._faults = faults
+        self._secrets = secrets
         self._file = snapshot
         self._behaviours = dict(behaviours or {})
         self._lock = threading.RLock()
@@ -278,11 +280,25 @@ class SimulatedEngine(Engine):
         if world is None:
             return Problem(str(key), "is gone", "it ended between two looks at it", "The next tick brings it back.")
         if isinstance(step.effect, StartInstance):
-            return self._start(world, step.effect)
+            return self._unopened(key, step.effect.instance) or self._start(world, step.effect)
         if isinstance(step.effect, StopInstance):
             self._stop(world, step.effect)
             return None
         raise TypeError(f"{type(step.effect).__name__} is another engine's")
+
+    def _unopened(self, key: EnvironmentKey, instance: Instance) -> Problem | None:
+        """Nothing takes a secret here. They are asked for all the same: what is not there keeps it from starting."""
+        if not instance.secrets:
+            return None
+        if (kept := self._secrets) is None:
+            missing = ", ".join(sorted(secret.name for secret in instance.secrets.values()))
+            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
+        try:
+            for secret in instance.secrets.values():
+                kept.value(key, secret.name, secret.version)
+        except Problems as found:
+            return found.problems[0]
+        return None
 
     def _start(self, world: World, effect: StartInstance) -> Problem | None:
         instance = effect.instance
@@ -292,9 +308,6 @@ class SimulatedEngine(Engine):
                 return None
             why = f"{held.instance.id} holds its slot"
             return Problem(instance.id, "it cannot be started yet", why, "Stop that one first.")
-        if instance.secrets:
-            missing = ", ".join(sorted(instance.secrets.values()))
-            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
         behaviour = of_image(instance.image_name, self._behaviours)
         world.admit(instance, behaviour, self._clock.steady(), effect.launch_s)
         return None

@@ -8,6 +8,7 @@ from anden.model.approval import SavedPlan
 from anden.model.drill import DrillKind
 from anden.model.fault import Outage
 from anden.model.ids import EngineName
+from anden.model.secret import RANDOM_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,26 @@ class Restart:
 
     at: At
     service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutSecret:
+    """A new version of a secret. value None: one of `length` letters and digits is made up. rotate: what runs takes it
+    now, rolling."""
+
+    at: At
+    name: str
+    value: str | None = field(default=None, repr=False)
+    length: int = RANDOM_LENGTH
+    rotate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSecret:
+    """All versions of a secret."""
+
+    at: At
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def test_routes_and_the_rest_are_said() -> None:
     found = {one.subject: one for one in caveats(whole)}
     assert found["route web"].withholds == ("web",)
     assert set(found) == {
-        "route web", "deploy web", "secrets web", "production", "domain", "scale", "recovery", "egress",
+        "route web", "deploy web", "production", "domain", "scale", "recovery", "egress",
     }  # fmt: skip
 
 

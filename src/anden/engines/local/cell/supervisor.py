@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import cgroup, firewall, network, probe, protocol, steady
+from anden.engines.local.cell import cgroup, firewall, network, probe, protocol, secrets, steady
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.execution import Execution
 from anden.engines.local.cell.faults import Faults
@@ -212,7 +212,7 @@ class Supervisor:
                 return await self._configure(codec.from_data(Configuration, request["configuration"]))
             case "start":
                 instance, launch_s = codec.from_data(Instance, request["instance"]), float(request.get("launch_s", 0.0))
-                return await self._start(instance, request["rootfs"], launch_s)
+                return await self._start(instance, request["rootfs"], launch_s, request.get("secrets", {}))
             case "stop":
                 return await self._stop(request["id"], float(request["drain_s"]), float(request["stop_s"]))
             case "exec":
@@ -269,7 +269,7 @@ class Supervisor:
             self._ground.configuration = configuration
             self._changed()
 
-    async def _start(self, instance: Instance, rootfs: str, launch_s: float) -> None:
+    async def _start(self, instance: Instance, rootfs: str, launch_s: float, given: secrets.Values) -> None:
         there = self._lives.get(instance.id)
         if there is not None:
             if there.record.instance.revision == instance.revision and there.record.state is not InstanceState.STOPPING:
@@ -277,6 +277,7 @@ class Supervisor:
             why = "an instance of another revision holds its slot"
             raise Problems(Problem(instance.id, "it cannot be started yet", why, "Stop that one first."))
         launch_at = time.monotonic() + launch_s if launch_s else 0.0
+        secrets.keep(instance.id, given)
         record = Record(instance, rootfs, InstanceState.STARTING, steady.now(), launch_at=launch_at)
         self._lives[instance.id] = life = Life(self._ground, record)
         self._changed()
