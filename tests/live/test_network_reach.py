@@ -13,7 +13,7 @@ import pytest
 from pyroute2 import IPRoute
 from tests.live import network_world as world
 
-from anden.engines.local.cell import dns, firewall, netns, network
+from anden.engines.local.cell import dns, firewall, netns, network, nft
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.probe import probe
 from anden.engines.local.cell.resolver import Resolver
@@ -393,9 +393,9 @@ def scenario_network() -> None:
             took.append(time.monotonic() - start)
         print(f"firewall.apply {count} members {1e3 * sorted(took)[2]:.1f} ms")
     for golden in sorted((world.ROOT / "tests/unit/engines/local/render/golden").glob("*.nft")):
-        firewall.run(golden.read_text())
+        nft.run(golden.read_text())
     with pytest.raises(Problems, match="nftables refused"):
-        firewall.run("add rule inet nowhere x accept")
+        nft.run("add rule inet nowhere x accept")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ def configure(
         routes=_routes(target, before, caveats, ready),
         leaves=_leaves(target, before),
         manners=manners,
+        names_out=(names := tuple(sorted({name for each in topologies for name in firewall.names_out(each, caveats)}))),
+        never=firewall.never(target.layout.network, topologies) if names else (),
     )
 
 
@@ -80,6 +82,8 @@ def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat], ma
         allows=tuple(sorted({*narrow.allows, *(a for a in both.allows if a.caller in gone and a.callee not in gone)})),
         allows_out=tuple(sorted({*narrow.allows_out, *(a for a in both.allows_out if a.caller in gone)})),
         leaves=both.leaves,
+        names_out=(names := tuple(sorted({*narrow.names_out, *(a for a in both.names_out if a.caller in gone)}))),
+        never=both.never if names else (),
     )
 
 

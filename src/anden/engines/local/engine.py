@@ -87,8 +87,8 @@ class LocalEngine:
         files = {
             "firewall.nft": nftables.ruleset(configuration),
             "balancer.cfg": haproxy.config(configuration),
-            "resolver.conf": resolver.config(configuration, "/run/anden/resolver/hosts"),
-            "resolver.hosts": resolver.hosts(configuration),
+            "resolver.json": resolver.book(configuration),
+            "internet.json": resolver.internet(configuration),
             "instances/resolv.conf": container.resolv(configuration),
         }
         for placement in blueprint.placements:

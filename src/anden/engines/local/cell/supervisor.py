@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import cgroup, firewall, network, probe, protocol, steady
+from anden.engines.local.cell import cgroup, firewall, grants, network, probe, protocol, steady, turns
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.execution import Execution
 from anden.engines.local.cell.faults import Faults
@@ -260,14 +260,21 @@ class Supervisor:
                 if life.record.registered and (one := haproxy.server(life.record.instance)) is not None
             ]
             await asyncio.to_thread(network.build, configuration)
-            await asyncio.to_thread(firewall.apply, configuration, self._faults.down(configuration))
+            await asyncio.to_thread(self._wall, configuration)
+            await asyncio.to_thread(self._resolver.begin, configuration)
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
-            await asyncio.to_thread(self._resolver.configure, configuration)
+            await asyncio.to_thread(self._resolver.settle)
             new = CONFIGURATION.with_suffix(".new")
             new.write_text(codec.to_json(configuration))
             new.replace(CONFIGURATION)
             self._ground.configuration = configuration
             self._changed()
+
+    def _wall(self, configuration: Configuration) -> None:
+        """Replace the firewall; what names led to and is still declared stays open for its time."""
+        with turns.locked(self._resolver.lock):
+            granted = grants.standing(self._ground.configuration)
+            firewall.apply(configuration, self._faults.down(configuration), granted)
 
     async def _start(self, instance: Instance, rootfs: str, launch_s: float) -> None:
         there = self._lives.get(instance.id)
