@@ -367,7 +367,7 @@ def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
         return Probe(inside.id, path.callee, path.port)
     if place is None:
         return None
-    return Probe(inside.id, egress.host_of(place), path.port, listen=place.network is not None)
+    return Probe(inside.id, egress.host_of(place), path.port, listen=True)
 
 
 def prove_egress(means: Means, at: Asked) -> EgressReport:

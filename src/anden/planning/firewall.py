@@ -90,7 +90,7 @@ NOT_OUTSIDE = tuple(
         ),
     )
 )
-"""What is nobody's on the internet. Documentation's networks are not among them: the twin's internet is made of them."""
+"""What is nobody's on the internet. Documentation's networks are not among them: the twin's internet is theirs."""
 
 
 def never(network: IPv4Network, topologies: Sequence[Topology]) -> tuple[IPv4Network, ...]:

@@ -2,6 +2,7 @@
 
     service → service       instance · firewall · name · instance    (or the instance's address directly)
     service → destination   instance · firewall · nat · destination
+                            instance · name · firewall · nat · destination, by a host's name
                             instance · firewall · link · destination, for what lies behind one
     gateway → service       balancer (the route) · instance
     internet → service      internet · balancer (the route) · instance
@@ -174,7 +175,8 @@ class _Ground:
             stop = Hop("nat", "nothing leaves", "egress: none", False)
             fix = f"set {field} to one or per-zone" + (f" ({line})" if line else "")
             return way.then(passed).blocked(stop, "egress is none: nothing leaves the environment", fix, line)
-        return way.open(
+        asked = () if place.host is None else (Hop("name", place.host, f"answered to {way.caller}", True),)
+        return way.then(*asked).open(
             passed,
             Hop("nat", self._leaves_from(way.caller), f"egress: {topology.egress}", True),
             Hop("destination", f"{place.name} ({place.to})", "", True),

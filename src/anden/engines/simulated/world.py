@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
+from zlib import crc32
 
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.configuration import Configuration
@@ -21,6 +22,8 @@ RETURNED_S = 0.2
 """From its return until they have had a good answer again."""
 KILLED = -9
 SUFFIX = ".internal"
+STANDINS = IPv4Network("203.0.113.0/24")
+"""What names outside lead to: documentation's own (RFC 5737)."""
 NOT_BEGUN = "its process has not begun yet"
 
 
@@ -187,6 +190,11 @@ class Resident:
         )
 
 
+def standin(host: str) -> IPv4Address:
+    """An address of documentation's for a name (RFC 5737), always the same one."""
+    return STANDINS[1 + crc32(host.encode()) % (STANDINS.num_addresses - 2)]
+
+
 @dataclass(slots=True)
 class World:
     """One environment that exists. outages: zone to the fault that a drill has put in. processes: the engine's own, by
@@ -199,6 +207,10 @@ class World:
     processes: dict[str, int] = field(default_factory=lambda: {"supervisor": 1, "balancer-1": 2, "balancer-2": 3})
     asked: int = 0
     """How many answers its resolver gave: each begins with another address."""
+    outside: dict[str, IPv4Address] = field(default_factory=dict)
+    """What the internet says of names; of all others it says what `standin` says."""
+    granted: set[tuple[str, IPv4Address, int]] = field(default_factory=set)
+    """Service, address and port that a name outside led to."""
     applied: Digest | None = None
     """The configuration's, worked out once."""
 
@@ -215,6 +227,16 @@ class World:
         self.asked += 1
         first = self.asked % len(found) if found else 0
         return found[first:] + found[:first]
+
+    def asks(self, caller: str, host: str) -> IPv4Address | None:
+        """What a name outside leads to for that service, which may open it from now on; None: to it there is none, or
+        it leads where no name outside may."""
+        ways = [one for one in self.configuration.names_out if one.caller == caller and one.host == host.lower()]
+        at = self.outside.get(host.lower()) or standin(host.lower())
+        if not ways or any(at in network for network in self.configuration.never):
+            return None
+        self.granted |= {(caller, at, way.port) for way in ways}
+        return at
 
     def due(self) -> float:
         """When the next thing happens by itself; NEVER."""
