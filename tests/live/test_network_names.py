@@ -17,8 +17,10 @@ from tests.live import network_world as world
 
 from anden.engines.local.cell import dns, firewall, grants, names, names_server, netns, network, turns
 from anden.engines.local.cell.probe import probe
+from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import INTERNET as UPSTREAM
 from anden.engines.local.cell.resolver import NAME, Resolver
+from anden.engines.local.render.nftables import MOST_NOTED
 from anden.engines.local.render.resolver import STANDINS
 from anden.engines.local.render.stations import INTERNET
 from anden.model.configuration import Configuration
@@ -152,11 +154,15 @@ def scenario_answers_that_lead_astray() -> None:
         cell.zone(api_exchange_example={"a": ["203.0.113.5", bad], "ttl": 60})
         assert cell.asked("payments-1", HOST) == (FAILED, ()), bad
         assert grants.standing(cell.wanted) == ()
-        world.until(lambda bad=bad: any(bad in one["why"] for one in cell.resolver.refused()), bad)
+        world.until(partial(_noted, cell, bad), bad)
     cell.zone(api_exchange_example={"cname": "edge.example", "ttl": 60}, edge_example={"a": ["192.168.1.1"], "ttl": 60})
     assert cell.asked("payments-1", HOST) == (FAILED, ()), "along an alias"
     cell.zone(api_exchange_example={"a": ["203.0.113.5"], "ttl": 60})
     assert cell.asked("payments-1", HOST) == (FINE, ("203.0.113.5",)), "and it comes back by itself"
+
+
+def _noted(cell: Cell, address: str) -> bool:
+    return any(address in one["why"] for one in cell.resolver.refused())
 
 
 def scenario_answers_that_change() -> None:
@@ -258,6 +264,39 @@ def scenario_another_configuration() -> None:
     world.until(lambda: UPSTREAM not in cell.spawner.running(), "nobody needs it")
 
 
+def scenario_what_is_refused_is_counted() -> None:
+    """Packets by caller, address and port, first and last; kept over a new ruleset; ten thousand ports bounded."""
+    cell = Cell()
+    ledger = Ledger(RUN / "refused.json")
+    payments, accounts = str(cell.payments.members[0].address), str(cell.accounts.members[1].address)
+    begun = time.time()
+    for host, port in ((accounts, 8080), (accounts, 8080), ("192.0.2.66", 443)):
+        probe([Probe("payments-1", host, port, 0.3)], cell.wanted)
+    cell.asked("payments-1", "evil.example")
+    found = {(one.to, one.port): one for one in ledger.attempts(cell.wanted, time.time())}
+    assert {one.service for one in found.values()} == {"payments"}
+    assert found[accounts, 8080].count == 2
+    assert found["192.0.2.66", 443].count == 1
+    assert begun - 2 < found[accounts, 8080].first <= found[accounts, 8080].last < time.time() + 2
+    world.until(lambda: [one["name"] for one in cell.resolver.refused()] == ["evil.example"], "noted")
+    ledger.fold(time.time())
+    cell.apply(cell.wanted)
+    assert {(one.to, one.port): one.count for one in ledger.attempts(cell.wanted, time.time())} == {
+        key: one.count for key, one in found.items()
+    }
+
+    def scan() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as saying:
+            for port in range(1, 10_001):
+                saying.sendto(b"x", (accounts, port))
+
+    netns.inside("payments-1", scan)
+    start = time.monotonic()
+    assert MOST_NOTED - 2 <= len(ledger.attempts(cell.wanted, time.time())) <= MOST_NOTED
+    print(f"{MOST_NOTED} refused pairs read in {1e3 * (time.monotonic() - start):.0f} ms")
+    assert payments in {key[0] for key in ledger.all(time.time())}
+
+
 def scenario_many_ask_at_once() -> None:
     """Questions by the thousand, of names inside and outside."""
     Cell()
@@ -296,6 +335,7 @@ def outside(address: str, port: int = 443) -> socket.socket:
         scenario_answers_that_change,
         scenario_what_dies_comes_back,
         scenario_another_configuration,
+        scenario_what_is_refused_is_counted,
         scenario_many_ask_at_once,
     ],
     ids=lambda scenario: scenario.__name__.removeprefix("scenario_"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from anden.assess import alarms, revivals
 from anden.assess import images as inspected
+from anden.assess import refused as vain
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, refusals
@@ -29,9 +30,11 @@ from anden.model.plan import Action, Caveat, Difference, Step
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Path, Probe, Probed
+from anden.model.refused import RefusedReport
 from anden.model.report import EgressReport, InstanceStatus, PlanReport, ReachReport, ServiceStatus, StatusReport
 from anden.model.topology import Service
 from anden.planning import approval, reachability
+from anden.planning import refused as refusing
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
@@ -76,6 +79,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
         findings += inspected.assess(seen)
     findings += alarms.assess(seen.alarms) if seen is not None and present else ()
+    if present:
+        findings += _tried_in_vain(means, key, blueprint, said)
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -383,6 +388,24 @@ def prove_egress(means: Means, at: Asked) -> EgressReport:
     answers = {probed.probe: probed for probed in means.engine.probe(key, probes)} if probes else {}
     proofs = tuple(egress.proof(question, answers) for question in asked)
     return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
+
+
+def refused(means: Means, at: Asked, since_s: float | None = None) -> RefusedReport:
+    """What services tried and were refused, by the names of what runs."""
+    key, blueprint, marks = _described(means, at, running=True)
+    now = means.clock.now()
+    since = None if since_s is None else now - since_s
+    rows = refusing.named(blueprint, marks, means.engine.refused(key), since)
+    return RefusedReport(key.client, key.environment, key.engine.value, now, since, rows)
+
+
+def _tried_in_vain(means: Means, key: EnvironmentKey, blueprint: Blueprint, marks: Marks) -> tuple[Finding, ...]:
+    """None where the engine cannot say: that is no trouble of the environment's."""
+    try:
+        attempts = means.engine.refused(key)
+    except Problems:
+        return ()
+    return vain.assess(refusing.named(blueprint, marks, attempts), means.clock.now())
 
 
 def instance_of(means: Means, key: EnvironmentKey, name: str) -> str:

@@ -20,6 +20,7 @@ from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.report import AuditReport
 from anden.model.stack import StackWanted
 from anden.model.topology import ImageSource, Topology
@@ -135,6 +136,10 @@ class Engine(Protocol):
 
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Really try connections from instances' networks, all at once."""
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises
+        Problems: it does not run, or this engine does not know; then with where else to look."""
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.

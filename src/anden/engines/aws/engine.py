@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from anden.engines.aws import refusals
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
@@ -28,6 +29,7 @@ from anden.model.ports import Carrier, Clock, Engine, Exec
 from anden.model.preflight import AccountFacts
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
@@ -303,6 +305,10 @@ class AwsEngine(Engine):
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Raises Problems."""
         raise _later("nothing can be probed")
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """Raises Problems, with the question that CloudWatch Logs Insights answers."""
+        raise refusals.elsewhere(key)
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Raises Problems."""

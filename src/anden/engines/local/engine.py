@@ -26,6 +26,7 @@ from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 from anden.planning.configuration import configure
@@ -165,6 +166,10 @@ class LocalEngine:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """See model.ports.Engine."""
+        return tuple(codec.from_data(Attempt, one) for one in self._ask(key, {"op": "refused"}, ANSWER_MARGIN_S))
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """See model.ports.Engine."""

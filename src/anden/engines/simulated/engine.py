@@ -28,6 +28,7 @@ from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, 
 from anden.model.ports import Engine, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.topology import Egress, Topology
 
 CONFIGURE_S, START_S, STOP_S, REMOVE_S = 0.05, 0.025, 0.05, 0.1
@@ -197,8 +198,15 @@ class SimulatedEngine(Engine):
             if unknown:
                 raise Problems(Problem(unknown[0], "there is no such instance", "", "`anden status` lists them."))
             tried = tuple(reach.tried(world, probe, world.residents[probe.caller].instance) for probe in probes)
+            for each in tried:
+                world.note(each, world.residents[each.probe.caller].instance.service, self._clock.now())
             self._clock.sleep(max((each.took_s for each in tried), default=0.0))
             return tried
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """What probes met: nobody else tries anything here."""
+        with self._lock:
+            return tuple(self._world(key).refused.values())
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """At once; see model.ports.Engine."""

@@ -12,6 +12,8 @@ from anden.model.ids import Digest
 from anden.model.instance import Instance
 from anden.model.log import LogLine
 from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, InstanceState
+from anden.model.reach import Probed, ProbeKind, Seen
+from anden.model.refused import Attempt
 
 MOST_LINES = 200
 """Log lines kept for each instance."""
@@ -21,6 +23,8 @@ NOTICED_S = 2.0
 RETURNED_S = 0.2
 """From its return until they have had a good answer again."""
 KILLED = -9
+MOST_REFUSED = 1000
+"""Refused attempts that are remembered."""
 SUFFIX = ".internal"
 STANDINS = IPv4Network("203.0.113.0/24")
 """What names outside lead to: documentation's own (RFC 5737)."""
@@ -209,6 +213,8 @@ class World:
     """How many answers its resolver gave: each begins with another address."""
     outside: dict[str, IPv4Address] = field(default_factory=dict)
     """What the internet says of names; of all others it says what `standin` says."""
+    refused: dict[str, Attempt] = field(default_factory=dict)
+    """By what was tried, what was tried last at the end."""
     granted: set[tuple[str, IPv4Address, int]] = field(default_factory=set)
     """Service, address and port that a name outside led to."""
     applied: Digest | None = None
@@ -227,6 +233,24 @@ class World:
         self.asked += 1
         first = self.asked % len(found) if found else 0
         return found[first:] + found[:first]
+
+    def note(self, probed: Probed, service: str, now: float) -> None:
+        """Remember a probe that met silence, or a name that does not exist."""
+        probe = probed.probe
+        question = probed.seen is Seen.UNRESOLVED
+        if probe.kind is ProbeKind.PING or not (question or probed.seen is Seen.SILENT):
+            return
+        found = None if question else next(iter(self.resolve(probe.host)), None)
+        to = probe.host.lower() if question else str(found or self.outside.get(probe.host) or probe.host)
+        key = f"{service} {to} {'' if question else probe.port}"
+        known = self.refused.pop(key, None)
+        count, first = (known.count, known.first) if known else (0, now)
+        transport, why = ("dns", "not declared") if question else ("tcp", "")
+        self.refused[key] = Attempt(
+            service, to, None if question else probe.port, transport, count + 1, first, now, why
+        )  # fmt: skip
+        while len(self.refused) > MOST_REFUSED:
+            del self.refused[next(iter(self.refused))]
 
     def asks(self, caller: str, host: str) -> IPv4Address | None:
         """What a name outside leads to for that service, which may open it from now on; None: to it there is none, or

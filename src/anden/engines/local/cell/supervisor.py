@@ -22,6 +22,7 @@ from anden.engines.local.cell.faults import Faults
 from anden.engines.local.cell.ground import Ends, Ground
 from anden.engines.local.cell.init_client import Ended, InitClient
 from anden.engines.local.cell.life import Life, Record, records
+from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import Resolver
 from anden.engines.local.render import haproxy, seccomp
 from anden.model import codec, zones
@@ -33,6 +34,7 @@ from anden.model.instance import Instance
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe
+from anden.model.refused import Attempt
 from anden.model.traffic import Passed
 
 GATEWAY = "gateway"
@@ -64,6 +66,7 @@ class Supervisor:
             changed=self._changed,
         )
         self._resolver = Resolver(init, protocol.RUN)
+        self._ledger = Ledger(protocol.RUN / "refused.json")
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
         self._faults = Faults(self._ground, self._lives)
@@ -221,6 +224,8 @@ class Supervisor:
             case "probe":
                 probes = [codec.from_data(Probe, one) for one in request["probes"]]
                 return await self._probe(probes)
+            case "refused":
+                return [codec.to_data(one) for one in await asyncio.to_thread(self._refused)]
             case "disturb":
                 return await self._faults.disturb(codec.from_data(Fault, request["fault"]))
             case "restore":
@@ -274,7 +279,17 @@ class Supervisor:
         """Replace the firewall; what names led to and is still declared stays open for its time."""
         with turns.locked(self._resolver.lock):
             granted = grants.standing(self._ground.configuration)
+            self._ledger.fold(time.time())
             firewall.apply(configuration, self._faults.down(configuration), granted)
+
+    def _refused(self) -> list[Attempt]:
+        if (configuration := self._ground.configuration) is None:
+            return []
+        questions = [
+            Attempt(one["service"], one["name"], None, "dns", one["count"], one["first"], one["last"], one["why"])
+            for one in self._resolver.refused()
+        ]
+        return [*self._ledger.attempts(configuration, time.time()), *questions]
 
     async def _start(self, instance: Instance, rootfs: str, launch_s: float) -> None:
         there = self._lives.get(instance.id)
