@@ -47,13 +47,10 @@ def _row(blueprint: Blueprint, marks: Marks, inside: dict[IPv4Address, str], one
     if one.port is None:
         place = next((p for p in topology.destinations if (p.host or "").lower() == one.to and p.link is None), None)
         to, port = (str(place.name), place.port) if place is not None else (one.to, None)
-    else:
-        address = _address(one.to)
-        place = next(
-            (p for p in topology.destinations if p.network is not None and address in p.network and p.name in reaches),
-            next((p for p in topology.destinations if p.network is not None and address in p.network), None),
-        )
-        to = inside.get(address, str(place.name) if place is not None else one.to) if address is not None else one.to
+    elif (address := _address(one.to)) is not None:
+        at_it = [place for place in topology.destinations if place.network is not None and address in place.network]
+        at_it.sort(key=lambda place: place.name not in reaches)  # a declared one before another of the same network
+        to = inside.get(address) or next((str(place.name) for place in at_it), one.to)
     why = one.why or "not declared"
     known = topology.service(to) or topology.destination(to)
     if known is not None and to in reaches:

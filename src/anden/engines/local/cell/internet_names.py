@@ -15,6 +15,7 @@ from typing import Any
 
 from anden.engines.local.cell import dns_server, dns_wire, netns, privileges
 from anden.engines.local.cell.dns_wire import Asked, Record
+from anden.engines.local.cell.names import INTERNET_UP, OUT
 from anden.engines.local.render.resolver import PORT, UPSTREAM
 from anden.engines.local.render.stations import RESOLVER
 
@@ -68,6 +69,7 @@ def main(file: Path) -> None:
     netns.enter(netns.path(RESOLVER))
     datagrams, stream = dns_server.sockets(str(UPSTREAM), PORT)
     privileges.become_nobody()
+    (file.parent / OUT / INTERNET_UP).touch()
     asyncio.run(dns_server.Server(datagrams, stream, Zone(file).answer, lambda _: None).run())
 
 

@@ -1,11 +1,15 @@
 """What the resolver knows, and what it makes of a question. No sockets, no clock of its own."""
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+BOOK, LOCK, OUT = "book.json", "lock", "out"
+"""In the resolver's folder: what it answers by, whose turn it is at the firewall, and what it writes itself:"""
+LOADED, REFUSED, INTERNET_UP = "loaded", "refused.json", "internet"
 FLOOR_S = 30
 """What a name led to stays open for so long at least: programs keep answers longer than these say (Java keeps them for
 30 s: `networkaddress.cache.ttl`)."""
@@ -17,6 +21,11 @@ MOST_ADDRESSES = 32
 """Of one answer; more are left out."""
 MOST_NOTED = 1000
 """Refused questions that are remembered, by service and name; the one that was asked longest ago makes room."""
+
+
+def digest(text: str) -> str:
+    """Names a book."""
+    return hashlib.blake2s(text.encode(), digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

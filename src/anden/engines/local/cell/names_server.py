@@ -10,7 +10,6 @@ not read where it lies.
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import signal
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from anden.engines.local.cell import dns_server, dns_wire, names, netns, nft, privileges, turns, upstream
 from anden.engines.local.cell.dns_wire import Asked
-from anden.engines.local.cell.names import Book, Notes, Way
+from anden.engines.local.cell.names import BOOK, LOADED, LOCK, OUT, REFUSED, Book, Notes, Way, digest
 from anden.engines.local.cell.upstream import Found, NoSuchName, Unanswered
 from anden.engines.local.render import outside
 from anden.engines.local.render.outside import Grant
@@ -30,8 +29,6 @@ from anden.engines.local.render.resolver import PORT, UPSTREAM
 from anden.engines.local.render.stations import RESOLVER
 from anden.model.problem import Problems
 
-BOOK, LOCK, OUT = "book.json", "lock", "out"
-LOADED, REFUSED = "loaded", "refused.json"
 WRITE_S = 0.5
 """Between two writings of what was refused, when something was."""
 AGAIN_S = 1.0
@@ -45,11 +42,6 @@ Write = Callable[[str], object]
 """Gives a text to nftables; raises Problems."""
 Resolve = Callable[[str], Awaitable[Found]]
 """Asks the internet: see upstream.resolve."""
-
-
-def digest(text: str) -> str:
-    """Names a book."""
-    return hashlib.blake2s(text.encode(), digest_size=12).hexdigest()
 
 
 class Resolver:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import names_server
+from anden.engines.local.cell import names
 from anden.engines.local.cell.spawner import Spawner
 from anden.engines.local.render import resolver as render
 from anden.model.configuration import Configuration
@@ -41,7 +41,7 @@ class Resolver:
     def lock(self) -> Path:
         """The file whose lock keeps the resolver from the firewall while it is replaced; see `grants`."""
         self._prepare()
-        return self._folder / names_server.LOCK
+        return self._folder / names.LOCK
 
     def configure(self, configuration: Configuration) -> None:
         """Answer with the names of `configuration`. Raises Problems when it does not come up."""
@@ -55,7 +55,7 @@ class Resolver:
             self._configuration = configuration
             book = render.book(configuration)
             _write(self._folder / ZONE, render.internet(configuration))
-            _write(self._folder / names_server.BOOK, book)
+            _write(self._folder / names.BOOK, book)
             running = self._spawner.running()
             self._internet(running.get(INTERNET))
             if (pid := running.get(NAME)) is None:
@@ -67,7 +67,7 @@ class Resolver:
     def settle(self) -> None:
         """Until it answers by the file that `begin` wrote. Raises Problems."""
         deadline = time.monotonic() + READY_S
-        while not self._loaded() or NAME not in self._spawner.running():
+        while not self._ready():
             if time.monotonic() > deadline:
                 raise Problems(
                     Problem(
@@ -94,35 +94,39 @@ class Resolver:
     def refused(self) -> list[dict[str, Any]]:
         """The questions that were refused: `service`, `name`, `why`, `count`, `first`, `last`."""
         with suppress(OSError, ValueError):
-            found: list[dict[str, Any]] = json.loads(
-                (self._folder / names_server.OUT / names_server.REFUSED).read_text()
-            )
+            found: list[dict[str, Any]] = json.loads((self._folder / names.OUT / names.REFUSED).read_text())
             return found
         return []
 
     def _prepare(self) -> None:
-        out = self._folder / names_server.OUT
+        out = self._folder / names.OUT
         out.mkdir(mode=0o755, parents=True, exist_ok=True)
         for folder in (self._folder, self._folder.parent):
             _open_to_all(folder)
         out.chmod(0o1777)  # the resolver writes there as nobody, and nobody else in the cell sees this folder
-        (self._folder / names_server.LOCK).touch(mode=0o644)
+        (self._folder / names.LOCK).touch(mode=0o644)
+
+    def _ready(self) -> bool:
+        up = self._folder / names.OUT / names.INTERNET_UP
+        needed = self._configuration is not None and bool(self._configuration.names_out)
+        return self._loaded() and NAME in self._spawner.running() and (up.exists() or not needed)
 
     def _loaded(self) -> bool:
         try:
-            wanted = names_server.digest((self._folder / names_server.BOOK).read_text())
-            return (self._folder / names_server.OUT / names_server.LOADED).read_text() == wanted
+            wanted = names.digest((self._folder / names.BOOK).read_text())
+            return (self._folder / names.OUT / names.LOADED).read_text() == wanted
         except FileNotFoundError:
             return False
 
     def _start(self) -> None:
-        (self._folder / names_server.OUT / names_server.LOADED).unlink(missing_ok=True)
+        (self._folder / names.OUT / names.LOADED).unlink(missing_ok=True)
         self._spawn(NAME, "names_server", self._folder)
 
     def _internet(self, running: int | None) -> None:
         """It runs where there is something to ask it."""
         wanted = self._configuration is not None and bool(self._configuration.names_out)
         if wanted and running is None:
+            (self._folder / names.OUT / names.INTERNET_UP).unlink(missing_ok=True)
             self._spawn(INTERNET, "internet_names", self._folder / ZONE)
         elif not wanted and running is not None:
             self._spawner.kill(running, signal.SIGKILL)

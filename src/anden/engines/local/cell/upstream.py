@@ -19,6 +19,8 @@ from anden.engines.local.cell.names import MOST_ADDRESSES
 TRY_S = 1.0
 """How long one question waits for its answer."""
 TRIES = 2
+PAUSE_S = 0.1
+"""Between two of them: a name server that is being started refuses at once."""
 MOST_ALIASES = 8
 """Questions along a chain of aliases that one answer does not hold as a whole."""
 
@@ -77,6 +79,7 @@ async def _asked(query: dns.message.QueryMessage, server: tuple[str, int]) -> dn
                 return response
         except (TimeoutError, OSError, asyncio.IncompleteReadError, dns.exception.DNSException) as error:
             why = str(error) or why
+            await asyncio.sleep(PAUSE_S)
     raise Unanswered(why)
 
 

@@ -13,7 +13,7 @@ import dns.message
 import dns.rcode
 import pytest
 
-from anden.engines.local.cell import dns_server, dns_wire, names, names_server, upstream
+from anden.engines.local.cell import dns_server, dns_wire, names, upstream
 from anden.engines.local.cell.internet_names import Zone
 from anden.engines.local.cell.names import CEILING_S, FLOOR_S, GRACE_S, MOST_NOTED, Notes, open_s, told_s
 from anden.engines.local.cell.names_server import Resolver
@@ -230,6 +230,6 @@ def test_a_book_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="Expecting"):
             stand.resolver.load()
         assert addresses(await stand.ask(PAYMENTS, HOST)) == ["192.0.2.7"]
-        assert names_server.digest("{") != (stand.folder / "out" / "loaded").read_text()
+        assert names.digest("{") != (stand.folder / "out" / "loaded").read_text()
 
     run(tmp_path, {HOST: {"a": ["192.0.2.7"], "ttl": 60}}, ask)
