@@ -8,7 +8,7 @@ from anden.assess import images as inspected
 from anden.assess import refused as vain
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
-from anden.control import changes, deployed, egress, follow, refusals
+from anden.control import changes, deployed, egress, follow, hops, refusals
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -315,10 +315,28 @@ def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port:
             for path in reachability.matrix(blueprint, marks, caveats)
             if caller in (None, path.caller) and callee in (None, path.callee) and port in (None, path.port)
         ]
+    paths = tuple(means.engine.explain(blueprint, path, marks) for path in paths) if caller and callee else tuple(paths)
     probed: Sequence[Probed] = ()
+    stops: tuple[tuple[bool | None, ...], ...] = ()
     if live:
         paths, probed = _tried(means, key, blueprint, paths)
-    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed))
+        stops = _stops(means, key, blueprint, paths, probed)
+    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed), stops)
+
+
+def _stops(
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], probed: Sequence[Probed]
+) -> tuple[tuple[bool | None, ...], ...]:
+    """What was seen of each hop. Of one path to a service its instance is tried as well, past its name."""
+    seen = means.look(key)
+    if len(paths) != 1:
+        return hops.each(paths, probed, blueprint, seen)
+    (path,), (one,) = paths, probed
+    other = next((each for each in seen.of(path.callee) if each.serving and each.id != one.probe.caller), None)
+    if other is None:
+        return hops.each(paths, probed, blueprint, seen)
+    (direct,) = means.engine.probe(key, [Probe(one.probe.caller, str(other.address), path.port)])
+    return (hops.seen(path, one, blueprint, seen, direct),)
 
 
 def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKey, Blueprint, Marks]:

@@ -19,6 +19,7 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
 from anden.model.refused import Attempt
 from anden.model.report import AuditReport
@@ -136,6 +137,10 @@ class Engine(Protocol):
 
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Really try connections from instances' networks, all at once."""
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """The same answer with the hops in this engine's own words, as far as it has any; pure."""
+        return path
 
     def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
         """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises

@@ -117,6 +117,8 @@ class ReachReport:
     engine: str
     paths: tuple[Path, ...]
     probed: tuple[Probed, ...] = ()
+    hops: tuple[tuple[bool | None, ...], ...] = ()
+    """Of each path that was tried, what was seen of each of its hops: passed, stopped, or None."""
 
 
 @dataclass(frozen=True, slots=True)

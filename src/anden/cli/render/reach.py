@@ -20,26 +20,32 @@ def lines(report: ReachReport, paint: Paint, *, matrix: bool) -> list[str]:
     """The matrix, or each path with its hops; then what live probes saw and whether it is what was computed."""
     said = table(report.paths, paint) if matrix else []
     if not matrix:
-        for path in report.paths:
-            said += path_lines(path, paint)
+        for index, path in enumerate(report.paths):
+            said += path_lines(path, paint, report.hops[index] if index < len(report.hops) else ())
     if report.probed:
         said += probed_lines(report, paint)
     return said
 
 
-def path_lines(path: Path, paint: Paint) -> list[str]:
-    """`BLOCKED at firewall: not declared` with its fix, or `OPEN` with the way."""
+def path_lines(path: Path, paint: Paint, seen: Sequence[bool | None] = ()) -> list[str]:
+    """`BLOCKED at firewall: not declared` with its fix, or `OPEN`, and the way as far as it goes.
+
+    seen: what a live probe says of each hop; None: nothing."""
+    signs = {True: paint.sign("✓") + " ", False: paint.sign("✗") + " ", None: "  "}
+    rows = [
+        [(signs[seen[index]] if index < len(seen) else "") + hop.kind, hop.what, paint.dim(hop.rule)]
+        for index, hop in enumerate(path.hops)
+    ]
+    way = [f"  {line}" for line in columns(rows)]
     if path.open:
         where = f" ({path.mark})" if path.mark else ""
-        said = [f"{paint.good('OPEN')} {path.caller} → {path.callee}:{path.port}{where}"]
-        rows = [[hop.kind, hop.what, paint.dim(hop.rule)] for hop in path.hops]
-        return said + [f"  {line}" for line in columns(rows)]
+        return [f"{paint.good('OPEN')} {path.caller} → {path.callee}:{path.port}{where}", *way]
     at = next((hop.kind for hop in path.hops if not hop.passes), "")
     said = [paint.bad("BLOCKED") + (f" at {at}" if at else "") + (f": {path.reason}" if path.reason else "")]
     if path.fix:
         place = f" ({path.mark})" if path.mark and str(path.mark) not in path.fix else ""
         said.append(f"fix: {paint.link(path.fix)}{place}")
-    return said
+    return said + way
 
 
 def table(paths: Sequence[Path], paint: Paint) -> list[str]:

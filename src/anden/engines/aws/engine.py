@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from anden.engines.aws import refusals
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.explain import explain
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import stream
@@ -28,6 +29,7 @@ from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Carrier, Clock, Engine, Exec
 from anden.model.preflight import AccountFacts
 from anden.model.problem import Problem, Problems
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
 from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
@@ -305,6 +307,12 @@ class AwsEngine(Engine):
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
         """Raises Problems."""
         raise _later("nothing can be probed")
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """See model.ports.Engine: from the templates. As it is where they cannot be rendered."""
+        if blueprint.topology.region is None:
+            return path
+        return explain(self.render(blueprint), blueprint, path, marks)
 
     def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
         """Raises Problems, with the question that CloudWatch Logs Insights answers."""

@@ -25,6 +25,7 @@ from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
 from anden.model.problem import Problem, Problems
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
 from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
@@ -166,6 +167,10 @@ class LocalEngine:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """Nothing to add: the computed hops are this engine's."""
+        return path
 
     def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
         """See model.ports.Engine."""
