@@ -16,7 +16,7 @@ import pytest
 from tests.live import network_world as world
 
 from anden.engines.local.cell import dns, firewall, grants, names, names_server, netns, network, turns
-from anden.engines.local.cell.probe import probe
+from anden.engines.local.cell.probe import keys, probe
 from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import INTERNET as UPSTREAM
 from anden.engines.local.cell.resolver import NAME, Resolver
@@ -295,6 +295,13 @@ def scenario_what_is_refused_is_counted() -> None:
     assert MOST_NOTED - 2 <= len(ledger.attempts(cell.wanted, time.time())) <= MOST_NOTED
     print(f"{MOST_NOTED} refused pairs read in {1e3 * (time.monotonic() - start):.0f} ms")
     assert payments in {key[0] for key in ledger.all(time.time())}
+    ledger.fold(time.time())
+    counted = ledger.all(time.time())
+    tried = Probe("payments-1", "192.0.2.67", 443, 0.3)
+    probe([tried], cell.wanted)
+    ledger.fold(time.time(), keys([(payments, tried)], cell.wanted))
+    assert not any(key[1] == "192.0.2.67" for key in ledger.all(time.time())), "our own probe"
+    assert len(ledger.all(time.time())) == len(counted)
 
 
 def scenario_many_ask_at_once() -> None:

@@ -19,6 +19,7 @@ from anden.control.urls import url
 from anden.model import codec
 from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint, Facts
+from anden.model.change import ChangeState
 from anden.model.command import RESTORED, Outcome
 from anden.model.event import Event
 from anden.model.finding import Finding, Severity
@@ -405,7 +406,14 @@ def prove_egress(means: Means, at: Asked) -> EgressReport:
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}"))
     answers = {probed.probe: probed for probed in means.engine.probe(key, probes)} if probes else {}
     proofs = tuple(egress.proof(question, answers) for question in asked)
-    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
+    since = _since(means, key)
+    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs, since)
+
+
+def _since(means: Means, key: EnvironmentKey) -> float | None:
+    """When what is declared became what is applied."""
+    change = next(iter(means.store.changes(key, 1)), None)
+    return change.updated_at if change is not None and change.state is ChangeState.VERIFIED else None
 
 
 def refused(means: Means, at: Asked, since_s: float | None = None) -> RefusedReport:

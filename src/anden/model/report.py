@@ -138,13 +138,15 @@ class EgressProof:
 
 @dataclass(frozen=True, slots=True)
 class EgressReport:
-    """`anden prove egress`. `at` in Unix seconds."""
+    """`anden prove egress`. `at` in Unix seconds. since: when what is declared became what is applied, the end of the
+    last change; None: no change is known, or one is under way."""
 
     client: str
     environment: str
     engine: str
     at: float
     proofs: tuple[EgressProof, ...]
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ def lines(report: EgressReport, paint: Paint) -> list[str]:
         seen = each.observed or "-"
         rows.append([f"{sign} {each.service}", each.zone, each.destination, each.declared or "-", seen, why])
     proved = sum(each.verdict == "proved" for each in report.proofs)
-    return [*columns(rows), f"{proved} of {words.count(len(report.proofs), 'way')} out proved"]
+    since = "" if report.since is None else f"; declared so since {words.ago(report.since, report.at)}"
+    return [*columns(rows), f"{proved} of {words.count(len(report.proofs), 'way')} out proved{since}"]
 
 
 def failures(report: EgressReport) -> tuple[EgressProof, ...]:

@@ -106,3 +106,26 @@ def probed_lines(report: ReachReport, paint: Paint) -> list[str]:
     if wrong:
         return [*said, paint.bad(f"{len(wrong)} of {len(report.probed)} probes saw something else than was computed")]
     return [*said, f"{words.count(len(report.probed), 'probe')}: each saw what was computed"]
+
+
+def caller_line(caller: str, report: ReachReport, paint: Paint) -> str:
+    """`✓ accounts  12 ways`: one caller of `prove reach`, as it comes."""
+    wrong = len(disagreements(report))
+    sign = paint.sign("✗" if wrong else "✓")
+    return f"{sign} {caller}  {words.count(len(report.probed), 'way')}" + (
+        f", {wrong} not as computed" if wrong else ""
+    )
+
+
+def proof_lines(report: ReachReport, left: Sequence[str], paint: Paint) -> list[str]:
+    """What was not as computed, and how much was. left: callers that nothing could be tried from, and why."""
+    said = [
+        f"{paint.sign('✗')} {path.caller} → {path.callee}:{path.port}: computed"
+        f" {'open' if path.open else 'blocked'}, seen: {_SEEN[probed.seen]}"
+        for probed, path in disagreements(report)
+    ]
+    said += [f"{paint.sign('…')} not tried: {text}" for text in left]
+    right = len(report.probed) - len(disagreements(report))
+    opened = sum(path.open for path in report.paths)
+    ways = words.count(len(report.probed), "way")
+    return [*said, f"{right} of {ways} are as computed: {opened} open, {len(report.paths) - opened} blocked"]

@@ -51,7 +51,19 @@ def probe(probes: Sequence[Probe], configuration: Configuration) -> tuple[Probed
         places = {(str(at), each.port) for each in probes if each.listen and (at := _where(each, found)) is not None}
         ears = _Ears(places)
         stack.callback(ears.close)
-        return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears), probes))
+        return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears, found=found), probes))
+
+
+def keys(tried: Iterable[tuple[str, Probe]], configuration: Configuration) -> frozenset[tuple[str, str, str, int]]:
+    """The packets of these probes as the firewall saw them: source, destination, `tcp`, port. A name inside stands for
+    all of its addresses; one outside that answered is let through."""
+    names = {str(each.service): each.addresses for each in configuration.backends}
+    found = set()
+    for source, each in tried:
+        at = _address(each.host)
+        addresses = names.get(each.host.lower().removesuffix(f".{DOMAIN}"), ()) if at is None else (at,)
+        found |= {(source, str(address), "tcp", each.port) for address in addresses}
+    return frozenset(found)
 
 
 def _outside(probes: Sequence[Probe]) -> list[Probe]:
@@ -95,12 +107,16 @@ def _address(host: str) -> IPv4Address | None:
         return None
 
 
-def _probed(wanted: Probe, resolver: IPv4Address, ears: "_Ears") -> Probed:
+def _probed(
+    wanted: Probe, resolver: IPv4Address, ears: "_Ears", found: Mapping[tuple[str, str], IPv4Address | None]
+) -> Probed:
     """In a thread of the pool, which moves from one instance's network to the next one's."""
     netns.enter(netns.path(wanted.caller))
     start = time.monotonic()
     limit_s = min(wanted.timeout_s, LONGEST_S)
-    address = _address(wanted.host) or dns.resolve(wanted.host, resolver, limit_s)
+    address = _where(wanted, found)
+    if address is None and (wanted.caller, wanted.host) not in found:
+        address = dns.resolve(wanted.host, resolver, limit_s)
     if address is None:
         return Probed(wanted, Seen.UNRESOLVED, took_s=time.monotonic() - start)
     left_s = max(limit_s - (time.monotonic() - start), 0.01)

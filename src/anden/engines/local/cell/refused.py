@@ -5,7 +5,7 @@ what stands is folded into a ledger first: a bounded file on the cell's tmpfs.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,20 +62,52 @@ class Ledger:
     def __init__(self, file: Path, run: Run | None = None) -> None:
         """run: gives a command to nftables and returns its JSON; raises Problems."""
         self._file = file
+        self._questions = file.with_name(f"ours-{file.name}")
         self._run = run or (lambda text: nft.run(text, json=True))
 
     def all(self, now: float) -> dict[Key, Seen]:
         """Now. Call it in the hub's network namespace."""
         return merged(self._kept(), self._standing(now), now)
 
-    def fold(self, now: float) -> None:
-        """Keep what stands, for the ruleset is about to be replaced. Raises OSError."""
+    def fold(self, now: float, but: Collection[Key] = ()) -> None:
+        """Keep what stands and begin anew: the ruleset is about to be replaced, or probes to be made. but: what probes
+        of ours have just tried, which is no news. Raises OSError."""
         standing = self._standing(now)
         if standing:
-            rows = [[*key, asdict(seen)] for key, seen in merged(self._kept(), standing, now).items()]
+            news = {key: seen for key, seen in standing.items() if key not in but}
+            rows = [[*key, asdict(seen)] for key, seen in merged(self._kept(), news, now).items()]
             new = self._file.with_suffix(".new")
             new.write_text(json.dumps(rows))
             new.replace(self._file)
+            self._run("".join(f"flush set inet {TABLE} {name}\n" for name in (FIRST, LAST)))
+
+    def forgive(self, questions: Iterable[tuple[str, str]]) -> None:
+        """These questions (service and name) were ours: they do not count."""
+        ours = self._ours()
+        for service, name in questions:
+            known = next((one for one in ours if one[:2] == [service, name]), None)
+            if known is None:
+                ours.append(known := [service, name, 0])
+            known[2] += 1
+        new = self._questions.with_suffix(".new")
+        new.write_text(json.dumps(ours[-MOST_NOTED:]))
+        new.replace(self._questions)
+
+    def asked(self, noted: Iterable[Mapping[str, Any]]) -> list[Attempt]:
+        """The questions that the resolver refused, without ours."""
+        ours = {(service, name): count for service, name, count in self._ours()}
+        left = [(one, one["count"] - ours.get((one["service"], one["name"]), 0)) for one in noted]
+        return [
+            Attempt(one["service"], one["name"], None, "dns", count, one["first"], one["last"], one["why"])
+            for one, count in left
+            if count > 0
+        ]
+
+    def _ours(self) -> list[list[Any]]:
+        with suppress(OSError, ValueError):
+            found: list[list[Any]] = json.loads(self._questions.read_text())
+            return found
+        return []
 
     def attempts(self, configuration: Configuration, now: float) -> list[Attempt]:
         """By service."""

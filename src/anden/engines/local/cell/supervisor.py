@@ -33,7 +33,7 @@ from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
-from anden.model.reach import Probe
+from anden.model.reach import Probe, Probed, Seen
 from anden.model.refused import Attempt
 from anden.model.traffic import Passed
 
@@ -285,11 +285,8 @@ class Supervisor:
     def _refused(self) -> list[Attempt]:
         if (configuration := self._ground.configuration) is None:
             return []
-        questions = [
-            Attempt(one["service"], one["name"], None, "dns", one["count"], one["first"], one["last"], one["why"])
-            for one in self._resolver.refused()
-        ]
-        return [*self._ledger.attempts(configuration, time.time()), *questions]
+        noted = self._resolver.refused()
+        return [*self._ledger.attempts(configuration, time.time()), *self._ledger.asked(noted)]
 
     async def _start(self, instance: Instance, rootfs: str, launch_s: float) -> None:
         there = self._lives.get(instance.id)
@@ -318,7 +315,21 @@ class Supervisor:
     async def _probe(self, probes: list[Probe]) -> Any:
         if (configuration := self._ground.configuration) is None:
             raise Problems(Problem("cell", "it is not configured yet", "", "Run `anden up`."))
-        return [codec.to_data(one) for one in await asyncio.to_thread(probe.probe, probes, configuration)]
+        return [codec.to_data(one) for one in await asyncio.to_thread(self._probed, probes, configuration)]
+
+    def _probed(self, probes: list[Probe], configuration: Configuration) -> tuple[Probed, ...]:
+        """Probe, and leave no trace of it among what was refused: nobody but us tried."""
+        self._ledger.fold(time.time())
+        found = probe.probe(probes, configuration)
+        inside = {str(life.record.instance.id): life.record.instance for life in tuple(self._lives.values())}
+        tried = [(inside[one.probe.caller], one) for one in found if one.probe.caller in inside]
+        silent = [(who, one.probe) for who, one in tried if one.seen is Seen.SILENT]
+        self._ledger.fold(time.time(), probe.keys(((str(who.address), each) for who, each in silent), configuration))
+        unknown = {
+            (who.id, one.probe.host.lower()): str(who.service) for who, one in tried if one.seen is Seen.UNRESOLVED
+        }
+        self._ledger.forgive((service, name) for (_, name), service in unknown.items())
+        return found
 
     def _life(self, id: str) -> Life:
         if id not in self._lives:

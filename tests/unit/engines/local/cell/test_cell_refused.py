@@ -30,11 +30,22 @@ def test_it_is_kept_over_a_change_of_the_ruleset(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "refused.json", lambda text: said.get(text.rsplit(" ", 1)[1], LAST_SAID))
     ledger.fold(1000.0)
     assert ledger.all(1010.0)[KEY].count == 6, "the new sets have three more"
+    ledger.fold(1000.0, [KEY])
+    assert ledger.all(1010.0)[KEY].count == 6, "a probe of ours is no news"
     said[FIRST] = '{"nftables": []}'
     assert ledger.all(1010.0) == {KEY: Seen(3, 900.0, 990.0)}
     assert ledger.all(1000.0 + NOTED_S) == {}
     (tmp_path / "refused.json").write_text(json.dumps([["half"]]))
     assert ledger.all(1010.0) == {}
+
+
+def test_questions_of_ours_do_not_count(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "refused.json", lambda _: "{}")
+    noted = [{"service": "web", "name": "a.example", "why": "not declared", "count": 3, "first": 1.0, "last": 2.0}]
+    ledger.forgive([("web", "a.example"), ("web", "b.example")])
+    assert [one.count for one in ledger.asked(noted)] == [2]
+    ledger.forgive([("web", "a.example")] * 2)
+    assert ledger.asked(noted) == []
 
 
 @given(st.dictionaries(st.tuples(*[st.sampled_from("ab")] * 3, st.integers(1, 3)), seens), seens)
