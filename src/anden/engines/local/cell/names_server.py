@@ -25,7 +25,7 @@ from anden.engines.local.cell.names import BOOK, LOADED, LOCK, OUT, REFUSED, Boo
 from anden.engines.local.cell.upstream import Found, NoSuchName, Unanswered
 from anden.engines.local.render import outside
 from anden.engines.local.render.outside import Grant
-from anden.engines.local.render.resolver import PORT, UPSTREAM
+from anden.engines.local.render.resolver import DOMAIN, PORT, UPSTREAM
 from anden.engines.local.render.stations import RESOLVER
 from anden.model.problem import Problems
 
@@ -147,7 +147,9 @@ class Resolver:
             raise Unanswered(f"the firewall does not open it: {error}") from error
 
     def _refuse(self, source: str, name: str, why: str) -> None:
-        if (service := self._book.callers.get(source)) is not None:
+        # A name that is written out is asked for under the search domain first, or after: that is nobody's wish.
+        searched = name.endswith(f".{DOMAIN}") and "." in name.removesuffix(f".{DOMAIN}")
+        if (service := self._book.callers.get(source)) is not None and not searched:
             self.notes.refused(service, name, why, time.time())
 
     def save(self) -> None:

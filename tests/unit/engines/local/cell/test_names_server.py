@@ -115,6 +115,7 @@ def test_each_caller_has_its_own(tmp_path: Path) -> None:
         for source, name in ((ACCOUNTS, HOST), (NOBODY, HOST), (PAYMENTS, "other.example"), (PAYMENTS, "a." + HOST)):
             assert (await stand.ask(source, name)).rcode() == dns.rcode.NXDOMAIN, (source, name)
         assert (await stand.ask(PAYMENTS, HOST, "AAAA")).rcode() == dns.rcode.NOERROR
+        assert (await stand.ask(PAYMENTS, "evil.example.internal")).rcode() == dns.rcode.NXDOMAIN, "and no note of it"
         assert (await stand.ask(ACCOUNTS, HOST, "TXT")).rcode() == dns.rcode.NXDOMAIN
 
     stand = run(tmp_path, {HOST: {"a": ["192.0.2.7"], "ttl": 60}}, ask)
