@@ -35,6 +35,7 @@ COMMANDS = {
     "secret": "Secrets by name: set, list, rotate, remove; values are never shown.",
     "reach": "Who reaches whom, through which hops, and why not.",
     "prove": "Prove what is declared by really trying it.",
+    "refused": "What services tried and were refused.",
     "drill": "Break something on purpose under load, and show what becomes of it.",
     "render": "Write what an engine would apply into a folder, and apply nothing.",
     "cost": "What an environment would cost on AWS in a month.",

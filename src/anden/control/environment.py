@@ -17,6 +17,7 @@ from anden.model.ids import EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
 from anden.model.problem import Problems
+from anden.model.refused import RefusedReport
 from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, SecretsReport, StatusReport
 from anden.model.secret import SecretValue
 
@@ -137,6 +138,10 @@ class Control:
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
         return views.reach(self._means, at, caller, callee, port, live, who)
+
+    def refused(self, at: Asked, since_s: float | None = None) -> RefusedReport:
+        """What services tried and were refused."""
+        return views.refused(self._means, at, since_s)
 
     def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""

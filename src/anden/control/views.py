@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from anden.assess import alarms, revivals
 from anden.assess import images as inspected
+from anden.assess import refused as vain
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
-from anden.control import changes, deployed, egress, follow, probing, refusals, sealed
+from anden.control import changes, deployed, egress, follow, hops, probing, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -18,6 +19,7 @@ from anden.control.urls import url
 from anden.model import codec
 from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint, Facts
+from anden.model.change import ChangeState
 from anden.model.command import RESTORED, Outcome
 from anden.model.event import Event
 from anden.model.finding import Finding, Severity
@@ -29,9 +31,11 @@ from anden.model.plan import Action, Caveat, Difference, Step
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Path, Probe, Probed
+from anden.model.refused import RefusedReport
 from anden.model.report import EgressReport, InstanceStatus, PlanReport, ReachReport, ServiceStatus, StatusReport
 from anden.model.topology import Service
 from anden.planning import approval, reachability
+from anden.planning import refused as refusing
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
@@ -76,6 +80,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
         findings += inspected.assess(seen)
     findings += alarms.assess(seen.alarms) if seen is not None and present else ()
+    if present:
+        findings += _tried_in_vain(means, key, blueprint, said)
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -318,10 +324,28 @@ def reach(
             for path in reachability.matrix(blueprint, marks, caveats)
             if caller in (None, path.caller) and callee in (None, path.callee) and port in (None, path.port)
         ]
+    paths = tuple(means.engine.explain(blueprint, path, marks) for path in paths) if caller and callee else tuple(paths)
     probed: Sequence[Probed] = ()
+    stops: tuple[tuple[bool | None, ...], ...] = ()
     if live:
         paths, probed = _tried(means, key, blueprint, paths, who)
-    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed))
+        stops = _stops(means, key, blueprint, paths, probed)
+    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed), stops)
+
+
+def _stops(
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], probed: Sequence[Probed]
+) -> tuple[tuple[bool | None, ...], ...]:
+    """What was seen of each hop. Of one path to a service its instance is tried as well, past its name."""
+    seen = means.look(key)
+    if len(paths) != 1:
+        return hops.each(paths, probed, blueprint, seen)
+    (path,), (one,) = paths, probed
+    other = next((each for each in seen.of(path.callee) if each.serving and each.id != one.probe.caller), None)
+    if other is None:
+        return hops.each(paths, probed, blueprint, seen)
+    (direct,) = means.engine.probe(key, [Probe(one.probe.caller, str(other.address), path.port)])
+    return (hops.seen(path, one, blueprint, seen, direct),)
 
 
 def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKey, Blueprint, Marks]:
@@ -376,7 +400,7 @@ def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
         return Probe(inside.id, path.callee, path.port)
     if place is None:
         return None
-    return Probe(inside.id, egress.host_of(place), path.port, listen=place.network is not None)
+    return Probe(inside.id, egress.host_of(place), path.port, listen=True)
 
 
 def prove_egress(means: Means, at: Asked, who: str = "") -> EgressReport:
@@ -392,7 +416,32 @@ def prove_egress(means: Means, at: Asked, who: str = "") -> EgressReport:
     tried = probing.probed(means, key, who, "prove egress", probes) if probes else ()
     answers = {probed.probe: probed for probed in tried}
     proofs = tuple(egress.proof(question, answers) for question in asked)
-    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
+    since = _since(means, key)
+    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs, since)
+
+
+def _since(means: Means, key: EnvironmentKey) -> float | None:
+    """When what is declared became what is applied."""
+    change = next(iter(means.store.changes(key, 1)), None)
+    return change.updated_at if change is not None and change.state is ChangeState.VERIFIED else None
+
+
+def refused(means: Means, at: Asked, since_s: float | None = None) -> RefusedReport:
+    """What services tried and were refused, by the names of what runs."""
+    key, blueprint, marks = _described(means, at, running=True)
+    now = means.clock.now()
+    since = None if since_s is None else now - since_s
+    rows = refusing.named(blueprint, marks, means.engine.refused(key), since)
+    return RefusedReport(key.client, key.environment, key.engine.value, now, since, rows)
+
+
+def _tried_in_vain(means: Means, key: EnvironmentKey, blueprint: Blueprint, marks: Marks) -> tuple[Finding, ...]:
+    """None where the engine cannot say: that is no trouble of the environment's."""
+    try:
+        attempts = means.engine.refused(key)
+    except Problems:
+        return ()
+    return vain.assess(refusing.named(blueprint, marks, attempts), means.clock.now())
 
 
 def instance_of(means: Means, key: EnvironmentKey, name: str) -> str:

@@ -19,7 +19,9 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.report import AuditReport
 from anden.model.secret import Secret, SecretValue, SecretVersion
 from anden.model.stack import StackWanted
@@ -136,6 +138,14 @@ class Engine(Protocol):
 
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """Really try connections from instances' networks, all at once; for whom, where that starts something."""
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """The same answer with the hops in this engine's own words, as far as it has any; pure."""
+        return path
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises
+        Problems: it does not run, or this engine does not know; then with where else to look."""
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.

@@ -118,6 +118,8 @@ class ReachReport:
     engine: str
     paths: tuple[Path, ...]
     probed: tuple[Probed, ...] = ()
+    hops: tuple[tuple[bool | None, ...], ...] = ()
+    """Of each path that was tried, what was seen of each of its hops: passed, stopped, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,15 @@ class EgressProof:
 
 @dataclass(frozen=True, slots=True)
 class EgressReport:
-    """`anden prove egress`. `at` in Unix seconds."""
+    """`anden prove egress`. `at` in Unix seconds. since: when what is declared became what is applied, the end of the
+    last change; None: no change is known, or one is under way."""
 
     client: str
     environment: str
     engine: str
     at: float
     proofs: tuple[EgressProof, ...]
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,22 +48,21 @@ def configure(
     the block of names, for placement fills it from the near one.
     """
     before = keeping if keeping is not None else target
+    topologies = [each.topology for each in _both(target, before)]
     return Configuration(
         layout=target.layout,
         backends=_backends(target, before, ready, manners),
         allows=_allows(target, before),
         allows_out=tuple(
             sorted(
-                {
-                    allow
-                    for each in _both(target, before)
-                    for allow in firewall.allows_out(each.topology, caveats, target.layout.network)
-                }
+                {allow for each in topologies for allow in firewall.allows_out(each, caveats, target.layout.network)}
             )
         ),
         routes=_routes(target, before, caveats, ready),
         leaves=_leaves(target, before),
         manners=manners,
+        names_out=(names := tuple(sorted({name for each in topologies for name in firewall.names_out(each, caveats)}))),
+        never=firewall.never(target.layout.network, topologies) if names else (),
     )
 
 
@@ -88,6 +87,8 @@ def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat], ma
         allows=tuple(sorted({*narrow.allows, *(a for a in both.allows if a.caller in gone and a.callee not in gone)})),
         allows_out=tuple(sorted({*narrow.allows_out, *(a for a in both.allows_out if a.caller in gone)})),
         leaves=both.leaves,
+        names_out=(names := tuple(sorted({*narrow.names_out, *(a for a in both.names_out if a.caller in gone)}))),
+        never=both.never if names else (),
     )
 
 

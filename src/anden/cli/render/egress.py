@@ -24,6 +24,8 @@ def lines(report: EgressReport, paint: Paint) -> list[str]:
     said = f"{proved} of {words.count(len(report.proofs), 'way')} out proved"
     if opens:
         said += f", {opens} open from the declared address as AWS gives it: only the other side can see it"
+    if report.since is not None:
+        said += f"; declared so since {words.ago(report.since, report.at)}"
     return [*columns(rows), said]
 
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from anden.engines.aws import refusals
 from anden.engines.aws.caveats import caveats
+from anden.engines.aws.explain import explain
 from anden.engines.aws.foresight import foresee
 from anden.engines.aws.render.debug import START_S
 from anden.engines.aws.render.folder import files
@@ -28,7 +30,9 @@ from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Carrier, Clock, Engine, Exec
 from anden.model.preflight import AccountFacts
 from anden.model.problem import Problem, Problems
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 
@@ -315,6 +319,16 @@ class AwsEngine(Engine):
         poll_s = self._poll_s or debug.POLL_S
         asked = probing.Asked(key, self._regions(key)[0], who, seen, frozenset(map(str, names)), poll_s)
         return probing.probe(self._aws(), self._clock, asked, probes)
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """See model.ports.Engine: from the templates. As it is where they cannot be rendered."""
+        if blueprint.topology.region is None:
+            return path
+        return explain(self.render(blueprint), blueprint, path, marks)
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """Raises Problems, with the question that CloudWatch Logs Insights answers."""
+        raise refusals.elsewhere(key)
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Raises Problems."""

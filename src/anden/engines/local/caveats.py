@@ -37,13 +37,13 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for one in topology.destinations:
         if one.link is not None:
             behind.setdefault(one.link, []).append(one.name)
-    for place in topology.destinations:
-        if place.link is None and place.host is not None:
-            yield (
-                f"destination {place.name}",
-                f"{place.to} is blocked: names outside are not followed yet",
-                (place.name,),
-            )
+    outside = [place for place in topology.destinations if place.link is None and place.host is not None]
+    if outside and topology.egress is not Egress.NONE:
+        listed = ", ".join(place.name for place in outside)
+        text = (
+            f"{listed}: the twin's internet answers for names, with addresses of documentation's; nobody else is asked"
+        )
+        yield "names", text, ()
     for link, names in behind.items():
         text = "not raised yet" + (f": {', '.join(names)} cannot be reached" if names else "")
         yield f"link {link}", text, tuple(names)

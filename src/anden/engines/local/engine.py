@@ -25,7 +25,9 @@ from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec, Secrets
 from anden.model.problem import Problem, Problems
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 from anden.planning.configuration import configure
@@ -89,8 +91,8 @@ class LocalEngine:
         files = {
             "firewall.nft": nftables.ruleset(configuration),
             "balancer.cfg": haproxy.config(configuration),
-            "resolver.conf": resolver.config(configuration, "/run/anden/resolver/hosts"),
-            "resolver.hosts": resolver.hosts(configuration),
+            "resolver.json": resolver.book(configuration),
+            "internet.json": resolver.internet(configuration),
             "instances/resolv.conf": container.resolv(configuration),
         }
         for placement in blueprint.placements:
@@ -170,6 +172,14 @@ class LocalEngine:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """Nothing to add: the computed hops are this engine's."""
+        return path
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """See model.ports.Engine."""
+        return tuple(codec.from_data(Attempt, one) for one in self._ask(key, {"op": "refused"}, ANSWER_MARGIN_S))
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """See model.ports.Engine."""

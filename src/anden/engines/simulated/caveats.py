@@ -29,8 +29,6 @@ def _all(topology: Topology) -> Iterator[Caveat]:
     for place in topology.destinations:
         if place.link is not None:
             yield _caveat(place.name, f"closed: link {place.link} is not raised yet", place.name)
-        elif place.host is not None:
-            yield _caveat(place.name, f"closed: a host name ({place.host}) cannot be enforced yet", place.name)
 
 
 def _caveat(subject: str, text: str, *withholds: str) -> Caveat:

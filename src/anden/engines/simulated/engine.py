@@ -27,7 +27,8 @@ from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Engine, Exec, Secrets
 from anden.model.problem import Problem, Problems
-from anden.model.reach import Probe, Probed
+from anden.model.reach import Probe, Probed, Seen
+from anden.model.refused import Attempt
 from anden.model.topology import Egress, Topology
 
 CONFIGURE_S, START_S, STOP_S, REMOVE_S = 0.05, 0.025, 0.05, 0.1
@@ -170,8 +171,10 @@ class SimulatedEngine(Engine):
             yield from (line for line in fresh if line not in found)
             found = fresh
 
-    def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
-        """`echo`, `cat`, `env`, `true` and `false`; nothing else is there."""
+    def exec(  # noqa: PLR0911 - one return for each word
+        self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float
+    ) -> Exec:  # fmt: skip
+        """`echo`, `cat`, `env`, `true`, `false` and `connect HOST PORT`; nothing else is there."""
         with self._lock:
             resident = self._world(key).residents.get(instance)
             if resident is None:
@@ -187,6 +190,8 @@ class SimulatedEngine(Engine):
                     return Exec(0, "", "")
                 case ["false"]:
                     return Exec(1, "", "")
+                case ["connect", host, port] if port.isdigit():
+                    return self._connect(self._world(key), instance, host, int(port))
                 case _:
                     return Exec(127, "", f"{argv[0] if argv else ''}: not found in a simulated instance\n")
 
@@ -201,6 +206,20 @@ class SimulatedEngine(Engine):
             tried = tuple(reach.tried(world, probe, world.residents[probe.caller].instance) for probe in probes)
             self._clock.sleep(max((each.took_s for each in tried), default=0.0))
             return tried
+
+    def _connect(self, world: World, instance: str, host: str, port: int) -> Exec:
+        """As a program in the instance would: what it meets in vain is noted."""
+        caller = world.residents[instance].instance
+        tried = reach.tried(world, Probe(instance, host, port, listen=True), caller)
+        world.note(tried, caller.service, self._clock.now())
+        self._clock.sleep(tried.took_s)
+        self._save()
+        return Exec(0 if tried.seen is Seen.OPEN else 1, f"{tried.seen}\n", "")
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """What `connect` in an instance met; what is only probed does not count."""
+        with self._lock:
+            return tuple(self._world(key).refused.values())
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """At once; see model.ports.Engine."""

@@ -124,6 +124,14 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """since_s: only what was tried within so many seconds; None: all that is remembered."""
+
+    at: At
+    since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Logs:
     """service: a service, an instance, or None for all."""
 
