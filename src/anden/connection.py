@@ -153,7 +153,9 @@ def _in_process(client: str, engine: "Engine", images: "Images", note: str) -> S
     from anden.web.caller import InProcess, myself
 
     store = open_store(":memory:")
-    control = Control(engine, images, store, SystemClock(), InlineRunner())
+    # Where nothing was ever kept, none is there; what may not be looked at (`note`) or is AWS's, nobody here knows.
+    kept = store.secrets if engine.name is EngineName.LOCAL and not note else None
+    control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept)
 
     def done() -> None:
         control.close()
@@ -182,9 +184,11 @@ def _simulated(client: str) -> Session:
         store = open_store(files.store)
         stack.callback(store.close)
         clock = VirtualClock(time.time())
-        engine = SimulatedEngine(clock, files.folder / "snapshot.json")
+        engine = SimulatedEngine(clock, files.folder / "snapshot.json", secrets=store.secrets)
         virtual = Virtual(engine, clock)
-        control = virtual.control = Control(engine, SimulatedImages(), store, clock, InlineRunner(), fall=virtual.fall)
+        control = virtual.control = Control(
+            engine, SimulatedImages(), store, clock, InlineRunner(), fall=virtual.fall, secrets=store.secrets
+        )
         stack.callback(control.close)
         undo.pop_all()
     api = InProcess(Desk(client, engine.name, control), myself(), stack.close)

@@ -71,8 +71,8 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
         store = open_store(files.store, broken)
         stack.callback(store.close)
         images = state / "images"
-        engine = LocalEngine(state, images, clock)
-        control = Control(engine, LocalImages(images, clock), store, clock, ThreadRunner(), knock, fall)
+        engine = LocalEngine(state, images, clock, store.secrets)
+        control = Control(engine, LocalImages(images, clock), store, clock, ThreadRunner(), knock, fall, store.secrets)
         stack.callback(control.close)
         desk = Desk(client, engine.name, control, daemon.code(), foreground)
         activity = server.Activity()

@@ -7,15 +7,17 @@ import pytest
 from tests.contract.conftest import Make
 from tests.contract.subject import Environment, place, service
 
+from anden.model.ids import DestinationName
 from anden.model.plan import Configure
 from anden.model.problem import Problems
 from anden.model.reach import Probe, Probed, Seen
-from anden.model.topology import Egress, Topology
+from anden.model.topology import Destination, Egress, Topology
 from anden.planning.reachability import matrix
 
 TIMEOUT_S = 0.7
 SERVICES = ("api", "base", "web")
 PORTS = {"api": 9000, "base": 9000, "web": 8080}
+EXCHANGE = "api.exchange.example"
 STRANGERS = (22, 53, 8081)
 """Ports that nobody declares."""
 
@@ -28,9 +30,13 @@ def three(environment: str) -> Topology:
         (
             service("api", port=9000, reaches=("base",)),
             service("base", port=9000),
-            service("web", reaches=("api", "bourse", "rates")),
+            service("web", reaches=("api", "bourse", "rates", "exchange")),
         ),
-        destinations=(place("bourse", "192.0.2.10/32", 443), place("rates", "192.0.2.128/28", 8443)),
+        destinations=(
+            place("bourse", "192.0.2.10/32", 443),
+            Destination(DestinationName("exchange"), 443, host=EXCHANGE),
+            place("rates", "192.0.2.128/28", 8443),
+        ),
         zones=2,
         egress=Egress.PER_ZONE,
     )
@@ -99,6 +105,32 @@ def test_the_other_side_sees_the_address_of_the_callers_zone(make: Make) -> None
         (found,) = probe(environment, Probe(name, host, port, TIMEOUT_S, listen=True))
         assert found.seen is Seen.OPEN
         assert found.source == facts.leaves_from(zones[name])
+
+
+def test_a_name_outside_opens_for_who_declares_it_and_is_unknown_to_others(make: Make) -> None:
+    environment = up(make)
+    facts = environment.blueprint.facts
+    for name in ("web-1", "web-2"):
+        (found,) = probe(environment, Probe(name, EXCHANGE.upper(), 443, 2 * TIMEOUT_S, listen=True))
+        assert (found.seen, found.source) == (Seen.OPEN, facts.leaves_from(environment.instance(name).zone))
+    unknown = probe(
+        environment,
+        Probe("api-1", EXCHANGE, 443, TIMEOUT_S, listen=True),
+        Probe("base-1", EXCHANGE, 443, TIMEOUT_S, listen=True),
+        Probe("web-1", f"www.{EXCHANGE}", 443, TIMEOUT_S, listen=True),
+    )
+    assert [each.seen for each in unknown] == [Seen.UNRESOLVED] * 3
+    (other,) = probe(environment, Probe("web-1", EXCHANGE, 80, TIMEOUT_S, listen=True))
+    assert other.seen is Seen.SILENT
+
+
+def test_a_name_that_is_not_declared_any_more_is_gone(make: Make) -> None:
+    environment = up(make)
+    environment.done(Configure(replace(environment.configuration, names_out=())))
+    (closed,) = probe(environment, Probe("web-1", EXCHANGE, 443, TIMEOUT_S, listen=True))
+    environment.done(Configure(environment.configuration))
+    (again,) = probe(environment, Probe("web-1", EXCHANGE, 443, 2 * TIMEOUT_S, listen=True))
+    assert [closed.seen, again.seen] == [Seen.UNRESOLVED, Seen.OPEN]
 
 
 def test_nothing_leaves_for_what_was_not_declared(make: Make) -> None:

@@ -31,7 +31,12 @@ class Anden:
 
     @property
     def env(self) -> dict[str, str]:
-        return {**os.environ, "ANDEN_STATE": str(self.state), "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"}
+        return {
+            **os.environ,
+            "ANDEN_STATE": str(self.state),
+            "PYTHONPATH": f"{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}",
+            "NO_COLOR": "1",
+        }
 
     def start(self, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """The command in the background."""

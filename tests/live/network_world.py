@@ -22,6 +22,7 @@ from anden.engines.local.cell import netns
 from anden.model.blueprint import Layout, Zone
 from anden.model.configuration import (
     AllowDestination,
+    AllowName,
     AllowService,
     Backend,
     Configuration,
@@ -58,7 +59,7 @@ def run(scenario: Callable[[], None]) -> str:
     done = subprocess.run(
         [*world, sys.executable, "-m", "tests.live.network_world", name],
         cwd=ROOT, text=True, capture_output=True, timeout=WORLD_LIMIT_S, check=False, stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
     )  # fmt: skip
     assert done.returncode == 0, f"{name}:\n{done.stdout}\n{done.stderr}"
     sys.stdout.write(done.stdout)
@@ -177,6 +178,8 @@ def configuration(
     out: Sequence[tuple[str, str, int]] = (),
     leaves: Mapping[str, str] | None = None,
     routes: Sequence[GatewayRoute] = (),
+    named: Sequence[tuple[str, str, int]] = (),
+    never: Sequence[str] = (),
 ) -> Configuration:
     """A Configuration over LAYOUT, in few words."""
     return Configuration(
@@ -188,6 +191,10 @@ def configuration(
         ),
         leaves=tuple(Leave(ZoneName(zone), IPv4Address(at)) for zone, at in sorted((leaves or {}).items())),
         routes=tuple(routes),
+        names_out=tuple(
+            AllowName(ServiceName(who), DestinationName("named"), host, port) for who, host, port in sorted(named)
+        ),
+        never=tuple(map(IPv4Network, never)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who reaches whom: the firewall, egress and the resolver with a real kernel and a real dnsmasq."""
+"""Who reaches whom: the firewall, egress and the resolver with a real kernel."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ import pytest
 from pyroute2 import IPRoute
 from tests.live import network_world as world
 
-from anden.engines.local.cell import dns, firewall, netns, network
+from anden.engines.local.cell import dns, firewall, netns, network, nft
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.probe import probe
 from anden.engines.local.cell.resolver import Resolver
@@ -158,7 +158,7 @@ def scenario_egress() -> None:
     assert not netns.inside(INTERNET, unsolicited), "the internet opens nothing"
     with pytest.raises(Problems, match="no such instance"):
         probe([Probe("nobody-1", "x", 1)], wanted)
-    with pytest.raises(Problems, match="only an address"):
+    with pytest.raises(Problems, match="ledger is inside"):
         probe([Probe("accounts-1", "ledger", 1, listen=True)], wanted)
 
 
@@ -393,9 +393,9 @@ def scenario_network() -> None:
             took.append(time.monotonic() - start)
         print(f"firewall.apply {count} members {1e3 * sorted(took)[2]:.1f} ms")
     for golden in sorted((world.ROOT / "tests/unit/engines/local/render/golden").glob("*.nft")):
-        firewall.run(golden.read_text())
+        nft.run(golden.read_text())
     with pytest.raises(Problems, match="nftables refused"):
-        firewall.run("add rule inet nowhere x accept")
+        nft.run("add rule inet nowhere x accept")
 
 
 @pytest.mark.parametrize(

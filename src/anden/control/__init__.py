@@ -29,6 +29,7 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     control.plan(at, prepare=False) -> PlanReport      prepare: for approval; see model.approval
     control.status(at, drift=False) -> StatusReport      drift: see first what was changed by hand
     control.reach(at, caller=None, callee=None, port=None, live=False) -> ReachReport
+    control.refused(at, since_s=None) -> RefusedReport
     control.prove_egress(at) -> EgressReport
     control.commands(at, most=50) -> tuple[Command, ...]      newest first; of all environments when at names none
     control.logs(at, service, lines, follow) -> Iterator[LogLine | None]      None: a heartbeat

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from anden.assess.stacks import listed
-from anden.control import changes, deployed, follow, refusals
+from anden.control import changes, deployed, follow, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -69,8 +69,10 @@ def _up(
     target, seen = means.store.target(key), _compared(means, key, topology)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
-    if refused := refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology)):
-        raise Problems(refused)
+    refused = refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology))
+    versions, lacking = sealed.versions(means, key, topology, wished.marks)
+    if refused or lacking:
+        raise Problems((*refused, *lacking))
     own = manners or (target.manners if target else TWIN.name)
     yield follow.heading(key, topology.zones, manners=own)
     beside = deployed.beside(topology, target.deployed if target else {})
@@ -92,7 +94,7 @@ def _up(
     images = yield from _resolve(means, at, deployed.sources(topology, kept))
     if idle := refusals.without_command(topology, images, wished.marks):
         raise Problems(idle)
-    blueprint = _draft(means, target, seen, wished, images)
+    blueprint = _draft(means, target, seen, wished, images, versions)
     yield from _linted(blueprint, wished.marks)
     _foreseen(means, target, blueprint, wished.marks)
     _pinned(means, key, blueprint, approved)
@@ -117,6 +119,9 @@ def deploy(means: Means, at: Asked, who: str, service: str, image: str, report: 
 def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command: Command, standing: Standing) -> Work:
     target, current = _running(means, key)
     _check_service(current, service)
+    versions, lacking = sealed.versions(means, key, current.topology, follow.marks(target), current.secrets)
+    if lacking:
+        raise Problems(lacking)
     yield follow.heading(key, current.topology.zones, manners=target.manners)
     at = Asked(key.client, key.environment, follow.folder(target))
     found = yield from _resolve(means, at, {service: ImageSource(image=image)})
@@ -124,7 +129,8 @@ def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command
     wished = Wish(key, current.topology, follow.marks(target), current.overrides)
     if idle := refusals.without_command(current.topology, found, wished.marks):
         raise Problems(idle)
-    blueprint = _draft(means, target, seen, wished, {**current.images, **found})
+    blueprint = _draft(means, target, seen, wished, {**current.images, **found}, versions)
+    _foreseen(means, target, blueprint, wished.marks)
     fresh = replace(target, blueprint=blueprint.digest, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, seen, command, standing))
 
@@ -148,8 +154,14 @@ def _rollback(means: Means, key: EnvironmentKey, command: Command, standing: Sta
             Problem(str(key), "there is nothing to go back to", why, "Change the manifest, then `anden up`.")
         )
     blueprint = means.store.blueprint(before)
+    versions, lacking = sealed.versions(means, key, blueprint.topology, follow.marks(target), blueprint.secrets)
+    if lacking:
+        raise Problems(lacking)
     yield follow.heading(key, blueprint.topology.zones, f"{short(current.digest)} → {short(before)}", target.manners)
-    fresh = replace(target, blueprint=before, deployed=deployed.overlay(blueprint))
+    # What the account lacks is not asked for here: it has held what is gone back to, and the way back stays open.
+    yield from sealed.replaced(blueprint.secrets, versions)
+    blueprint = replace(blueprint, secrets=versions)
+    fresh = replace(target, blueprint=blueprint.digest, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, means.observe(key), command, standing))
 
 
@@ -175,6 +187,8 @@ def _scale(means: Means, key: EnvironmentKey, service: str, level: int, command:
             )
         )
     yield follow.heading(key, current.topology.zones, manners=target.manners)
+    if level > target.levels.get(service, found.instances.base):  # fewer always hold
+        _foreseen(means, target, current, follow.marks(target))
     with means.reconciler.writing(key):
         target = _still(means, key)
         moved = means.retarget(target, means.observe(key).boot, levels={**target.levels, service: level})
@@ -193,6 +207,7 @@ def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Co
     target, current = _running(means, key)
     names = [_check_service(current, service).name] if service else [each.name for each in current.topology.services]
     yield follow.heading(key, current.topology.zones, manners=target.manners)
+    _foreseen(means, target, current, follow.marks(target))
     with means.reconciler.writing(key):
         target = _still(means, key)
         bumped = dict(target.generations) | {str(name): target.generations.get(name, 0) + 1 for name in names}
@@ -229,6 +244,14 @@ def _down(means: Means, key: EnvironmentKey, command: Command, standing: Standin
         means.store.put_target(replace(target, blueprint=None))
     standing.acknowledge()
     return (yield from follow.gone(means, key, command))
+
+
+def turn(means: Means, key: EnvironmentKey, versions: Mapping[str, str], command: Command, standing: Standing) -> Work:
+    """What runs, with other versions of its secrets: whatever uses them is replaced, rolling."""
+    target, current = _running(means, key)
+    blueprint = replace(current, secrets={**current.secrets, **versions}, parent=current.digest)
+    fresh = replace(target, blueprint=blueprint.digest)
+    return (yield from _move(means, target, fresh, blueprint, means.observe(key), command, standing))
 
 
 # What they share.
@@ -297,11 +320,12 @@ def _resolve(
 
 
 def _draft(
-    means: Means, target: Target | None, seen: Observation, wished: Wish, images: Mapping[str, Image]
-) -> Blueprint:
+    means: Means, target: Target | None, seen: Observation, wished: Wish, images: Mapping[str, Image],
+    versions: Mapping[str, str],
+) -> Blueprint:  # fmt: skip
     current, replaced = changes.standing(means.store, target)
     facts = means.engine.facts(wished.key, wished.topology.zones, wished.topology)
-    return after(current, replaced, seen, wished.topology, images, facts, wished.marks, wished.overrides)
+    return after(current, replaced, seen, wished.topology, images, facts, wished.marks, wished.overrides, versions)
 
 
 def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:

@@ -26,10 +26,11 @@ def after(
     facts: Facts,
     marks: Marks,
     overrides: tuple[Override, ...] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Blueprint:
     """The blueprint of `topology` that keeps the addresses of `current`, the target until now, and takes none that
     somebody else has: neither what `current` is on its way to replace, nor what is really there.
-    overrides None: those of `current`.
+    overrides None: those of `current`. secrets: name to version, as planning.secrets chooses them.
 
     Raises Problems, as planning.blueprint.draft.
     """
@@ -37,9 +38,10 @@ def after(
     if overrides is None:
         overrides = current.overrides if current is not None else ()
     if base is None:
-        return draft(topology, images, facts, None, marks, overrides)
+        return draft(topology, images, facts, None, marks, overrides, secrets or {})
     held = tuple(_held(base, replaced, seen))
-    drafted = draft(topology, images, facts, replace(base, placements=(*base.placements, *held)), marks, overrides)
+    parent = replace(base, placements=(*base.placements, *held))
+    drafted = draft(topology, images, facts, parent, marks, overrides, secrets or {})
     return replace(drafted, parent=base.parent if drafted.digest == base.digest else base.digest)
 
 

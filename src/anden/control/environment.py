@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, views
+from anden.control import access, commands, drills, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -15,9 +15,11 @@ from anden.model.command import Command, Outcome
 from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
 from anden.model.log import LogLine
-from anden.model.ports import Clock, Engine, Exec, Images, Store
+from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
 from anden.model.problem import Problems
-from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, StatusReport
+from anden.model.refused import RefusedReport
+from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, SecretsReport, StatusReport
+from anden.model.secret import SecretValue
 
 
 class Control:
@@ -25,10 +27,11 @@ class Control:
 
     def __init__(
         self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None,
-        fall: Callable[[], None] | None = None,
+        fall: Callable[[], None] | None = None, secrets: Secrets | None = None,
     ) -> None:  # fmt: skip
-        """fall: ends this process at once, for a drill of the control plane itself."""
-        self._means = Means(engine, images, store, clock, runner, knock, fall)
+        """fall: ends this process at once, for a drill of the control plane itself. secrets: where they are kept; None:
+        nobody here knows of any."""
+        self._means = Means(engine, images, store, clock, runner, knock, fall, secrets)
 
     def begin(self) -> None:
         """Look after every environment that is on record."""
@@ -81,6 +84,19 @@ class Control:
         """End the environment and leave nothing of it but the record."""
         yield from commands.down(self._means, at, access.named(who), self._report(at))
 
+    def put_secret(self, at: Asked, who: str, name: str, value: SecretValue | None, length: int, rotate: bool) -> Told:
+        """A new version of a secret; see control.secrets."""
+        who = access.named(who)
+        yield from secrets.put(self._means, at, who, name, value, length, rotate, self._report(at))
+
+    def remove_secret(self, at: Asked, who: str, name: str) -> Told:
+        """All versions of a secret that nothing uses."""
+        yield from secrets.remove(self._means, at, access.named(who), name, self._report(at))
+
+    def secrets(self, at: Asked) -> SecretsReport:
+        """What there is and what is missing, by name; no values."""
+        return secrets.listing(self._means, at)
+
     def disturb(self, at: Asked, who: str, drill: Drill) -> Disturbed:
         """Put a drill's fault in. It is recorded, and keeps no other command out: faults do not wait for anybody."""
         return drills.disturb(self._means, at, access.named(who), drill)
@@ -118,14 +134,18 @@ class Control:
 
     def reach(
         self, at: Asked, caller: str | None = None, callee: str | None = None, port: int | None = None,
-        live: bool = False,
+        live: bool = False, who: str = "",
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
-        return views.reach(self._means, at, caller, callee, port, live)
+        return views.reach(self._means, at, caller, callee, port, live, who)
 
-    def prove_egress(self, at: Asked) -> EgressReport:
+    def refused(self, at: Asked, since_s: float | None = None) -> RefusedReport:
+        """What services tried and were refused."""
+        return views.refused(self._means, at, since_s)
+
+    def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""
-        return views.prove_egress(self._means, at)
+        return views.prove_egress(self._means, at, who)
 
     def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
         """The record, newest first; of all environments when `at` names none."""

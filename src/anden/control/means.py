@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,9 @@ from anden.model.command import Command, Outcome
 from anden.model.ids import EnvironmentKey
 from anden.model.observation import Observation
 from anden.model.plan import Caveat
-from anden.model.ports import Clock, Engine, Images, Store, Target
+from anden.model.ports import Clock, Engine, Images, Secrets, Store, Target
 from anden.model.problem import Problem, Problems
+from anden.model.secret import Secret
 from anden.model.topology import Topology
 
 MOST_WHAT = 200
@@ -36,6 +37,8 @@ class Means:
     knock: Knock | None = None
     fall: Callable[[], None] | None = None
     """Ends this control plane at once, as a crash does; None: it cannot be ended on purpose."""
+    secrets: Secrets | None = None
+    """None: nobody here knows which there are; then none is missing, and no version is named."""
     reconciler: Reconciler = field(init=False)
     feeds: defaultdict[EnvironmentKey, Feed] = field(default_factory=lambda: defaultdict(Feed))
     _running: dict[EnvironmentKey, Command] = field(default_factory=dict)
@@ -100,6 +103,13 @@ class Means:
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """The engine's."""
         return self.engine.caveats(topology)
+
+    def held(self, key: EnvironmentKey, topology: Topology) -> Mapping[str, Secret] | None:
+        """The secrets that the topology uses, those that there are; None: nobody here knows. Raises Problems."""
+        if self.secrets is None:
+            return None
+        used = topology.secret_users()
+        return self.secrets.held(key, used) if used else {}
 
     def retarget(self, target: Target, boot: str, **fields: Any) -> Target:
         """Acknowledge another target, as one asked for since this boot. Call it under reconciler.writing()."""

@@ -11,8 +11,6 @@ from anden.model.topology import Strategy, Topology
 
 UP = "up"
 """In `Caveat.withholds`: this engine refuses the whole of it."""
-WITHOUT_SECRETS = frozenset({EngineName.LOCAL, EngineName.SIMULATED})
-"""Engines that have no place for secrets yet; AWS has its own."""
 ROLLING_ONLY = frozenset({EngineName.LOCAL, EngineName.SIMULATED})
 """Engines that know no other strategy yet; ECS has its own, and caveats say where it has not."""
 
@@ -41,11 +39,6 @@ def _all(engine: EngineName, topology: Topology, marks: Marks, caveats: Sequence
             path = f"services/{service.name}/deploy"
             why = "only rolling is there yet, and another way than the one written would surprise"
             yield Problem(_at(marks, path), f"{service.strategy} is refused", why, "Write `deploy: rolling`.")
-        if service.secrets and engine in WITHOUT_SECRETS:
-            path = f"services/{service.name}/secrets"
-            names = ", ".join(sorted(set(service.secrets.values())))
-            why = f"nothing keeps secrets yet, and {service.name} would start without {names}"
-            yield Problem(_at(marks, path), "secrets are refused", why, "Leave them out in this environment for now.")
     named = {*(service.name for service in topology.services), *(place.name for place in topology.destinations)}
     for caveat in caveats:
         if UP in caveat.withholds and UP not in named:

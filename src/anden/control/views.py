@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from anden.assess import alarms, revivals
 from anden.assess import images as inspected
+from anden.assess import refused as vain
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
-from anden.control import changes, deployed, egress, follow, refusals
+from anden.control import changes, deployed, egress, follow, hops, probing, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -18,6 +19,7 @@ from anden.control.urls import url
 from anden.model import codec
 from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint, Facts
+from anden.model.change import ChangeState
 from anden.model.command import RESTORED, Outcome
 from anden.model.event import Event
 from anden.model.finding import Finding, Severity
@@ -29,9 +31,11 @@ from anden.model.plan import Action, Caveat, Difference, Step
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Path, Probe, Probed
+from anden.model.refused import RefusedReport
 from anden.model.report import EgressReport, InstanceStatus, PlanReport, ReachReport, ServiceStatus, StatusReport
 from anden.model.topology import Service
 from anden.planning import approval, reachability
+from anden.planning import refused as refusing
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
@@ -76,6 +80,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
         findings += inspected.assess(seen)
     findings += alarms.assess(seen.alarms) if seen is not None and present else ()
+    if present:
+        findings += _tried_in_vain(means, key, blueprint, said)
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -223,6 +229,12 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
+    versions: Mapping[str, str] = {}
+    try:
+        versions, lacking = sealed.versions(means, key, topology, marks)
+        problems += lacking
+    except Problems as found:
+        unread = (*unread, *found.problems)
     report = PlanReport(
         key.client,
         key.environment,
@@ -237,7 +249,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         manners.name,
     )
     try:
-        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides)
+        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides, versions)
     except Problems as found:
         return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)
@@ -296,7 +308,9 @@ def _noted(found: tuple[Difference, ...], current: Blueprint | None) -> tuple[Di
     )
 
 
-def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool) -> ReachReport:
+def reach(
+    means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool, who: str = ""
+) -> ReachReport:
     """One path, a row, a column, or the whole matrix; of what runs, else of what the manifest says."""
     key, blueprint, marks = _described(means, at, running=live)
     caveats = means.caveats(blueprint.topology)
@@ -310,10 +324,28 @@ def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port:
             for path in reachability.matrix(blueprint, marks, caveats)
             if caller in (None, path.caller) and callee in (None, path.callee) and port in (None, path.port)
         ]
+    paths = tuple(means.engine.explain(blueprint, path, marks) for path in paths) if caller and callee else tuple(paths)
     probed: Sequence[Probed] = ()
+    stops: tuple[tuple[bool | None, ...], ...] = ()
     if live:
-        paths, probed = _tried(means, key, blueprint, paths)
-    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed))
+        paths, probed = _tried(means, key, blueprint, paths, who)
+        stops = _stops(means, key, blueprint, paths, probed)
+    return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed), stops)
+
+
+def _stops(
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], probed: Sequence[Probed]
+) -> tuple[tuple[bool | None, ...], ...]:
+    """What was seen of each hop. Of one path to a service its instance is tried as well, past its name."""
+    seen = means.look(key)
+    if len(paths) != 1:
+        return hops.each(paths, probed, blueprint, seen)
+    (path,), (one,) = paths, probed
+    other = next((each for each in seen.of(path.callee) if each.serving and each.id != one.probe.caller), None)
+    if other is None:
+        return hops.each(paths, probed, blueprint, seen)
+    (direct,) = means.engine.probe(key, [Probe(one.probe.caller, str(other.address), path.port)])
+    return (hops.seen(path, one, blueprint, seen, direct),)
 
 
 def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKey, Blueprint, Marks]:
@@ -344,7 +376,7 @@ def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -
 
 
 def _tried(
-    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path]
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], who: str
 ) -> tuple[Sequence[Path], Sequence[Probed]]:
     """Try each path from one instance of its caller; paths whose caller has no instance are left out."""
     seen = means.look(key)
@@ -355,7 +387,8 @@ def _tried(
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}", "Name the caller or the callee."))
-    return [path for path, _ in probes], means.engine.probe(key, [probe for _, probe in probes])
+    asked = [probe for _, probe in probes]
+    return [path for path, _ in probes], probing.probed(means, key, who, "reach --live", asked)
 
 
 def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
@@ -367,10 +400,10 @@ def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
         return Probe(inside.id, path.callee, path.port)
     if place is None:
         return None
-    return Probe(inside.id, egress.host_of(place), path.port, listen=place.network is not None)
+    return Probe(inside.id, egress.host_of(place), path.port, listen=True)
 
 
-def prove_egress(means: Means, at: Asked) -> EgressReport:
+def prove_egress(means: Means, at: Asked, who: str = "") -> EgressReport:
     """Declared addresses against those that the other side sees."""
     key, blueprint, marks = _described(means, at, running=True)
     caveats: tuple[Caveat, ...] = means.caveats(blueprint.topology)
@@ -380,9 +413,35 @@ def prove_egress(means: Means, at: Asked) -> EgressReport:
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}"))
-    answers = {probed.probe: probed for probed in means.engine.probe(key, probes)} if probes else {}
+    tried = probing.probed(means, key, who, "prove egress", probes) if probes else ()
+    answers = {probed.probe: probed for probed in tried}
     proofs = tuple(egress.proof(question, answers) for question in asked)
-    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
+    since = _since(means, key)
+    return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs, since)
+
+
+def _since(means: Means, key: EnvironmentKey) -> float | None:
+    """When what is declared became what is applied."""
+    change = next(iter(means.store.changes(key, 1)), None)
+    return change.updated_at if change is not None and change.state is ChangeState.VERIFIED else None
+
+
+def refused(means: Means, at: Asked, since_s: float | None = None) -> RefusedReport:
+    """What services tried and were refused, by the names of what runs."""
+    key, blueprint, marks = _described(means, at, running=True)
+    now = means.clock.now()
+    since = None if since_s is None else now - since_s
+    rows = refusing.named(blueprint, marks, means.engine.refused(key), since)
+    return RefusedReport(key.client, key.environment, key.engine.value, now, since, rows)
+
+
+def _tried_in_vain(means: Means, key: EnvironmentKey, blueprint: Blueprint, marks: Marks) -> tuple[Finding, ...]:
+    """None where the engine cannot say: that is no trouble of the environment's."""
+    try:
+        attempts = means.engine.refused(key)
+    except Problems:
+        return ()
+    return vain.assess(refusing.named(blueprint, marks, attempts), means.clock.now())
 
 
 def instance_of(means: Means, key: EnvironmentKey, name: str) -> str:

@@ -94,6 +94,15 @@ VARIABLE = text_of(
     r"[A-Za-z_][A-Za-z0-9_]{0,127}",
     guess=lambda text: re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_"),
 )
+SECRET_PLACE = text_of(
+    "a place for a secret",
+    "a secret is handed over as a variable, or as a file directly below /run/secrets",
+    "CORE_TOKEN",
+    r"[A-Za-z_][A-Za-z0-9_]{0,127}|/run/secrets/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
+    guess=lambda text: (
+        f"/run/secrets/{text.rpartition('/')[2]}" if "/" in text else re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
+    ),
+)
 SECRET = text_of(
     "the name of a secret",
     "a secret stands in a manifest by its name, never by its value",

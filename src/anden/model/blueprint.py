@@ -9,6 +9,7 @@ from anden.model import codec
 from anden.model.ids import Digest, ServiceName, ZoneName
 from anden.model.image import Image
 from anden.model.override import Override
+from anden.model.secret import SecretRef
 from anden.model.topology import Topology
 
 
@@ -100,6 +101,8 @@ class Blueprint:
     facts: Facts = Facts()
     overrides: tuple[Override, ...] = ()
     """What people change of what an engine renders, sorted by stack."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Name of a secret that services or links use to the id of its version; never anything of its value."""
 
     @cached_property
     def digest(self) -> Digest:
@@ -113,7 +116,13 @@ class Blueprint:
         if self.overrides:
             # Only then, so that those without keep the names that they have always had.
             meaning["overrides"] = [codec.to_data(override) for override in self.overrides]
-        return codec.digest(meaning)
+        if self.secrets:
+            meaning["secrets"] = dict(self.secrets)
+        return codec.digest_of_data(meaning)
+
+    def secret(self, name: str) -> SecretRef:
+        """The version of that secret which this blueprint names."""
+        return SecretRef(name, self.secrets.get(name, ""))
 
     def placement(self, service: str) -> Placement:
         """Where `service` lives. Raises KeyError when the blueprint has no such service."""

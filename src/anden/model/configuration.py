@@ -80,6 +80,18 @@ class AllowDestination:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class AllowName:
+    """`caller` may ask for `host`, outside, and open `port` at the addresses that it was answered, for as long as the
+    answer says. To everybody else the name does not exist."""
+
+    caller: ServiceName
+    destination: DestinationName
+    host: str
+    port: int
+    transport: Transport = Transport.TCP
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class GatewayRoute:
     """Requests for `path` (a prefix, on a segment's edge) on `host` go to `service`; the longest path wins.
 
@@ -111,6 +123,9 @@ class Configuration:
     routes: tuple[GatewayRoute, ...] = ()
     leaves: tuple[Leave, ...] = ()
     manners: Manners = TWIN
+    names_out: tuple[AllowName, ...] = ()
+    never: tuple[IPv4Network, ...] = ()
+    """Networks that no name outside may lead to: an answer that does is refused (rebinding)."""
 
     @property
     def digest(self) -> Digest:

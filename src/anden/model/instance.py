@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from anden.model import codec
 from anden.model.ids import Digest, InstanceId, ServiceName, ZoneName
+from anden.model.secret import SecretRef
 from anden.model.topology import Protocol, Size
 
 
@@ -34,8 +35,8 @@ class Instance:
     port: int | None = None
     protocol: Protocol = Protocol.HTTP
     env: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variable name to secret name; an engine that has no secrets yet refuses to start it."""
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    """Variable, or path of a file below model.secret.MOUNT, to the version of the secret that it holds."""
     user: str = ""
     workdir: str = "/"
     size: Size = Size()

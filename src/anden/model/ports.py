@@ -1,6 +1,6 @@
 """What control needs from the outside world. `control` meets engines and store only through these."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,8 +19,11 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.report import AuditReport
+from anden.model.secret import Secret, SecretValue, SecretVersion
 from anden.model.stack import StackWanted
 from anden.model.topology import ImageSource, Topology
 
@@ -133,8 +136,16 @@ class Engine(Protocol):
         that can be done. None while it is under way."""
         yield self.exec(key, instance, argv, stdin, timeout_s)
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
-        """Really try connections from instances' networks, all at once."""
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
+        """Really try connections from instances' networks, all at once; for whom, where that starts something."""
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """The same answer with the hops in this engine's own words, as far as it has any; pure."""
+        return path
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises
+        Problems: it does not run, or this engine does not know; then with where else to look."""
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.
@@ -181,6 +192,28 @@ class Carrier(Protocol):
     def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
         """Copy it as it is, by digest; layers that lie there are not sent again. Bounded in time. stop: nobody wants
         it any more. Raises Problems: it is not here, the registry refuses it or does not answer, it took too long."""
+
+
+class Secrets(Protocol):
+    """The secrets of environments. Control and planning see names and versions (`held`); `value` is for an engine, at
+    the moment at which it hands one over. Every error is Problems, and no error repeats a value."""
+
+    def held(self, key: EnvironmentKey, names: Iterable[str] | None = None) -> Mapping[str, Secret]:
+        """What there is, by name: of `names`, or of everything (None). What is not there is left out. Raises Problems:
+        they cannot be read."""
+
+    def value(self, key: EnvironmentKey, name: str, version: str) -> SecretValue:
+        """The value of that version. Raises Problems: there is none, it was damaged, or its key is not here."""
+
+    def put(self, key: EnvironmentKey, name: str, value: SecretValue, who: str, at: float) -> SecretVersion:
+        """A new version, the newest from now on, durable when this returns."""
+
+    def prune(self, key: EnvironmentKey, name: str, using: Iterable[str]) -> None:
+        """Let go of versions past model.secret.KEPT_VERSIONS, but never of those in `using`."""
+
+    def remove(self, key: EnvironmentKey, name: str) -> str:
+        """Let go of it and of all its versions; until when it can be had back, in words, or empty. Raises Problems:
+        there is none."""
 
 
 @dataclass(frozen=True, slots=True)

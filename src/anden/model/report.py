@@ -11,6 +11,7 @@ from anden.model.foresight import Foresight
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
+from anden.model.secret import SecretStatus
 from anden.model.traffic import Passed
 
 
@@ -117,13 +118,15 @@ class ReachReport:
     engine: str
     paths: tuple[Path, ...]
     probed: tuple[Probed, ...] = ()
+    hops: tuple[tuple[bool | None, ...], ...] = ()
+    """Of each path that was tried, what was seen of each of its hops: passed, stopped, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class EgressProof:
     """One declared destination of one service in one zone: the address declared, and the one that was seen.
 
-    verdict: `proved`, `differs`, `silent`, `blocked` (with why in `reason`)."""
+    verdict: `proved`, `opens`, `differs`, `silent`, `untried`, `blocked` (with why in `reason`)."""
 
     service: str
     zone: str
@@ -136,13 +139,15 @@ class EgressProof:
 
 @dataclass(frozen=True, slots=True)
 class EgressReport:
-    """`anden prove egress`. `at` in Unix seconds."""
+    """`anden prove egress`. `at` in Unix seconds. since: when what is declared became what is applied, the end of the
+    last change; None: no change is known, or one is under way."""
 
     client: str
     environment: str
     engine: str
     at: float
     proofs: tuple[EgressProof, ...]
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +185,13 @@ class StateReport:
     blueprints: int
     environments: tuple[StateOf, ...]
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsReport:
+    """`anden secret list`: by name, those that are used and missing too. No values."""
+
+    client: str
+    environment: str
+    engine: str
+    secrets: tuple[SecretStatus, ...]

@@ -138,7 +138,7 @@ class Service:
     """Names of services and destinations, in the manifest's order."""
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variable name to secret name; a value never stands here."""
+    """Variable, or path of a file below model.secret.MOUNT, to the name of a secret; a value never stands here."""
     strategy: Strategy = Strategy.ROLLING
     slo: Slo | None = None
     command: tuple[str, ...] | None = None
@@ -217,6 +217,17 @@ class Topology:
     domain: str | None = None
     agreed: float | None = None
     """The availability level agreed with the client, in percent."""
+
+    def secret_users(self) -> Mapping[str, tuple[str, ...]]:
+        """Every secret that is used, by name, to who uses it: `accounts`, `link core, tunnel 1`."""
+        found: dict[str, list[str]] = {}
+        for service in self.services:
+            for name in sorted(set(service.secrets.values())):
+                found.setdefault(name, []).append(service.name)
+        for link in self.links:
+            for tunnel, name in enumerate(link.secret, 1):
+                found.setdefault(name, []).append(f"link {link.name}, tunnel {tunnel}")
+        return {name: tuple(users) for name, users in sorted(found.items())}
 
     def service(self, name: str) -> Service | None:
         """The service of that name, if there is one."""

@@ -24,12 +24,13 @@ def draft(
     parent: Blueprint | None,
     marks: Marks = NO_MARKS,
     overrides: tuple[Override, ...] = (),
+    secrets: Mapping[str, str] = MappingProxyType({}),
 ) -> Blueprint:
     """The blueprint of `topology`, keeping what `parent` has where it has it.
 
     images: service name to its resolved image; those of other services are left out. overrides: what people change of
-    what is rendered. The same topology, images and overrides as the parent's give the parent again (with these facts),
-    and never a blueprint that is its own parent.
+    what is rendered. secrets: name to the version to use, as planning.secrets chooses them. The same of all
+    these as the parent's give the parent again (with these facts), and never a blueprint that is its own parent.
     Raises Problems: a service without an image, a network that cannot be laid out or is too small.
     """
     missing = [service.name for service in topology.services if service.name not in images]
@@ -52,6 +53,7 @@ def draft(
         images={service.name: images[service.name] for service in topology.services},
         facts=facts,
         overrides=overrides,
+        secrets=dict(sorted(secrets.items())),
     )
     if parent is None:
         return drafted

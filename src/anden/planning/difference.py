@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from anden.model import override
+from anden.model import override, secret
 from anden.model.blueprint import Blueprint
 from anden.model.ids import short
 from anden.model.image import Image
@@ -63,11 +63,28 @@ def _all(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[D
     else:
         yield from _environment(before, after, marks)
     yield from _services(before, after, marks)
+    yield from _secrets(before, after, marks)
     yield from _paths(old, new, marks)
     yield from _named("destination", old.destinations if old else (), new.destinations, new, marks)
     yield from _named("link", old.links if old else (), new.links, new, marks)
     yield from _named("auth", old.auth if old else (), new.auth, new, marks)
     yield from _overrides(before, after, marks)
+
+
+def _secrets(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[Difference]:
+    """Other versions of secrets, for each that uses them: `secret core-token v1 → v2`. What uses one only now says so
+    elsewhere."""
+    was = before.secrets if before else {}
+    users = after.topology.secret_users()
+    for name, version in after.secrets.items():
+        if not (old := was.get(name)) or old == version:
+            continue
+        text = f"secret {name} {secret.shown(old)}{ARROW}{secret.shown(version)}"
+        for user in users.get(name, (name,)):
+            link, _, tunnel = user.removeprefix("link ").partition(", ")
+            path = f"links/{link}/secret" if tunnel else f"services/{user}/secrets"
+            said = f"{tunnel} {text}" if tunnel else text
+            yield Difference(Action.UPDATE, f"link {link}" if tunnel else user, said, find(marks, path))
 
 
 def _overrides(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[Difference]:

@@ -7,6 +7,7 @@ from anden.model.ids import Digest, InstanceId, ServiceName, instance_id
 from anden.model.image import Image
 from anden.model.instance import Instance
 from anden.model.observation import InstanceSeen, InstanceState
+from anden.model.secret import SecretRef
 from anden.model.topology import Service
 from anden.planning.placement import surge
 
@@ -28,10 +29,10 @@ def specification(blueprint: Blueprint, service: str, slot: Slot, generation: in
     found = blueprint.topology.service(service)
     if found is None:
         raise KeyError(service)
-    return _specify(found, blueprint.images[service], slot, generation)
+    return _specify(found, blueprint.images[service], slot, generation, blueprint.secrets)
 
 
-def _specify(service: Service, image: Image, slot: Slot, generation: int) -> Instance:
+def _specify(service: Service, image: Image, slot: Slot, generation: int, versions: Mapping[str, str]) -> Instance:
     named = instance_id(service.name, slot.ordinal)
     return Instance(
         id=named,
@@ -45,7 +46,7 @@ def _specify(service: Service, image: Image, slot: Slot, generation: int) -> Ins
         port=service.port,
         protocol=service.protocol,
         env=_env(service, image, slot, named),
-        secrets=service.secrets,
+        secrets={at: SecretRef(name, versions.get(name, "")) for at, name in service.secrets.items()},
         user=service.user if service.user is not None else image.user,
         workdir=image.workdir or "/",
         size=service.size,
@@ -68,7 +69,10 @@ def _env(service: Service, image: Image, slot: Slot, named: InstanceId) -> dict[
 class Wanted:
     """One service as it should run. Specifications and their revisions are made when asked for, and once."""
 
-    def __init__(self, service: Service, placement: Placement, image: Image, level: int, generation: int) -> None:
+    def __init__(
+        self, service: Service, placement: Placement, image: Image, level: int, generation: int,
+        versions: Mapping[str, str],
+    ) -> None:  # fmt: skip
         self.service = service
         self.level = level
         self.generation = generation
@@ -76,6 +80,7 @@ class Wanted:
         self.surge = surge(service)
         self.slots = {slot.ordinal: slot for slot in placement.slots}
         self._image = image
+        self._versions = versions
         self._made: dict[int, tuple[Instance, Digest]] = {}
 
     @property
@@ -110,7 +115,7 @@ class Wanted:
 
     def _make(self, ordinal: int) -> tuple[Instance, Digest]:
         if ordinal not in self._made:
-            made = _specify(self.service, self._image, self.slots[ordinal], self.generation)
+            made = _specify(self.service, self._image, self.slots[ordinal], self.generation, self._versions)
             self._made[ordinal] = (made, made.revision)
         return self._made[ordinal]
 
@@ -127,6 +132,7 @@ def wanted(
             blueprint.images[service.name],
             level(service, levels),
             generations.get(service.name, 0),
+            blueprint.secrets,
         )
         for service in blueprint.topology.services
     }

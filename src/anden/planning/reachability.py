@@ -1,8 +1,9 @@
 """Who reaches whom, through which hops: computed from the blueprint, and equal to what a live probe must see.
 
     service → service       instance · firewall · name · instance    (or the instance's address directly)
-    service → destination   instance · firewall · nat · destination
-                            instance · firewall · link · destination, for what lies behind one
+    service → destination   instance · firewall · route · nat · destination
+                            instance · name · firewall · route · nat · destination, by a host's name
+                            instance · firewall · route · nat · tunnel · destination, for what lies behind a link
     gateway → service       balancer (the route) · instance
     internet → service      internet · balancer (the route) · instance
 
@@ -28,6 +29,8 @@ GATEWAY = "gateway"
 """The caller that stands for the environment's own entrance."""
 INTERNET = "internet"
 """The caller that stands for anybody outside; it comes in by the gateway only."""
+LINK = "link:"
+"""Before a link's name, in the place of a callee: what lies behind it on the port that is asked for."""
 OUTSIDE = (GATEWAY, INTERNET)
 """Names that `path` takes for a caller beside services; a service of the same name wins."""
 NO_PORT = 0
@@ -99,6 +102,8 @@ class _Ground:
         }
 
     def path(self, caller: str, callee: str, port: int | None) -> Path:
+        if callee.startswith(LINK):
+            callee = self._behind(caller, callee.removeprefix(LINK), port)
         self._check(caller, callee)
         service, place = self.services.get(callee), self.destinations.get(callee)
         own = service.port if service else place.port if place else None
@@ -110,6 +115,25 @@ class _Ground:
         if service is not None:
             return self._to_service(way, service)
         return self._to_destination(way, place) if place is not None else self._to_outside(way)
+
+    def _behind(self, caller: str, link: str, port: int | None) -> str:
+        """The destination behind a link that is meant by the link's name: one on that port, and one that the caller
+        reaches before one that it does not. Raises Problems: there is none."""
+        behind = [place for place in self.destinations.values() if place.link == link and port in (None, place.port)]
+        behind.sort(key=lambda place: (place.name not in self.reaches.get(caller, ()), place.name))
+        if behind:
+            return str(behind[0].name)
+        links = {one.name: one for one in self.blueprint.topology.links}
+        if link not in links:
+            raise Problems(self._unknown(f"{LINK}{link}", [LINK + name for name in links]))
+        ports = sorted({place.port for place in self.destinations.values() if place.link == link})
+        what = f"nothing behind it is declared{f' on port {port}' if port is not None and ports else ''}"
+        why = (
+            f"it has ports {', '.join(map(str, ports))}"
+            if ports
+            else "a link opens what destinations name, and no more"
+        )
+        raise Problems(Problem(f"{LINK}{link}", what, why, f"Declare a destination with `link: {link}`."))
 
     def _check(self, caller: str, callee: str) -> None:
         problems = []
@@ -161,10 +185,7 @@ class _Ground:
         passed = Hop("firewall", rule, _with("declared", mark), True)
         if place.link is not None:
             closed = closed or withheld(self.caveats, place.link)
-            if closed is not None:
-                return way.then(passed).blocked(Hop("link", place.link, closed, False), closed, mark=mark)
-            arrives = Hop("destination", f"{place.name} ({place.to})", "", True)
-            return way.then(passed).open(Hop("link", place.link, "", True), arrives, mark=mark)
+            return self._over(way.then(passed), place, place.link, closed, mark)
         if closed is not None:
             return way.blocked(Hop("firewall", rule, closed, False), closed, mark=mark)
         topology = self.blueprint.topology
@@ -174,10 +195,36 @@ class _Ground:
             stop = Hop("nat", "nothing leaves", "egress: none", False)
             fix = f"set {field} to one or per-zone" + (f" ({line})" if line else "")
             return way.then(passed).blocked(stop, "egress is none: nothing leaves the environment", fix, line)
+        asked = () if place.host is None else (Hop("name", place.host, f"answered to {way.caller}", True),)
         return way.open(
+            *asked,
             passed,
+            Hop("route", "0.0.0.0/0 → internet", "what is not the environment's own", True),
             Hop("nat", self._leaves_from(way.caller), f"egress: {topology.egress}", True),
             Hop("destination", f"{place.name} ({place.to})", "", True),
+            mark=mark,
+        )
+
+    def _over(self, way: "_Way", place: Destination, name: str, closed: str | None, mark: Mark | None) -> Path:
+        """Over a link: by the route to the network that the destination lies in, as whom the link is seen, and through
+        a tunnel of its. closed: why the link takes nothing."""
+        link = next((one for one in self.blueprint.topology.links if one.name == name), None)
+        own = mark_of(self.blueprint.topology, self.marks, f"links/{name}")
+        if closed is not None or link is None:
+            reason = closed or f"there is no link {name}"
+            return way.blocked(Hop("tunnel", name, reason, False), reason, mark=mark)
+        network = next(
+            (one for one in link.networks if place.network is not None and place.network.subnet_of(one)), None
+        )
+        seen = f"seen as {link.seen_as}" if link.seen_as is not None else "seen by its own address"
+        if network is None:
+            reason = f"{place.to} is in none of the networks of link {name}"
+            return way.blocked(Hop("route", place.to, reason, False), reason, mark=own)
+        return way.open(
+            Hop("route", f"{network} → link {name}", _with("declared", own), True),
+            Hop("nat", seen, _with("declared", own) if link.seen_as is not None else "no seen-as", True),
+            Hop("tunnel", f"{name} (peer {link.peer})", "IPsec: one of its tunnels", True),
+            Hop("destination", f"{place.name} ({place.to}), in the client's network", "", True),
             mark=mark,
         )
 

@@ -70,6 +70,15 @@ SCHEMA = (
     CREATE TABLE writes (number INTEGER NOT NULL) STRICT;
     INSERT INTO writes (number) VALUES (0);
     """,
+    # Version 3. Secrets, sealed: what stands here opens with a key that does not.
+    """
+    CREATE TABLE secrets (
+        client TEXT NOT NULL, environment TEXT NOT NULL, engine TEXT NOT NULL, name TEXT NOT NULL,
+        number INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, who TEXT NOT NULL,
+        key TEXT NOT NULL, wrapped TEXT NOT NULL, body TEXT NOT NULL, seal TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (client, environment, engine, name, number)
+    ) STRICT;
+    """,
 )
 SEALED = {
     "blueprints": "sealed(digest, data)",
@@ -78,8 +87,11 @@ SEALED = {
     "changes": "sealed(client, environment, engine, id, target, previous, state, command, created_at, updated_at,"
     " reason, evidence)",
     "observations": "sealed(client, environment, engine, data)",
+    "secrets": "sealed(client, environment, engine, name, number, id, at, who, key, wrapped, body)",
 }
 """Table to what its `seal` must be. The audit has none: its chain says more."""
+SINCE = {"secrets": 3}
+"""Tables that came after the seals, and the version of the schema that brought them."""
 
 
 def sealed(*values: Any) -> str:

@@ -14,10 +14,11 @@ from anden.model.observation import Observation
 from anden.model.ports import Target
 from anden.model.problem import Problem
 from anden.model.report import AuditReport
-from anden.store import audit, changes, commands, observations, restoring, targets
+from anden.store import audit, changes, commands, observations, restoring, sealing_key, targets
 from anden.store.blueprints import Blueprints
 from anden.store.database import MEMORY, Database
 from anden.store.good_copy import GoodCopy
+from anden.store.secrets import SealedSecrets
 
 log = logging.getLogger("anden.store")
 
@@ -54,6 +55,8 @@ class Records:
                 file.touch(mode=FILE_MODE)
         self._database = Database(path, broken)
         self._blueprints = Blueprints(self._database)
+        keeper = sealing_key.InFile(file.with_name(sealing_key.FILE)) if file else sealing_key.InMemory()
+        self.secrets = SealedSecrets(self._database, keeper, lambda: self._written(acknowledges=True))
         audit.resume(self._database, self._kept())
         commands.interrupt(self._database)
         if file:

@@ -9,6 +9,7 @@ from tests.unit.cli.conftest import Run
 from anden.model import codec
 from anden.model.command import Command, Outcome
 from anden.model.ports import Exec
+from anden.model.refused import RefusedReport
 from anden.model.report import EgressReport, PlanReport, ReachReport, StatusReport
 
 ON = ("--on", "simulated")
@@ -285,3 +286,43 @@ def test_only_known_manners_are_taken(run: Run) -> None:
     done = run("up", *ON, "--as", "azure")
     assert done.code == 2
     assert "'twin', 'aws'" in done.err
+
+
+def test_every_way_is_tried_and_as_computed(up: Run) -> None:
+    done = up("prove", "reach", *ON)
+    assert done.code == 0, done.out
+    assert "are as computed" in done.out.splitlines()[-1]
+    assert "✓ web  " in done.err
+    report = codec.from_data(ReachReport, up("prove", "reach", "--json", *ON).json)
+    assert len(report.paths) == len(report.probed) == len(report.hops) > 0
+
+
+def test_egress_says_since_when(up: Run) -> None:
+    done = up("prove", "egress", *ON)
+    assert "declared so since" in done.out
+
+
+def test_what_was_refused_is_shown_with_what_would_open_it(up: Run) -> None:
+    assert up("refused", *ON).out == "Nothing was refused\n"
+    assert up("reach", "api", "web", "--live", *ON).code == 0
+    assert up("refused", *ON).out == "Nothing was refused\n", "what is only probed does not count"
+    for _ in range(12):
+        assert up("exec", "api-1", *ON, "--", "connect", "web", "8080").out == "silent\n"
+    up("exec", "api-1", *ON, "--", "connect", "evil.example", "443")
+    done = up("refused", *ON)
+    assert done.out.splitlines()[0].split() == ["SERVICE", "TRIED", "TIMES", "FIRST", "LAST"]
+    assert "api      web:8080" in done.out
+    assert "fix: add web to services.api.reaches (anden.yaml:" in done.out
+    report = codec.from_data(RefusedReport, up("refused", "--since", "10m", "--json", *ON).json)
+    assert {(row.service, row.to) for row in report.rows} == {("api", "web"), ("api", "evil.example")}
+    assert up("refused", "--since", "soon", *ON).code == 2
+    said = status(up).findings
+    assert [one.subject for one in said if "refused" in one.text] == ["api"]
+
+
+def test_a_live_path_shows_each_hop(up: Run) -> None:
+    lines = up("reach", "web", "api", "--live", *ON).out.splitlines()
+    assert lines[0].startswith("OPEN web → api")
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["✓", "instance"], ["✓", "firewall"], ["✓", "name"], ["✓", "instance"],
+    ]  # fmt: skip

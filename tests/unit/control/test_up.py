@@ -178,12 +178,9 @@ def refused(bench: Bench, text: str, **options: object) -> str:
 
 
 def test_what_it_does_not_keep_it_refuses(bench: Bench) -> None:
-    text = TWO.replace("instances: 2..4", "instances: 2..4, deploy: canary").replace(
-        "instances: 1..3", "instances: 1..3, secrets: { TOKEN: core-token }"
-    )
+    text = TWO.replace("instances: 2..4", "instances: 2..4, deploy: canary")
     said = refused(bench, text)
     assert "services/web/deploy (anden.yaml:5): canary is refused" in said
-    assert "services/api/secrets (anden.yaml:6)" in said
     assert bench.store.target(KEY) is None
     assert not bench.engine.observe(KEY).present
     assert bench.control.commands(bench.at())[0].outcome is Outcome.REFUSED

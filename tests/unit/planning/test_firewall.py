@@ -1,4 +1,5 @@
-from ipaddress import IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,8 +8,8 @@ from tests.unit.planning.topologies import destination, service, topologies, top
 from anden.model.configuration import AllowDestination, AllowService, Transport
 from anden.model.ids import EngineName
 from anden.model.plan import Caveat
-from anden.model.topology import Egress
-from anden.planning.firewall import allows, allows_out, withheld
+from anden.model.topology import Egress, Link
+from anden.planning.firewall import allows, allows_out, names_out, never, withheld
 
 HOSTS = Caveat(EngineName.LOCAL, "exchange", "names of hosts are not matched yet", ("exchange",))
 
@@ -91,3 +92,33 @@ def test_rules_are_exactly_what_is_declared(bank, closed):  # type: ignore[no-un
         assert place.link is None
         assert place.network == rule.network
         assert withheld(caveats, place.name) is None
+
+
+def test_a_rule_for_each_name_that_somebody_reaches() -> None:
+    bank = topology(
+        service("web", reaches=("exchange", "mail", "core")),
+        service("api"),
+        destinations=(
+            destination("core", "10.20.4.17/32", 8443, link="core"),
+            destination("exchange", "API.Exchange.example"),
+            destination("mail", "198.51.100.0/28", 25),
+        ),
+        egress=Egress.ONE,
+    )
+    (rule,) = names_out(bank, ())
+    assert (rule.caller, rule.destination, rule.host, rule.port) == ("web", "exchange", "api.exchange.example", 443)
+    assert names_out(bank, (HOSTS,)) == ()
+    assert names_out(replace(bank, egress=Egress.NONE), ()) == ()
+
+
+def test_no_name_outside_leads_inside() -> None:
+    link = Link(
+        "core", IPv4Address("203.0.113.10"), (IPv4Network("172.40.0.0/16"),), ("k",), IPv4Network("198.51.100.64/26")
+    )
+    bank = replace(topology(service("web")), links=(link,))
+    refused = never(IPv4Network("11.0.0.0/16"), (bank,))
+    for bad in ("127.0.0.1", "169.254.169.254", "10.1.1.1", "192.168.0.1", "11.0.9.9", "172.40.3.3", "198.51.100.70"):
+        assert any(IPv4Address(bad) in network for network in refused), bad
+    for good in ("192.0.2.7", "203.0.113.7", "8.8.8.8", "11.1.0.0", "172.41.0.1"):
+        assert not any(IPv4Address(good) in network for network in refused), good
+    assert list(refused) == sorted(refused)

@@ -14,6 +14,7 @@ from anden.model.ids import Digest
 from anden.model.image import Image
 from anden.model.instance import Instance
 from anden.model.observation import InstanceState
+from anden.model.secret import SecretRef
 from anden.model.topology import Egress, Health, Range, Route, Scale, ScaleMetric, Service, Slo
 from anden.planning.blueprint import draft
 from anden.planning.instances import level, specification, wanted
@@ -56,7 +57,7 @@ def test_the_image_gives_the_defaults() -> None:
 def test_the_service_wins() -> None:
     mine = service("accounts", command=("run",), user="7:7", env={"PORT": "9", "LANG": "es"}, secrets={"TOKEN": "core"})
     one = made(blueprint(mine))
-    assert (one.argv, one.user, one.secrets) == (("run",), "7:7", {"TOKEN": "core"})
+    assert (one.argv, one.user, one.secrets) == (("run",), "7:7", {"TOKEN": SecretRef("core", "")})
     assert (one.env["PORT"], one.env["LANG"]) == ("9", "es")
 
 

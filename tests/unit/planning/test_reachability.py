@@ -1,5 +1,5 @@
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from anden.model.mark import Mark
 from anden.model.plan import Caveat
 from anden.model.problem import Problems
 from anden.model.reach import Path
-from anden.model.topology import Egress, Range, Route, Topology
+from anden.model.topology import Egress, Link, Range, Route, Topology
 from anden.planning.firewall import allows, allows_out
 from anden.planning.reachability import matrix, path
 
@@ -44,6 +44,9 @@ BANK = topology(
     ),
     zones=2,
     egress=Egress.PER_ZONE,
+)
+CORE = Link(
+    "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("k1", "k2"), IPv4Network("100.64.10.0/28")
 )
 
 
@@ -108,16 +111,16 @@ def test_a_service_that_listens_on_nothing() -> None:
 def test_out_through_the_fixed_addresses_of_the_zones() -> None:
     unknown = asked("accounts", "mail")
     assert unknown.open
-    assert shown(unknown)[2:] == [
+    assert shown(unknown)[3:] == [
         "nat address known after apply [egress: per-zone]",
         "destination mail (198.51.100.25:587)",
     ]
     facts = Facts({"a": IPv4Address("203.0.113.1"), "b": IPv4Address("203.0.113.2")})
-    assert shown(asked("accounts", "mail", facts=facts))[2] == (
+    assert shown(asked("accounts", "mail", facts=facts))[3] == (
         "nat 203.0.113.1 (zone a), 203.0.113.2 (zone b) [egress: per-zone]"
     )
     one = Facts({"*": IPv4Address("203.0.113.9")})
-    assert shown(asked("accounts", "mail", facts=one))[2] == "nat 203.0.113.9 [egress: per-zone]"
+    assert shown(asked("accounts", "mail", facts=one))[3] == "nat 203.0.113.9 [egress: per-zone]"
 
 
 def test_nothing_leaves_without_egress() -> None:
@@ -138,20 +141,40 @@ def test_behind_a_link_the_link_does_not_pass() -> None:
     assert (answer.open, answer.reason) == (False, "links are not raised yet")
     assert shown(answer)[1:] == [
         "firewall accounts → 10.20.4.17:8443 [declared at anden.yaml:24]",
-        "link core [links are not raised yet] ✗",
+        "tunnel core [links are not raised yet] ✗",
     ]
     whole = Caveat(EngineName.LOCAL, "link core", "links are not raised yet", ("core",))
     assert path(drafted(BANK), "accounts", "core-api", None, MARKS, (whole,)).hops == answer.hops
 
 
 def test_behind_a_link_that_is_raised() -> None:
-    answer = path(drafted(replace(BANK, egress=Egress.NONE)), "accounts", "core-api", None, MARKS, ())
+    linked = drafted(replace(BANK, egress=Egress.NONE, links=(CORE,)))
+    marks = {**MARKS, "environments/certification/links/core": Mark("anden.yaml", 12)}
+    answer = path(linked, "accounts", "core-api", None, marks, ())
     assert answer.open
     assert shown(answer)[1:] == [
         "firewall accounts → 10.20.4.17:8443 [declared at anden.yaml:24]",
-        "link core",
-        "destination core-api (10.20.4.17:8443)",
+        "route 10.20.0.0/16 → link core [declared at anden.yaml:12]",
+        "nat seen as 100.64.10.0/28 [declared at anden.yaml:12]",
+        "tunnel core (peer 203.0.113.10) [IPsec: one of its tunnels]",
+        "destination core-api (10.20.4.17:8443), in the client's network",
     ]
+    assert path(linked, "accounts", "link:core", None, marks, ()) == answer
+    assert path(linked, "accounts", "link:core", 8443, marks, ()) == answer
+    assert path(linked, "ledger", "link:core", None, marks, ()).reason == "not declared"
+    with pytest.raises(Problems, match="nothing behind it is declared on port 22"):
+        path(linked, "accounts", "link:core", 22, marks, ())
+    with pytest.raises(Problems, match="Did you mean link:core"):
+        path(linked, "accounts", "link:cor", None, marks, ())
+    elsewhere = drafted(replace(BANK, links=(replace(CORE, networks=(IPv4Network("10.99.0.0/16"),)),)))
+    lost = path(elsewhere, "accounts", "core-api", None, marks, ())
+    assert (lost.open, lost.hops[-1].kind) == (False, "route")
+
+
+def test_by_name_the_resolver_is_on_the_way() -> None:
+    answer = path(drafted(BANK), "accounts", "exchange", None, MARKS, ())
+    assert answer.open
+    assert [hop.kind for hop in answer.hops] == ["instance", "name", "firewall", "route", "nat", "destination"]
 
 
 def test_the_gateway_sends_to_routed_services_only() -> None:

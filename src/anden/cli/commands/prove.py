@@ -1,4 +1,6 @@
-"""`anden prove egress`."""
+"""`anden prove egress`, `anden prove reach`."""
+
+from dataclasses import replace
 
 import click
 
@@ -7,8 +9,10 @@ from anden.cli import place, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import egress as render
+from anden.cli.render import reach as ways
 from anden.model import codec
-from anden.model.report import EgressReport
+from anden.model.problem import Problems
+from anden.model.report import EgressReport, ReachReport
 
 
 @click.group("prove")
@@ -32,3 +36,40 @@ def egress(words: Words) -> int:
     else:
         terminal.data(render.lines(report, terminal.paint_for(terminal.stdout())))
     return ERROR if render.failures(report) else DONE
+
+
+@command.command("reach")
+@common(*PLACE)
+@click.pass_obj
+def reach(words: Words) -> int:
+    """Try every service against every other one and every destination: computed against seen.
+
+    A caller at a time, from one of its instances that serves; tries of a caller run side by side, a bounded number.
+    Exit: 1 when one is not as computed.
+    """
+    here = place.running(words.said)
+    out = terminal.progress()
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        body = {"at": here.at(), "caller": None, "callee": None, "port": None, "live": False}
+        computed = codec.from_data(ReachReport, api.request("POST", "/v1/reach", body))
+        found: list[ReachReport] = []
+        left: list[str] = []
+        for caller in dict.fromkeys(path.caller for path in computed.paths):
+            try:
+                answer = api.request("POST", "/v1/reach", {**body, "caller": caller, "live": True})
+            except Problems as problems:
+                left.append(f"{caller}: {problems.problems[0].what}")
+                continue
+            found.append(codec.from_data(ReachReport, answer))
+            out.say(ways.caller_line(caller, found[-1], out.paint))
+    report = replace(
+        computed,
+        paths=tuple(path for each in found for path in each.paths),
+        probed=tuple(one for each in found for one in each.probed),
+        hops=tuple(one for each in found for one in each.hops),
+    )
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    else:
+        terminal.data(ways.proof_lines(report, left, terminal.paint_for(terminal.stdout())))
+    return ERROR if left or ways.disagreements(report) or not report.probed else DONE

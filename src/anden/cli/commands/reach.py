@@ -11,6 +11,8 @@ from anden.cli.render import reach as render
 from anden.model import codec
 from anden.model.report import ReachReport
 
+LINK = "link:"
+"""Before a link's name."""
 MOST_PORT = 65535
 
 
@@ -24,7 +26,8 @@ MOST_PORT = 65535
 def command(words: Words, caller: str | None, callee: str | None, live: bool, matrix: bool) -> int:
     """Who reaches whom, through which hops, and why not.
 
-    FROM is a service, TO a service or a destination of the manifest, PORT its own when not given. Computed from the
+    FROM is a service, TO a service or a destination of the manifest, PORT its own when not given; link:NAME:PORT is
+    what lies behind a link on that port. Computed from the
     manifest as it is now; with --live from what runs, and also tried in it.
     Exit: 1 when a live probe saw something else than was computed.
     """
@@ -46,8 +49,9 @@ def command(words: Words, caller: str | None, callee: str | None, live: bool, ma
 
 
 def target(text: str | None) -> tuple[str | None, int | None]:
-    """`ledger:8080` as its two parts."""
-    if text is None or ":" not in text:
+    """`ledger:8080` as its two parts; `link:core` and `link:core:8443` as well."""
+    prefix = LINK if text is not None and text.startswith(LINK) else ""
+    if text is None or ":" not in text.removeprefix(prefix):
         return text, None
     name, _, port = text.rpartition(":")
     if not port.isdigit() or not 1 <= int(port) <= MOST_PORT:

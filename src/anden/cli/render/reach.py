@@ -13,6 +13,7 @@ _SEEN = {
     Seen.SILENT: "silence",
     Seen.REFUSED: "refused",
     Seen.UNRESOLVED: "the name does not resolve",
+    Seen.UNTRIED: "not tried",
 }
 
 
@@ -20,26 +21,32 @@ def lines(report: ReachReport, paint: Paint, *, matrix: bool) -> list[str]:
     """The matrix, or each path with its hops; then what live probes saw and whether it is what was computed."""
     said = table(report.paths, paint) if matrix else []
     if not matrix:
-        for path in report.paths:
-            said += path_lines(path, paint)
+        for index, path in enumerate(report.paths):
+            said += path_lines(path, paint, report.hops[index] if index < len(report.hops) else ())
     if report.probed:
         said += probed_lines(report, paint)
     return said
 
 
-def path_lines(path: Path, paint: Paint) -> list[str]:
-    """`BLOCKED at firewall: not declared` with its fix, or `OPEN` with the way."""
+def path_lines(path: Path, paint: Paint, seen: Sequence[bool | None] = ()) -> list[str]:
+    """`BLOCKED at firewall: not declared` with its fix, or `OPEN`, and the way as far as it goes.
+
+    seen: what a live probe says of each hop; None: nothing."""
+    signs = {True: paint.sign("✓") + " ", False: paint.sign("✗") + " ", None: "  "}
+    rows = [
+        [(signs[seen[index]] if index < len(seen) else "") + hop.kind, hop.what, paint.dim(hop.rule)]
+        for index, hop in enumerate(path.hops)
+    ]
+    way = [f"  {line}" for line in columns(rows)]
     if path.open:
         where = f" ({path.mark})" if path.mark else ""
-        said = [f"{paint.good('OPEN')} {path.caller} → {path.callee}:{path.port}{where}"]
-        rows = [[hop.kind, hop.what, paint.dim(hop.rule)] for hop in path.hops]
-        return said + [f"  {line}" for line in columns(rows)]
+        return [f"{paint.good('OPEN')} {path.caller} → {path.callee}:{path.port}{where}", *way]
     at = next((hop.kind for hop in path.hops if not hop.passes), "")
     said = [paint.bad("BLOCKED") + (f" at {at}" if at else "") + (f": {path.reason}" if path.reason else "")]
     if path.fix:
         place = f" ({path.mark})" if path.mark and str(path.mark) not in path.fix else ""
         said.append(f"fix: {paint.link(path.fix)}{place}")
-    return said
+    return said + way
 
 
 def table(paths: Sequence[Path], paint: Paint) -> list[str]:
@@ -67,7 +74,10 @@ def table(paths: Sequence[Path], paint: Paint) -> list[str]:
 
 
 def agrees(path: Path, seen: Seen) -> bool:
-    """Whether a probe saw what was computed: open means connected (or actively refused by the other end)."""
+    """Whether a probe saw what was computed: open means connected (or actively refused by the other end). What could
+    not be tried shows nothing."""
+    if seen is Seen.UNTRIED:
+        return False
     return seen is Seen.OPEN if path.open else seen is not Seen.OPEN
 
 
@@ -92,11 +102,40 @@ def probed_lines(report: ReachReport, paint: Paint) -> list[str]:
     rows = []
     for each in report.probed:
         sign = paint.sign("✗" if id(each) in wrong else "✓")
-        source = f"seen from {each.source}" if each.source else ""
+        source = f"seen from {each.source}" if each.source else each.note
         took = f"{each.took_s * 1000:.1f} ms"
         way = f"{each.probe.caller} → {each.probe.host}:{each.probe.port}"
         rows.append([f"{sign} live", way, _SEEN[each.seen], took, source])
     said = columns(rows)
+    untried = sum(each.seen is Seen.UNTRIED for each in report.probed)
+    of = f"of {len(report.probed)} probes"
+    if len(wrong) > untried:
+        said.append(paint.bad(f"{len(wrong) - untried} {of} saw something else than was computed"))
+    if untried:
+        said.append(paint.bad(f"{untried} {of} could not be tried"))
     if wrong:
-        return [*said, paint.bad(f"{len(wrong)} of {len(report.probed)} probes saw something else than was computed")]
+        return said
     return [*said, f"{words.count(len(report.probed), 'probe')}: each saw what was computed"]
+
+
+def caller_line(caller: str, report: ReachReport, paint: Paint) -> str:
+    """`✓ accounts  12 ways`: one caller of `prove reach`, as it comes."""
+    wrong = len(disagreements(report))
+    sign = paint.sign("✗" if wrong else "✓")
+    return f"{sign} {caller}  {words.count(len(report.probed), 'way')}" + (
+        f", {wrong} not as computed" if wrong else ""
+    )
+
+
+def proof_lines(report: ReachReport, left: Sequence[str], paint: Paint) -> list[str]:
+    """What was not as computed, and how much was. left: callers that nothing could be tried from, and why."""
+    said = [
+        f"{paint.sign('✗')} {path.caller} → {path.callee}:{path.port}: computed"
+        f" {'open' if path.open else 'blocked'}, seen: {_SEEN[probed.seen]}"
+        for probed, path in disagreements(report)
+    ]
+    said += [f"{paint.sign('…')} not tried: {text}" for text in left]
+    right = len(report.probed) - len(disagreements(report))
+    opened = sum(path.open for path in report.paths)
+    ways = words.count(len(report.probed), "way")
+    return [*said, f"{right} of {ways} are as computed: {opened} open, {len(report.paths) - opened} blocked"]

@@ -13,6 +13,7 @@ from anden.engines.aws.render.gateway import RATE
 from anden.engines.aws.render.mesh import Mesh, mesh
 from anden.engines.aws.render.target import KEYS_PATH
 from anden.engines.aws.render.task import LONGEST_STOP_S
+from anden.engines.aws.tables import prices
 from anden.model.ids import EngineName
 from anden.model.plan import Caveat
 from anden.model.topology import Destination, Egress, Protocol, ScaleMetric, Service, Strategy, Topology
@@ -34,6 +35,8 @@ MOST_KEYS = 10
 _LIKE_A_SUFFIX = re.compile(r".*-.{6}")
 """Names that end as Secrets Manager ends its ARNs: asked for without the ending they are not found (Secrets Manager
 API, "CreateSecret")."""
+HOURS = 730.0
+"""Of a month, as AWS's calculator counts them."""
 MOST_AHEAD = 5
 """Names in a list before the rest is only counted."""
 
@@ -172,6 +175,9 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
             f"from Secrets Manager, by your hand: {_listed(names)}; as variables, so that a new value needs a restart"
         )
         yield f"{service.name} secrets", text, ()
+        if files := sorted(place for place in service.secrets if place.startswith("/")):
+            text = f"{_listed(files)}: Fargate hands secrets out as variables only: use a variable on AWS"
+            yield f"{service.name} secret files", text, (UP,)
         bad = sorted({name for name in service.secrets.values() if _LIKE_A_SUFFIX.fullmatch(name)})
         if bad:
             text = (
@@ -209,9 +215,20 @@ def _destination(place: Destination, topology: Topology) -> Iterator[_Found]:
         text = (
             f"security groups match no names: DNS Firewall lets only {place.host} resolve (default deny),"
             f" and port {place.port} is open to every address: a program that has an address written in it reaches any"
-            " host there by that port, whatever its name; only Network Firewall, at a price, would look at names"
+            " host there by that port, whatever its name; only Network Firewall would look at names,"
+            f" {_watched(topology)}"
         )
         yield place.name, text, ()
+
+
+def _watched(topology: Topology) -> str:
+    """What it would cost to have names looked at: an endpoint of Network Firewall in each zone that leaves."""
+    known = prices().regions.get(topology.region or "", {})
+    if "names-hour" not in known or "names-gb" not in known:
+        return "at a price (none is known here for the region)"
+    zones = topology.zones if topology.egress is Egress.PER_ZONE else 1
+    month = known["names-hour"] * HOURS * zones
+    return f"for about ${month:,.0f} a month ({zones} of its endpoints) and ${known['names-gb']:g} a GB"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -37,13 +37,13 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for one in topology.destinations:
         if one.link is not None:
             behind.setdefault(one.link, []).append(one.name)
-    for place in topology.destinations:
-        if place.link is None and place.host is not None:
-            yield (
-                f"destination {place.name}",
-                f"{place.to} is blocked: names outside are not followed yet",
-                (place.name,),
-            )
+    outside = [place for place in topology.destinations if place.link is None and place.host is not None]
+    if outside and topology.egress is not Egress.NONE:
+        listed = ", ".join(place.name for place in outside)
+        text = (
+            f"{listed}: the twin's internet answers for names, with addresses of documentation's; nobody else is asked"
+        )
+        yield "names", text, ()
     for link, names in behind.items():
         text = "not raised yet" + (f": {', '.join(names)} cannot be reached" if names else "")
         yield f"link {link}", text, tuple(names)
@@ -54,9 +54,6 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for service in topology.services:
         if service.strategy is not Strategy.ROLLING:
             yield f"deploy {service.name}", f"{service.strategy} is refused at up: only rolling is there yet", ()
-        if service.secrets:
-            asked = ", ".join(sorted(set(service.secrets.values())))
-            yield f"secrets {service.name}", f"{asked}: not handed out yet, so it is not started", ()
     yield from _whole(topology)
 
 

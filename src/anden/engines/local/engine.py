@@ -23,9 +23,11 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
-from anden.model.ports import Clock, Exec
+from anden.model.ports import Clock, Exec, Secrets
 from anden.model.problem import Problem, Problems
+from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
+from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 from anden.planning.configuration import configure
@@ -39,16 +41,18 @@ STDIN_BYTES = 8 * 1024 * 1024
 
 
 class LocalEngine:
-    """state: the folder of all clients' state. images: the image cache."""
+    """state: the folder of all clients' state. images: the image cache. secrets: where it asks for those that it hands
+    over."""
 
     name = EngineName.LOCAL
     start_limit_s = 0.0
 
-    def __init__(self, state: Path, images: Path, clock: Clock) -> None:
+    def __init__(self, state: Path, images: Path, clock: Clock, secrets: Secrets | None = None) -> None:
         self._state = state
         self._folder = images
         self._images = LocalImages(images, clock)
         self._clock = clock
+        self._secrets = secrets
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """See model.ports.Engine."""
@@ -87,8 +91,8 @@ class LocalEngine:
         files = {
             "firewall.nft": nftables.ruleset(configuration),
             "balancer.cfg": haproxy.config(configuration),
-            "resolver.conf": resolver.config(configuration, "/run/anden/resolver/hosts"),
-            "resolver.hosts": resolver.hosts(configuration),
+            "resolver.json": resolver.book(configuration),
+            "internet.json": resolver.internet(configuration),
             "instances/resolv.conf": container.resolv(configuration),
         }
         for placement in blueprint.placements:
@@ -101,6 +105,7 @@ class LocalEngine:
                 f"{folder}/hosts",
                 f"{folder}/resolv.conf",
                 None,
+                f"/run/anden/secrets/{instance.id}" if any(at.startswith("/") for at in instance.secrets) else None,
             )
             numeric = instance.user.replace(":", "").isdigit()
             who = container.user(instance, "", "") if numeric or not instance.user else container.User(0, 0)
@@ -127,7 +132,9 @@ class LocalEngine:
     def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
         """See model.ports.Engine."""
         there = place.of(self._state, key)
-        return Executor(key, there, self._folder, self._images.rootfs, self._clock, gateway).execute(steps)
+        return Executor(key, there, self._folder, self._images.rootfs, self._clock, gateway, self._secrets).execute(
+            steps
+        )
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """See model.ports.Engine."""
@@ -161,10 +168,18 @@ class LocalEngine:
         """See model.ports.Engine. It ends at its time, whether or not somebody waits."""
         yield self.exec(key, instance, argv, stdin, timeout_s)
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)
+
+    def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
+        """Nothing to add: the computed hops are this engine's."""
+        return path
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """See model.ports.Engine."""
+        return tuple(codec.from_data(Attempt, one) for one in self._ask(key, {"op": "refused"}, ANSWER_MARGIN_S))
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """See model.ports.Engine."""

@@ -21,8 +21,9 @@ from anden.model import codec
 from anden.model.ids import Digest, EnvironmentKey
 from anden.model.instance import Instance
 from anden.model.plan import Configure, Receipt, Remove, StartInstance, Step, StopInstance
-from anden.model.ports import Clock
+from anden.model.ports import Clock, Secrets
 from anden.model.problem import Problem, Problems
+from anden.model.secret import SecretRef, SecretValue
 
 AT_ONCE = 16
 """Steps at the same time; the cell itself starts four containers at a time."""
@@ -51,6 +52,7 @@ class Executor:
         rootfs: Callable[[Digest], Path],
         clock: Clock,
         gateway: str,
+        secrets: Secrets | None = None,
     ) -> None:
         self._key = key
         self._place = place
@@ -58,6 +60,7 @@ class Executor:
         self._rootfs = rootfs
         self._clock = clock
         self._gateway = gateway
+        self._secrets = secrets
 
     def execute(self, steps: Sequence[Step]) -> Iterator[Receipt]:
         """See model.ports.Engine."""
@@ -106,14 +109,17 @@ class Executor:
                 self._remove()
 
     def _start(self, instance: Instance) -> dict[str, object]:
-        if instance.secrets:
-            names = ", ".join(sorted(set(instance.secrets.values())))
-            why = f"the local engine has no secrets yet, and it needs {names}"
-            raise Problems(
-                Problem(instance.id, "it is not started", why, f"Set services/{instance.service}/env for now.")
-            )
         rootfs = self._rootfs(instance.image).resolve().relative_to(self._images.resolve())
-        return {"op": "start", "instance": codec.to_data(instance), "rootfs": str(rootfs)}
+        # Values are in this request and nowhere else; no message repeats a request.
+        given = {place: self._secret(secret).reveal() for place, secret in instance.secrets.items()}
+        return {"op": "start", "instance": codec.to_data(instance), "rootfs": str(rootfs), "secrets": given}
+
+    def _secret(self, secret: SecretRef) -> SecretValue:
+        """Raises Problems."""
+        if self._secrets is None:
+            why = "this control plane has no place that it may read"
+            raise Problems(Problem(f"secret {secret.name}", "cannot be asked for here", why, "Use sudo."))
+        return self._secrets.value(self._key, secret.name, secret.version)
 
     def _ensure(self) -> None:
         """Start the cell when it does not run, and wait until its supervisor answers."""

@@ -34,7 +34,6 @@ TOOLS = (
     Tool("crun", "crun", "runs the containers"),
     Tool("nft", "nftables", "is the firewall between services"),
     Tool("haproxy", "haproxy", "is the load balancer"),
-    Tool("dnsmasq", "dnsmasq-base", "answers internal names"),
     Tool("newuidmap", "uidmap", "gives instances user ids of their own"),
     Tool("/usr/share/containers/seccomp.json", "golang-github-containers-common", "lists harmless system calls"),
     Tool("unshare", "util-linux", "makes private namespaces"),

@@ -26,14 +26,9 @@ def _all(topology: Topology) -> Iterator[Caveat]:
             )
         if service.strategy is not Strategy.ROLLING:
             yield _caveat(f"{service.name} deploy", f"{service.strategy} comes later: only rolling is there yet", UP)
-        if service.secrets:
-            names = ", ".join(sorted(set(service.secrets.values())))
-            yield _caveat(f"{service.name} secrets", f"no secrets can be stored yet ({names})", UP)
     for place in topology.destinations:
         if place.link is not None:
             yield _caveat(place.name, f"closed: link {place.link} is not raised yet", place.name)
-        elif place.host is not None:
-            yield _caveat(place.name, f"closed: a host name ({place.host}) cannot be enforced yet", place.name)
 
 
 def _caveat(subject: str, text: str, *withholds: str) -> Caveat:

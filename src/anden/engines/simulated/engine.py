@@ -25,9 +25,10 @@ from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
-from anden.model.ports import Engine, Exec
+from anden.model.ports import Engine, Exec, Secrets
 from anden.model.problem import Problem, Problems
-from anden.model.reach import Probe, Probed
+from anden.model.reach import Probe, Probed, Seen
+from anden.model.refused import Attempt
 from anden.model.topology import Egress, Topology
 
 CONFIGURE_S, START_S, STOP_S, REMOVE_S = 0.05, 0.025, 0.05, 0.1
@@ -56,9 +57,11 @@ class SimulatedEngine(Engine):
         snapshot: Path | None = None,
         behaviours: Mapping[str, Behaviour] | None = None,
         faults: Faults | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._clock = clock
         self._faults = faults
+        self._secrets = secrets
         self._file = snapshot
         self._behaviours = dict(behaviours or {})
         self._lock = threading.RLock()
@@ -168,8 +171,10 @@ class SimulatedEngine(Engine):
             yield from (line for line in fresh if line not in found)
             found = fresh
 
-    def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
-        """`echo`, `cat`, `env`, `true` and `false`; nothing else is there."""
+    def exec(  # noqa: PLR0911 - one return for each word
+        self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float
+    ) -> Exec:  # fmt: skip
+        """`echo`, `cat`, `env`, `true`, `false` and `connect HOST PORT`; nothing else is there."""
         with self._lock:
             resident = self._world(key).residents.get(instance)
             if resident is None:
@@ -185,10 +190,12 @@ class SimulatedEngine(Engine):
                     return Exec(0, "", "")
                 case ["false"]:
                     return Exec(1, "", "")
+                case ["connect", host, port] if port.isdigit():
+                    return self._connect(self._world(key), instance, host, int(port))
                 case _:
                     return Exec(127, "", f"{argv[0] if argv else ''}: not found in a simulated instance\n")
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """By the rules of the applied configuration."""
         with self._lock:
             self._turn()
@@ -199,6 +206,20 @@ class SimulatedEngine(Engine):
             tried = tuple(reach.tried(world, probe, world.residents[probe.caller].instance) for probe in probes)
             self._clock.sleep(max((each.took_s for each in tried), default=0.0))
             return tried
+
+    def _connect(self, world: World, instance: str, host: str, port: int) -> Exec:
+        """As a program in the instance would: what it meets in vain is noted."""
+        caller = world.residents[instance].instance
+        tried = reach.tried(world, Probe(instance, host, port, listen=True), caller)
+        world.note(tried, caller.service, self._clock.now())
+        self._clock.sleep(tried.took_s)
+        self._save()
+        return Exec(0 if tried.seen is Seen.OPEN else 1, f"{tried.seen}\n", "")
+
+    def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
+        """What `connect` in an instance met; what is only probed does not count."""
+        with self._lock:
+            return tuple(self._world(key).refused.values())
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """At once; see model.ports.Engine."""
@@ -278,11 +299,25 @@ class SimulatedEngine(Engine):
         if world is None:
             return Problem(str(key), "is gone", "it ended between two looks at it", "The next tick brings it back.")
         if isinstance(step.effect, StartInstance):
-            return self._start(world, step.effect)
+            return self._unopened(key, step.effect.instance) or self._start(world, step.effect)
         if isinstance(step.effect, StopInstance):
             self._stop(world, step.effect)
             return None
         raise TypeError(f"{type(step.effect).__name__} is another engine's")
+
+    def _unopened(self, key: EnvironmentKey, instance: Instance) -> Problem | None:
+        """Nothing takes a secret here. They are asked for all the same: what is not there keeps it from starting."""
+        if not instance.secrets:
+            return None
+        if (kept := self._secrets) is None:
+            missing = ", ".join(sorted(secret.name for secret in instance.secrets.values()))
+            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
+        try:
+            for secret in instance.secrets.values():
+                kept.value(key, secret.name, secret.version)
+        except Problems as found:
+            return found.problems[0]
+        return None
 
     def _start(self, world: World, effect: StartInstance) -> Problem | None:
         instance = effect.instance
@@ -292,9 +327,6 @@ class SimulatedEngine(Engine):
                 return None
             why = f"{held.instance.id} holds its slot"
             return Problem(instance.id, "it cannot be started yet", why, "Stop that one first.")
-        if instance.secrets:
-            missing = ", ".join(sorted(instance.secrets.values()))
-            return Problem(instance.id, "cannot start", f"its secrets are not there: {missing}", "")
         behaviour = of_image(instance.image_name, self._behaviours)
         world.admit(instance, behaviour, self._clock.steady(), effect.launch_s)
         return None

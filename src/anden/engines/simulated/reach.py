@@ -17,7 +17,7 @@ TOOK_S = 0.001
 
 def tried(world: World, probe: Probe, caller: Instance) -> Probed:
     """The outcome of one probe. Silence takes the whole of its timeout."""
-    address = _resolved(world, probe.host)
+    address = _resolved(world, probe.host, caller.service)
     if address is None:
         return Probed(probe, Seen.UNRESOLVED, took_s=TOOK_S)
     if probe.kind is ProbeKind.PING:
@@ -31,11 +31,11 @@ def tried(world: World, probe: Probe, caller: Instance) -> Probed:
     return Probed(probe, seen, source, probe.timeout_s if seen is Seen.SILENT else TOOK_S + probe.quiet_s)
 
 
-def _resolved(world: World, host: str) -> IPv4Address | None:
+def _resolved(world: World, host: str, caller: str) -> IPv4Address | None:
     try:
         return IPv4Address(host)
     except AddressValueError:
-        return next(iter(world.resolve(host)), None)
+        return next(iter(world.resolve(host)), None) or world.asks(caller, host)
 
 
 def _connected(world: World, caller: Instance, address: IPv4Address, probe: Probe) -> tuple[Seen, IPv4Address | None]:
@@ -58,6 +58,9 @@ def _connected(world: World, caller: Instance, address: IPv4Address, probe: Prob
     opened = any(
         rule.caller == caller.service and rule.port == port and address in rule.network
         for rule in configuration.allows_out
+    ) or (
+        (caller.service, address, port) in world.granted
+        and any(rule.caller == caller.service and rule.port == port for rule in configuration.names_out)
     )
     if not leaving or not opened or not probe.listen:
         return Seen.SILENT, None

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
+from zlib import crc32
 
 from anden.engines.simulated.behaviour import Behaviour
 from anden.model.configuration import Configuration
@@ -11,6 +12,8 @@ from anden.model.ids import Digest
 from anden.model.instance import Instance
 from anden.model.log import LogLine
 from anden.model.observation import TAIL_LINES, Exit, Health, InstanceSeen, InstanceState
+from anden.model.reach import Probed, ProbeKind, Seen
+from anden.model.refused import Attempt
 
 MOST_LINES = 200
 """Log lines kept for each instance."""
@@ -20,7 +23,11 @@ NOTICED_S = 2.0
 RETURNED_S = 0.2
 """From its return until they have had a good answer again."""
 KILLED = -9
+MOST_REFUSED = 1000
+"""Refused attempts that are remembered."""
 SUFFIX = ".internal"
+STANDINS = IPv4Network("203.0.113.0/24")
+"""What names outside lead to: documentation's own (RFC 5737)."""
 NOT_BEGUN = "its process has not begun yet"
 
 
@@ -187,6 +194,11 @@ class Resident:
         )
 
 
+def standin(host: str) -> IPv4Address:
+    """An address of documentation's for a name (RFC 5737), always the same one."""
+    return STANDINS[1 + crc32(host.encode()) % (STANDINS.num_addresses - 2)]
+
+
 @dataclass(slots=True)
 class World:
     """One environment that exists. outages: zone to the fault that a drill has put in. processes: the engine's own, by
@@ -199,6 +211,12 @@ class World:
     processes: dict[str, int] = field(default_factory=lambda: {"supervisor": 1, "balancer-1": 2, "balancer-2": 3})
     asked: int = 0
     """How many answers its resolver gave: each begins with another address."""
+    outside: dict[str, IPv4Address] = field(default_factory=dict)
+    """What the internet says of names; of all others it says what `standin` says."""
+    refused: dict[str, Attempt] = field(default_factory=dict)
+    """By what was tried, what was tried last at the end."""
+    granted: set[tuple[str, IPv4Address, int]] = field(default_factory=set)
+    """Service, address and port that a name outside led to."""
     applied: Digest | None = None
     """The configuration's, worked out once."""
 
@@ -215,6 +233,34 @@ class World:
         self.asked += 1
         first = self.asked % len(found) if found else 0
         return found[first:] + found[:first]
+
+    def note(self, probed: Probed, service: str, now: float) -> None:
+        """Remember a probe that met silence, or a name that does not exist."""
+        probe = probed.probe
+        question = probed.seen is Seen.UNRESOLVED
+        if probe.kind is ProbeKind.PING or not (question or probed.seen is Seen.SILENT):
+            return
+        found = None if question else next(iter(self.resolve(probe.host)), None)
+        to = probe.host.lower() if question else str(found or self.outside.get(probe.host) or probe.host)
+        key = f"{service} {to} {'' if question else probe.port}"
+        known = self.refused.pop(key, None)
+        count, first = (known.count, known.first) if known else (0, now)
+        transport, why = ("dns", "not declared") if question else ("tcp", "")
+        self.refused[key] = Attempt(
+            service, to, None if question else probe.port, transport, count + 1, first, now, why
+        )  # fmt: skip
+        while len(self.refused) > MOST_REFUSED:
+            del self.refused[next(iter(self.refused))]
+
+    def asks(self, caller: str, host: str) -> IPv4Address | None:
+        """What a name outside leads to for that service, which may open it from now on; None: to it there is none, or
+        it leads where no name outside may."""
+        ways = [one for one in self.configuration.names_out if one.caller == caller and one.host == host.lower()]
+        at = self.outside.get(host.lower()) or standin(host.lower())
+        if not ways or any(at in network for network in self.configuration.never):
+            return None
+        self.granted |= {(caller, at, way.port) for way in ways}
+        return at
 
     def due(self) -> float:
         """When the next thing happens by itself; NEVER."""

@@ -8,6 +8,7 @@ from anden.model.approval import SavedPlan
 from anden.model.drill import DrillKind
 from anden.model.fault import Outage
 from anden.model.ids import EngineName
+from anden.model.secret import RANDOM_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,26 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class PutSecret:
+    """A new version of a secret. value None: one of `length` letters and digits is made up. rotate: what runs takes it
+    now, rolling."""
+
+    at: At
+    name: str
+    value: str | None = field(default=None, repr=False)
+    length: int = RANDOM_LENGTH
+    rotate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveSecret:
+    """All versions of a secret."""
+
+    at: At
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """prepare: for approval: what can be prepared is, and is in the answer's `saved`."""
 
@@ -100,6 +121,14 @@ class Reach:
     callee: str | None = None
     port: int | None = None
     live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """since_s: only what was tried within so many seconds; None: all that is remembered."""
+
+    at: At
+    since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

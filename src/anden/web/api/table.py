@@ -18,6 +18,7 @@ from anden.model import codec
 from anden.model.drill import Drill
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
+from anden.model.secret import SecretValue
 from anden.web.api import asks
 from anden.web.api.asks import Version
 
@@ -91,6 +92,20 @@ def _restart(desk: Desk, body: asks.Restart, who: str) -> Any:
     return desk.control.restart(_asked(desk, body.at), named(who), body.service)
 
 
+def _put_secret(desk: Desk, body: asks.PutSecret, who: str) -> Any:
+    value = None if body.value is None else SecretValue(body.value)
+    at, who = _asked(desk, body.at), named(who)
+    return desk.control.put_secret(at, who, body.name, value, body.length, body.rotate)
+
+
+def _remove_secret(desk: Desk, body: asks.RemoveSecret, who: str) -> Any:
+    return desk.control.remove_secret(_asked(desk, body.at), named(who), body.name)
+
+
+def _secrets(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.secrets(_asked(desk, body.at))
+
+
 def _down(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.down(_asked(desk, body.at), named(who))
 
@@ -104,11 +119,15 @@ def _status(desk: Desk, body: asks.Status, who: str) -> Any:
 
 
 def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
-    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live)
+    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live, who)
 
 
 def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.prove_egress(_asked(desk, body.at))
+    return desk.control.prove_egress(_asked(desk, body.at), who)
+
+
+def _refused(desk: Desk, body: asks.Refused, who: str) -> Any:
+    return desk.control.refused(_asked(desk, body.at), body.since_s)
 
 
 def _logs(desk: Desk, body: asks.Logs, who: str) -> Any:
@@ -153,10 +172,14 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/rollback", asks.Just, _rollback, "Back to the previous blueprint: events", streams=True),
     Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
     Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
+    Endpoint("POST", "/v1/secrets/put", asks.PutSecret, _put_secret, "A new version of a secret: events", streams=True),
+    Endpoint("POST", "/v1/secrets/remove", asks.RemoveSecret, _remove_secret, "End a secret: events", streams=True),
+    Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/plan", asks.Plan, _plan, "What `up` would do: a PlanReport"),
     Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
+    Endpoint("POST", "/v1/refused", asks.Refused, _refused, "What services tried in vain: a RefusedReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
     Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec", streams=True),
     Endpoint("POST", "/v1/disturb", asks.Disturb, _disturb, "Put a fault in on purpose: a Disturbed"),
@@ -179,7 +202,8 @@ def parse(endpoint: Endpoint, data: Mapping[str, Any]) -> Any:
     try:
         return codec.from_data(endpoint.body, dict(data))
     except ValidationError as error:
-        raise Problems(invalid(each["loc"], each["msg"]) for each in error.errors()) from error
+        # Not `from error`: pydantic's own repeats what was sent, and that may be a secret.
+        raise Problems([invalid(each["loc"], each["msg"]) for each in error.errors()]) from None
 
 
 def invalid(place: tuple[int | str, ...], what: str) -> Problem:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import namespaces, protocol
+from anden.engines.local.cell import namespaces, protocol, secrets
 from anden.engines.local.idmap import UID_BASE
 from anden.engines.local.render import container as render
 from anden.engines.local.render.container import Surroundings, User
@@ -54,10 +54,16 @@ class Bundle:
         namespaces.mount("overlay", self._root, "overlay", 0, layers)
         (self.folder / "hosts").write_text(render.hosts(self.instance))
         (self.folder / "resolv.conf").write_text(render.resolv(configuration))
+        who, given = self.user(), secrets.given(self.instance.id)
+        files = secrets.files(self.instance.id, given, who)
         at = Surroundings(
-            str(self._root), netns, self.group, f"{self.folder}/hosts", f"{self.folder}/resolv.conf", seccomp
-        )
-        (self.folder / "config.json").write_text(json.dumps(render.spec(self.instance, self.user(), at)))
+            str(self._root), netns, self.group, f"{self.folder}/hosts", f"{self.folder}/resolv.conf", seccomp,
+            None if files is None else str(files),
+        )  # fmt: skip
+        made = render.spec(self.instance, who, at, secrets.variables(given))
+        new = self.folder / "config.new"
+        _write(new, json.dumps(made))
+        new.replace(self.folder / "config.json")
 
     @property
     def made(self) -> bool:
@@ -87,7 +93,8 @@ class Bundle:
         """The command that runs `argv` in it, and the file that then holds its process id. Raises OSError, Problems."""
         description = self.folder / f"exec-{number}.json"
         pid = self.folder / f"exec-{number}.pid"
-        description.write_text(json.dumps(render.process(self.instance, self.user(), argv)))
+        given = secrets.variables(secrets.given(self.instance.id))
+        _write(description, json.dumps(render.process(self.instance, self.user(), argv, given)))
         command = [*RUNTIME, "exec", "--process", str(description), "--pid-file", str(pid), self.instance.id]
         return command, pid
 
@@ -103,3 +110,10 @@ class Bundle:
             return ""
         with os.fdopen(descriptor, errors="replace") as file:
             return file.read(1024 * 1024)
+
+
+def _write(path: Path, text: str) -> None:
+    """For root only from its first moment: the values of secrets stand in it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from anden.engines.local.cell import cgroup, firewall, protocol
+from anden.engines.local.cell import cgroup, nft, protocol
 from anden.engines.local.cell.ground import Ground
 from anden.engines.local.cell.life import Life
 from anden.engines.local.render import nftables
@@ -106,7 +106,7 @@ class Faults:
 
     async def _cut(self) -> None:
         if (configuration := self._ground.configuration) is not None:
-            await asyncio.to_thread(firewall.run, nftables.zone_down(self.down(configuration)))
+            await asyncio.to_thread(nft.run, nftables.zone_down(self.down(configuration)))
 
     def _each(self, zone: str, act: Callable[[cgroup.Hierarchies, str], None]) -> None:
         for life in self._lives.values():

@@ -206,9 +206,7 @@ def _mounts(order: Order, hierarchies: cgroup.Hierarchies) -> None:
     order.images.mkdir(parents=True, exist_ok=True)
     folder, images = (os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (order.folder, order.images))
     namespaces.mount("proc", "/proc", "proc", namespaces.NO_SETUID | namespaces.NO_DEVICES | namespaces.NO_EXECUTION)
-    namespaces.mount(
-        "tmpfs", "/run", "tmpfs", namespaces.NO_SETUID | namespaces.NO_DEVICES, f"mode=755,size={RUN_BYTES}"
-    )
+    _run()
     for descriptor, target in ((folder, protocol.CELL), (images, protocol.IMAGES)):
         target.mkdir(parents=True)
         namespaces.mount(f"/proc/self/fd/{descriptor}", target, flags=namespaces.BIND)
@@ -218,6 +216,15 @@ def _mounts(order: Order, hierarchies: cgroup.Hierarchies) -> None:
         empty = protocol.RUN / "empty"
         empty.touch()
         namespaces.mount(str(empty), f"{hierarchies.unified}/cgroup.controllers", flags=namespaces.BIND)
+
+
+def _run() -> None:
+    """The cell's /run, in memory. Secrets lie on it: where the kernel can promise it (6.4), it is not swapped out."""
+    flags, options = namespaces.NO_SETUID | namespaces.NO_DEVICES, f"mode=755,size={RUN_BYTES}"
+    try:
+        namespaces.mount("tmpfs", "/run", "tmpfs", flags, f"{options},noswap")
+    except OSError:
+        namespaces.mount("tmpfs", "/run", "tmpfs", flags, options)
 
 
 def boot() -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from anden.engines.local.cell import cgroup, network, protocol, restart, steady
+from anden.engines.local.cell import cgroup, network, protocol, restart, secrets, steady
 from anden.engines.local.cell.container import Bundle
 from anden.engines.local.cell.ground import Ground
 from anden.engines.local.cell.init_client import die_by
@@ -342,6 +342,7 @@ class Life:
         with suppress(OSError):
             await asyncio.to_thread(self._ground.balancer.remove, self.id)
         self.bundle.remove()
+        secrets.drop(self.id)
         await asyncio.to_thread(network.detach, self.id)
         self._output.close()
         _file(self.id).unlink(missing_ok=True)

@@ -10,13 +10,14 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address
 
 from anden.engines.local.cell import dns, netns, ping
+from anden.engines.local.render.resolver import DOMAIN
 from anden.engines.local.render.stations import INTERNET
 from anden.model.configuration import Configuration
 from anden.model.problem import Problem, Problems
@@ -37,21 +38,54 @@ _FREEBIND = 15
 def probe(probes: Sequence[Probe], configuration: Configuration) -> tuple[Probed, ...]:
     """What each probe saw, in their order. Bounded: (number / AT_ONCE, rounded up) × their longest timeout.
 
-    Raises Problems when a caller is no attached instance, or a probe with `listen` has no address as its host.
+    Raises Problems when a caller is no attached instance, or a probe with `listen` has a name inside as its host.
     """
-    _check(probes)
+    _check(probes, configuration)
     if not probes:
         return ()
+    resolver = configuration.layout.resolver
     with ExitStack() as stack:
-        ears = _Ears({(each.host, each.port) for each in probes if each.listen})
-        stack.callback(ears.close)
         pool = stack.enter_context(ThreadPoolExecutor(min(AT_ONCE, len(probes)), thread_name_prefix="probe"))
-        resolver = configuration.layout.resolver
-        return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears), probes))
+        # Where to listen for a name is known only once its caller has asked: others may be told otherwise, or nothing.
+        found = dict(pool.map(partial(_resolved, resolver=resolver), _outside(probes)))
+        places = {(str(at), each.port) for each in probes if each.listen and (at := _where(each, found)) is not None}
+        ears = _Ears(places)
+        stack.callback(ears.close)
+        return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears, found=found), probes))
 
 
-def _check(probes: Sequence[Probe]) -> None:
+def keys(tried: Iterable[tuple[str, Probe]], configuration: Configuration) -> frozenset[tuple[str, str, str, int]]:
+    """The packets of these probes as the firewall saw them: source, destination, `tcp`, port. A name inside stands for
+    all of its addresses; one outside that answered is let through."""
+    names = {str(each.service): each.addresses for each in configuration.backends}
+    found = set()
+    for source, each in tried:
+        at = _address(each.host)
+        addresses = names.get(each.host.lower().removesuffix(f".{DOMAIN}"), ()) if at is None else (at,)
+        found |= {(source, str(address), "tcp", each.port) for address in addresses}
+    return frozenset(found)
+
+
+def _outside(probes: Sequence[Probe]) -> list[Probe]:
+    """One probe for each caller and name that is listened for."""
+    wanted = {(each.caller, each.host): each for each in probes if each.listen and _address(each.host) is None}
+    return list(wanted.values())
+
+
+def _resolved(wanted: Probe, resolver: IPv4Address) -> tuple[tuple[str, str], IPv4Address | None]:
+    """In a thread of the pool."""
+    netns.enter(netns.path(wanted.caller))
+    limit_s = min(wanted.timeout_s, LONGEST_S)
+    return (wanted.caller, wanted.host), dns.resolve(wanted.host, resolver, limit_s)
+
+
+def _where(wanted: Probe, found: Mapping[tuple[str, str], IPv4Address | None]) -> IPv4Address | None:
+    return _address(wanted.host) or found.get((wanted.caller, wanted.host))
+
+
+def _check(probes: Sequence[Probe], configuration: Configuration) -> None:
     attached = netns.names()
+    inside = {str(backend.service) for backend in configuration.backends}
     problems = [
         Problem(f"probe from {caller}", "no such instance runs", "", "`anden status` names those that do.")
         for caller in sorted({each.caller for each in probes} - attached)
@@ -59,9 +93,9 @@ def _check(probes: Sequence[Probe]) -> None:
     for each in probes:
         if each.quiet_s > LONGEST_S:
             problems.append(Problem(f"probe from {each.caller}", f"it is to be quiet for {each.quiet_s:g} s", LIMIT))
-        if each.listen and _address(each.host) is None:
-            what = f"{each.host} is not an address"
-            problems.append(Problem(f"probe from {each.caller}", what, "only an address can be listened on"))
+        if each.listen and each.host.removesuffix(f".{DOMAIN}") in inside:
+            what = f"{each.host} is inside"
+            problems.append(Problem(f"probe from {each.caller}", what, "only outside can be listened"))
     if problems:
         raise Problems(problems)
 
@@ -73,12 +107,16 @@ def _address(host: str) -> IPv4Address | None:
         return None
 
 
-def _probed(wanted: Probe, resolver: IPv4Address, ears: "_Ears") -> Probed:
+def _probed(
+    wanted: Probe, resolver: IPv4Address, ears: "_Ears", found: Mapping[tuple[str, str], IPv4Address | None]
+) -> Probed:
     """In a thread of the pool, which moves from one instance's network to the next one's."""
     netns.enter(netns.path(wanted.caller))
     start = time.monotonic()
     limit_s = min(wanted.timeout_s, LONGEST_S)
-    address = _address(wanted.host) or dns.resolve(wanted.host, resolver, limit_s)
+    address = _where(wanted, found)
+    if address is None and (wanted.caller, wanted.host) not in found:
+        address = dns.resolve(wanted.host, resolver, limit_s)
     if address is None:
         return Probed(wanted, Seen.UNRESOLVED, took_s=time.monotonic() - start)
     left_s = max(limit_s - (time.monotonic() - start), 0.01)

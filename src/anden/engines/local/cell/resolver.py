@@ -1,103 +1,139 @@
-"""Runs dnsmasq in the resolver's network: internal names only. A change of names is a new hosts file and a signal."""
+"""Runs the resolver, and the twin's internet's name server beside it where names outside are declared.
 
+Both survive the supervisor: init knows their processes by name. A change of names is a new file and a signal.
+"""
+
+import json
 import signal
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from anden.engines.local.cell import dns, netns
+from anden.engines.local.cell import names
 from anden.engines.local.cell.spawner import Spawner
 from anden.engines.local.render import resolver as render
-from anden.engines.local.render.stations import RESOLVER
 from anden.model.configuration import Configuration
 from anden.model.problem import Problem, Problems
 
-READY_S = 3.0
+READY_S = 5.0
 """How long a started resolver may take until it answers, and a changed one until it knows the new names."""
-PAUSE_S = 0.02
+PAUSE_S = 0.01
 NAME = "resolver"
+INTERNET = "resolver-internet"
+"""The twin's internet's name server."""
+ZONE = "internet.json"
 
 
 class Resolver:
-    """The resolver of a cell. It survives the supervisor: init knows its process by name."""
+    """The resolver of a cell."""
 
     def __init__(self, spawner: Spawner, run_dir: Path) -> None:
-        """run_dir: on the cell's private tmpfs, under folders that everybody may pass: dnsmasq reads it as nobody."""
+        """run_dir: on the cell's private tmpfs, under folders that everybody may pass: it is read as nobody."""
         self._spawner = spawner
         self._folder = run_dir / NAME
         self._lock = threading.RLock()
         self._configuration: Configuration | None = None
 
+    @property
+    def lock(self) -> Path:
+        """The file whose lock keeps the resolver from the firewall while it is replaced; see `grants`."""
+        self._prepare()
+        return self._folder / names.LOCK
+
     def configure(self, configuration: Configuration) -> None:
-        """Answer with the names of `configuration`. Raises Problems when dnsmasq does not come up."""
+        """Answer with the names of `configuration`. Raises Problems when it does not come up."""
+        self.begin(configuration)
+        self.settle()
+
+    def begin(self, configuration: Configuration) -> None:
+        """As `configure`, without waiting until it answers."""
         with self._lock:
+            self._prepare()
             self._configuration = configuration
-            self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            for folder in (self._folder, self._folder.parent):
-                _open_to_all(folder)
-            hosts = self._folder / "hosts"
-            config = render.config(configuration, str(hosts))
-            _write(hosts, render.hosts(configuration))
-            running = self._running()
-            if running is not None and self._started_with() == config:
-                self._spawner.kill(running, signal.SIGHUP)
-            else:
-                if running is not None:
-                    self._end(running)
-                self._start(config)
-            self._await(configuration)
+            book = render.book(configuration)
+            _write(self._folder / ZONE, render.internet(configuration))
+            _write(self._folder / names.BOOK, book)
+            running = self._spawner.running()
+            self._internet(running.get(INTERNET))
+            if (pid := running.get(NAME)) is None:
+                self._start()
+            elif not self._loaded():
+                # A signal that comes before it is listened to is lost, and then the file is read anyhow.
+                self._spawner.kill(pid, signal.SIGHUP)
 
-    def tend(self) -> bool:
-        """Start it again when it has died; whether it had. Call it now and then."""
-        with self._lock:
-            if self._configuration is None or self._running() is not None:
-                return False
-            self._start(render.config(self._configuration, str(self._folder / "hosts")))
-            return True
-
-    def _running(self) -> int | None:
-        return self._spawner.running().get(NAME)
-
-    def _started_with(self) -> str:
-        """The configuration of the one that runs: the file is written before each start and at no other time."""
-        try:
-            return (self._folder / "dnsmasq.conf").read_text()
-        except FileNotFoundError:
-            return ""
-
-    def _start(self, config: str) -> None:
-        file = self._folder / "dnsmasq.conf"
-        _write(file, config)
-        argv = ["dnsmasq", "--keep-in-foreground", f"--conf-file={file}", "--pid-file", "--log-facility=-"]
-        self._spawner.spawn(NAME, argv, netns=str(netns.path(RESOLVER)))
-
-    def _end(self, pid: int) -> None:
-        self._spawner.kill(pid, signal.SIGKILL)
+    def settle(self) -> None:
+        """Until it answers by the file that `begin` wrote. Raises Problems."""
         deadline = time.monotonic() + READY_S
-        while self._spawner.alive(pid) and time.monotonic() < deadline:
-            time.sleep(PAUSE_S)
-
-    def _await(self, configuration: Configuration) -> None:
-        """Until it answers for every name with what `configuration` says."""
-        wanted = {str(one.service): set(one.addresses) for one in configuration.backends if one.addresses}
-        last = min(wanted, default="anden")
-        deadline = time.monotonic() + READY_S
-
-        def known() -> bool:
-            server = configuration.layout.resolver
-            return all(set(dns.every(name, server, dns.TRY_S)) == at for name, at in wanted.items())
-
-        while not netns.inside(RESOLVER, known):
+        while not self._ready():
             if time.monotonic() > deadline:
                 raise Problems(
                     Problem(
                         "resolver",
-                        f"dnsmasq does not answer for {last} within {READY_S:g} s",
+                        f"it does not know the new names within {READY_S:g} s",
                         "its own words are in the cell's log",
                         "Run `anden up` again; if it stays so, `anden down` and `anden up`.",
                     )
                 )
             time.sleep(PAUSE_S)
+
+    def tend(self) -> bool:
+        """Start again what has died; whether the resolver had. Call it now and then."""
+        with self._lock:
+            if self._configuration is None:
+                return False
+            running = self._spawner.running()
+            self._internet(running.get(INTERNET))
+            if NAME in running:
+                return False
+            self._start()
+            return True
+
+    def refused(self) -> list[dict[str, Any]]:
+        """The questions that were refused: `service`, `name`, `why`, `count`, `first`, `last`."""
+        with suppress(OSError, ValueError):
+            found: list[dict[str, Any]] = json.loads((self._folder / names.OUT / names.REFUSED).read_text())
+            return found
+        return []
+
+    def _prepare(self) -> None:
+        out = self._folder / names.OUT
+        out.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for folder in (self._folder, self._folder.parent):
+            _open_to_all(folder)
+        out.chmod(0o1777)  # the resolver writes there as nobody, and nobody else in the cell sees this folder
+        (self._folder / names.LOCK).touch(mode=0o644)
+
+    def _ready(self) -> bool:
+        up = self._folder / names.OUT / names.INTERNET_UP
+        needed = self._configuration is not None and bool(self._configuration.names_out)
+        return self._loaded() and NAME in self._spawner.running() and (up.exists() or not needed)
+
+    def _loaded(self) -> bool:
+        try:
+            wanted = names.digest((self._folder / names.BOOK).read_text())
+            return (self._folder / names.OUT / names.LOADED).read_text() == wanted
+        except FileNotFoundError:
+            return False
+
+    def _start(self) -> None:
+        (self._folder / names.OUT / names.LOADED).unlink(missing_ok=True)
+        self._spawn(NAME, "names_server", self._folder)
+
+    def _internet(self, running: int | None) -> None:
+        """It runs where there is something to ask it."""
+        wanted = self._configuration is not None and bool(self._configuration.names_out)
+        if wanted and running is None:
+            (self._folder / names.OUT / names.INTERNET_UP).unlink(missing_ok=True)
+            self._spawn(INTERNET, "internet_names", self._folder / ZONE)
+        elif not wanted and running is not None:
+            self._spawner.kill(running, signal.SIGKILL)
+
+    def _spawn(self, name: str, module: str, what: Path) -> None:
+        with suppress(FileExistsError):
+            self._spawner.spawn(name, [sys.executable, "-m", f"anden.engines.local.cell.{module}", str(what)])
 
 
 def _write(file: Path, text: str) -> None:

@@ -15,13 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local.cell import cgroup, firewall, network, probe, protocol, steady
+from anden.engines.local.cell import cgroup, firewall, grants, network, probe, protocol, secrets, steady, turns
 from anden.engines.local.cell.balancer import Balancer
 from anden.engines.local.cell.execution import Execution
 from anden.engines.local.cell.faults import Faults
 from anden.engines.local.cell.ground import Ends, Ground
 from anden.engines.local.cell.init_client import Ended, InitClient
 from anden.engines.local.cell.life import Life, Record, records
+from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import Resolver
 from anden.engines.local.render import haproxy, seccomp
 from anden.model import codec, zones
@@ -32,7 +33,8 @@ from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
-from anden.model.reach import Probe
+from anden.model.reach import Probe, Probed, Seen
+from anden.model.refused import Attempt
 from anden.model.traffic import Passed
 
 GATEWAY = "gateway"
@@ -64,6 +66,7 @@ class Supervisor:
             changed=self._changed,
         )
         self._resolver = Resolver(init, protocol.RUN)
+        self._ledger = Ledger(protocol.RUN / "refused.json")
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
         self._faults = Faults(self._ground, self._lives)
@@ -212,7 +215,7 @@ class Supervisor:
                 return await self._configure(codec.from_data(Configuration, request["configuration"]))
             case "start":
                 instance, launch_s = codec.from_data(Instance, request["instance"]), float(request.get("launch_s", 0.0))
-                return await self._start(instance, request["rootfs"], launch_s)
+                return await self._start(instance, request["rootfs"], launch_s, request.get("secrets", {}))
             case "stop":
                 return await self._stop(request["id"], float(request["drain_s"]), float(request["stop_s"]))
             case "exec":
@@ -221,6 +224,8 @@ class Supervisor:
             case "probe":
                 probes = [codec.from_data(Probe, one) for one in request["probes"]]
                 return await self._probe(probes)
+            case "refused":
+                return [codec.to_data(one) for one in await asyncio.to_thread(self._refused)]
             case "disturb":
                 return await self._faults.disturb(codec.from_data(Fault, request["fault"]))
             case "restore":
@@ -260,16 +265,30 @@ class Supervisor:
                 if life.record.registered and (one := haproxy.server(life.record.instance)) is not None
             ]
             await asyncio.to_thread(network.build, configuration)
-            await asyncio.to_thread(firewall.apply, configuration, self._faults.down(configuration))
+            await asyncio.to_thread(self._wall, configuration)
+            await asyncio.to_thread(self._resolver.begin, configuration)
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
-            await asyncio.to_thread(self._resolver.configure, configuration)
+            await asyncio.to_thread(self._resolver.settle)
             new = CONFIGURATION.with_suffix(".new")
             new.write_text(codec.to_json(configuration))
             new.replace(CONFIGURATION)
             self._ground.configuration = configuration
             self._changed()
 
-    async def _start(self, instance: Instance, rootfs: str, launch_s: float) -> None:
+    def _wall(self, configuration: Configuration) -> None:
+        """Replace the firewall; what names led to and is still declared stays open for its time."""
+        with turns.locked(self._resolver.lock):
+            granted = grants.standing(self._ground.configuration)
+            self._ledger.fold(time.time())
+            firewall.apply(configuration, self._faults.down(configuration), granted)
+
+    def _refused(self) -> list[Attempt]:
+        if (configuration := self._ground.configuration) is None:
+            return []
+        noted = self._resolver.refused()
+        return [*self._ledger.attempts(configuration, time.time()), *self._ledger.asked(noted)]
+
+    async def _start(self, instance: Instance, rootfs: str, launch_s: float, given: secrets.Values) -> None:
         there = self._lives.get(instance.id)
         if there is not None:
             if there.record.instance.revision == instance.revision and there.record.state is not InstanceState.STOPPING:
@@ -277,6 +296,7 @@ class Supervisor:
             why = "an instance of another revision holds its slot"
             raise Problems(Problem(instance.id, "it cannot be started yet", why, "Stop that one first."))
         launch_at = time.monotonic() + launch_s if launch_s else 0.0
+        secrets.keep(instance.id, given)
         record = Record(instance, rootfs, InstanceState.STARTING, steady.now(), launch_at=launch_at)
         self._lives[instance.id] = life = Life(self._ground, record)
         self._changed()
@@ -296,7 +316,21 @@ class Supervisor:
     async def _probe(self, probes: list[Probe]) -> Any:
         if (configuration := self._ground.configuration) is None:
             raise Problems(Problem("cell", "it is not configured yet", "", "Run `anden up`."))
-        return [codec.to_data(one) for one in await asyncio.to_thread(probe.probe, probes, configuration)]
+        return [codec.to_data(one) for one in await asyncio.to_thread(self._probed, probes, configuration)]
+
+    def _probed(self, probes: list[Probe], configuration: Configuration) -> tuple[Probed, ...]:
+        """Probe, and leave no trace of it among what was refused: nobody but us tried."""
+        self._ledger.fold(time.time())
+        found = probe.probe(probes, configuration)
+        inside = {str(life.record.instance.id): life.record.instance for life in tuple(self._lives.values())}
+        tried = [(inside[one.probe.caller], one) for one in found if one.probe.caller in inside]
+        silent = [(who, one.probe) for who, one in tried if one.seen is Seen.SILENT]
+        self._ledger.fold(time.time(), probe.keys(((str(who.address), each) for who, each in silent), configuration))
+        unknown = {
+            (who.id, one.probe.host.lower()): str(who.service) for who, one in tried if one.seen is Seen.UNRESOLVED
+        }
+        self._ledger.forgive((service, name) for (_, name), service in unknown.items())
+        return found
 
     def _life(self, id: str) -> Life:
         if id not in self._lives:

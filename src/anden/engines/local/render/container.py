@@ -9,6 +9,7 @@ from anden.engines.local.render.resolver import DOMAIN
 from anden.model.configuration import Configuration
 from anden.model.instance import Instance
 from anden.model.problem import Problem, Problems
+from anden.model.secret import MOUNT
 
 OCI_VERSION = "1.0.2"
 PROCESSES = 1024
@@ -21,6 +22,7 @@ SHARES_PER_CPU = 1024
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTNAME_LIMIT = 63
 """A host name's longest, RFC 1123."""
+NO_SECRETS: Mapping[str, str] = {}
 _PLAIN = ["nosuid", "noexec", "nodev"]
 _MASKED = [
     "/proc/acpi",
@@ -63,6 +65,8 @@ class Surroundings:
     hosts: str
     resolv: str
     seccomp: Mapping[str, Any] | None
+    secrets: str | None = None
+    """The folder of its secrets' files; None: it has none."""
 
 
 def user(instance: Instance, passwd: str, group: str) -> User:
@@ -100,9 +104,12 @@ def _nobody(instance: Instance, why: str) -> Problem:
     )
 
 
-def process(instance: Instance, who: User, argv: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """The process: the instance's own, or `argv` beside it with the same user, limits and surroundings."""
-    env = {"PATH": PATH, "HOME": who.home, "HOSTNAME": instance.id[:HOSTNAME_LIMIT], **instance.env}
+def process(
+    instance: Instance, who: User, argv: tuple[str, ...] | None = None, secrets: Mapping[str, str] = NO_SECRETS
+) -> dict[str, Any]:
+    """The process: the instance's own, or `argv` beside it with the same user, limits and surroundings. secrets:
+    variable to value."""
+    env = {"PATH": PATH, "HOME": who.home, "HOSTNAME": instance.id[:HOSTNAME_LIMIT], **instance.env, **secrets}
     return {
         "terminal": False,
         "user": {"uid": who.uid, "gid": who.gid, "additionalGids": list(who.groups)},
@@ -116,8 +123,8 @@ def process(instance: Instance, who: User, argv: tuple[str, ...] | None = None) 
     }
 
 
-def spec(instance: Instance, who: User, at: Surroundings) -> dict[str, Any]:
-    """config.json of the OCI runtime specification, as data."""
+def spec(instance: Instance, who: User, at: Surroundings, secrets: Mapping[str, str] = NO_SECRETS) -> dict[str, Any]:
+    """config.json of the OCI runtime specification, as data. secrets: variable to value."""
     mapping = [{"containerID": 0, "hostID": UID_BASE, "size": UID_COUNT}]
     memory = instance.size.memory_mib * 1024 * 1024
     linux: dict[str, Any] = {
@@ -151,10 +158,10 @@ def spec(instance: Instance, who: User, at: Surroundings) -> dict[str, Any]:
         linux["seccomp"] = dict(at.seccomp)
     return {
         "ociVersion": OCI_VERSION,
-        "process": process(instance, who),
+        "process": process(instance, who, secrets=secrets),
         "root": {"path": at.rootfs, "readonly": True},
         "hostname": instance.id[:HOSTNAME_LIMIT],
-        "mounts": [*_mounts(), *_writable(instance, memory), *_names(at)],
+        "mounts": [*_mounts(), *_writable(instance, memory), *_names(at), *_secrets(at)],
         "linux": linux,
     }
 
@@ -200,6 +207,12 @@ def _names(at: Surroundings) -> list[dict[str, Any]]:
         {"destination": place, "type": "bind", "source": source, "options": ["bind", "ro", *_PLAIN]}
         for place, source in (("/etc/hosts", at.hosts), ("/etc/resolv.conf", at.resolv))
     ]
+
+
+def _secrets(at: Surroundings) -> list[dict[str, Any]]:
+    if at.secrets is None:
+        return []
+    return [{"destination": MOUNT, "type": "bind", "source": at.secrets, "options": ["bind", "ro", *_PLAIN]}]
 
 
 def hosts(instance: Instance) -> str:

@@ -5,7 +5,8 @@ Every packet between namespaces crosses the hub's forward hook once. What decide
 1. a zone that is down: nothing of it passes, established or not;
 2. connection tracking: what was let through once goes on;
 3. the source's service, by a *data* map from address to number: a verdict map by address costs time for each member;
-4. one small chain for each caller that declares anything: names, members, destinations.
+4. one small chain for each caller that declares anything: names, members, destinations;
+5. what is left is refused, and noted: who tried to open what.
 
 What is not declared meets silence, never a rejection, as in a security group. With AWS's manners one thing is: a flow
 to the internet that was silent for too long and then goes on meets a reset, as from a NAT gateway.
@@ -15,14 +16,22 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
-from anden.engines.local.render.stations import BALANCER, INTERNET
+from anden.engines.local.render import outside
+from anden.engines.local.render.outside import TABLE, Grant
+from anden.engines.local.render.stations import BALANCER, INTERNET, RESOLVER
 from anden.model.configuration import Backend, Configuration
 
-TABLE = "anden"
 DNS_PORT = 53
 NAT_IDLE = "nat-idle"
 BEGINS = "tcp flags & (fin | syn | rst | ack) == syn"
 GOES_ON = "tcp flags & (fin | syn | rst | ack) != syn"
+FIRST, LAST = "refused", "refused-last"
+"""Sets of refused attempts: what is left of an element's time says when it was made first, and last."""
+KEY = "ip saddr . ip daddr . meta l4proto . th dport"
+NOTED_S = 24 * 3600
+"""How long a refused attempt is remembered."""
+MOST_NOTED = 4096
+"""Refused pairs of addresses, with port, that are remembered; further ones are refused without a note."""
 NOBODY = 0
 """The mark of an address that no service owns. Services are numbered from 1."""
 
@@ -34,10 +43,11 @@ class _Chain:
     hook: str = ""
 
 
-def ruleset(configuration: Configuration, down: Collection[IPv4Network] = ()) -> str:
+def ruleset(configuration: Configuration, down: Collection[IPv4Network] = (), granted: Collection[Grant] = ()) -> str:
     """The text for `nft -f`: one transaction that replaces the whole table.
 
-    down: networks (zones' subnets) that are cut off. Raises ValueError when two services claim one address.
+    down: networks (zones' subnets) that are cut off. granted: what callers may open for a while, because a name led
+    there; what is not declared any more is left out. Raises ValueError when two services claim one address.
     """
     numbers = _numbers(configuration.backends)
     callers = tuple(chain for backend in configuration.backends if (chain := _caller(backend, configuration)).rules)
@@ -50,6 +60,8 @@ def ruleset(configuration: Configuration, down: Collection[IPv4Network] = ()) ->
     lines += _timeouts(configuration)
     for backend in configuration.backends:
         lines += _outside(backend, configuration)
+    lines += outside.sets(configuration, granted)
+    lines += _noted()
     for chain in (*callers, _balancer(configuration), _forward(configuration, callers), *_surroundings(configuration)):
         lines += _written(chain)
     return "\n".join([*lines[:-1], "}", ""])
@@ -75,7 +87,7 @@ def _numbers(backends: Iterable[Backend]) -> dict[IPv4Address, int]:
 def _leaves(configuration: Configuration) -> list[str]:
     """Only the callers that declare a destination have an entry, and only in zones that have a fixed address."""
     fixed = {str(leave.zone): leave.address for leave in configuration.leaves}
-    leaving = {allow.caller for allow in configuration.allows_out}
+    leaving = {allow.caller for allow in configuration.allows_out} | {one.caller for one in configuration.names_out}
     found = {
         member.address: address
         for backend in configuration.backends
@@ -114,8 +126,11 @@ def _caller(backend: Backend, configuration: Configuration) -> _Chain:
     if names:
         keys = [f"{address} . {transport} . {port}" for address, transport, port in names]
         rules.append(f'oifname "{BALANCER}" ip daddr . meta l4proto . th dport {_inline(keys)} accept')
-    if any(allow.caller == backend.service for allow in configuration.allows_out):
-        declared = f'oifname "{INTERNET}" ip daddr . meta l4proto . th dport @outside-{backend.service}'
+    by_network = any(allow.caller == backend.service for allow in configuration.allows_out)
+    by_name = backend.service in outside.callers(configuration)
+    out = ((by_network, f"outside-{backend.service}"), (by_name, outside.set_of(backend.service)))
+    for which in [name for there, name in out if there]:
+        declared = f'oifname "{INTERNET}" ip daddr . meta l4proto . th dport @{which}'
         if configuration.manners.nat_idle_s is not None:
             # Connection tracking has forgotten it, for only what begins or was forgotten comes here.
             rules.append(f"{declared} {GOES_ON} reject with tcp reset")
@@ -143,7 +158,7 @@ def _balancer(configuration: Configuration) -> _Chain:
 
 def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
     services = {f"from-{backend.service}": backend.number for backend in configuration.backends}
-    jumps = [f"{services[chain.name]} : goto {chain.name}" for chain in callers]
+    jumps = [f"{services[chain.name]} : jump {chain.name}" for chain in callers]
     layout = configuration.layout
     rules = [
         "ip saddr @zone_down drop",
@@ -156,6 +171,10 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
     ]
     if jumps:
         rules.append(f"meta mark vmap {_inline(jumps)}")
+    # What comes here is refused. That an instance tried is noted, by whom and whither, in two sets of bounded size.
+    rules.append(f'iifname {{ "{BALANCER}", "{RESOLVER}", "{INTERNET}" }} drop')
+    rules += [f"{begins} add @{FIRST} {{ {KEY} }}" for begins in (BEGINS, "meta l4proto udp")]
+    rules += [f"{begins} update @{LAST} {{ {KEY} }}" for begins in (BEGINS, "meta l4proto udp")]
     return _Chain("forward", tuple(rules), "type filter hook forward priority filter; policy drop;")
 
 
@@ -166,6 +185,17 @@ def _timeouts(configuration: Configuration) -> list[str]:
         return []
     policy = f"policy = {{ established : {max(round(idle_s), 1)} }}"
     return [f"\tct timeout {NAT_IDLE} {{", "\t\tprotocol tcp", "\t\tl3proto ip", f"\t\t{policy}", "\t}", ""]
+
+
+def _noted() -> list[str]:
+    """The sets of refused attempts. One element counts the packets of a pair and says when it was made; the other one
+    is made anew by each packet."""
+    lines = []
+    for name, more in ((FIRST, ["\t\tcounter"]), (LAST, [])):
+        kind = "\t\ttype ipv4_addr . ipv4_addr . inet_proto . inet_service"
+        bounds = ["\t\tflags dynamic,timeout", f"\t\tsize {MOST_NOTED}", f"\t\ttimeout {NOTED_S}s"]
+        lines += [f"\tset {name} {{", kind, *bounds, *more, "\t}", ""]
+    return lines
 
 
 def _surroundings(configuration: Configuration) -> tuple[_Chain, ...]:

@@ -1,47 +1,72 @@
-"""The resolver of a cell as dnsmasq's configuration and hosts file: internal names, and nothing else.
+"""What a cell's resolver answers, and to whom, as one file; and what the twin's internet says of names, as another.
 
-It has no upstream. `SERVICE` and `SERVICE.internal` answer with the internal name's address; whatever else is asked
-for does not exist (NXDOMAIN), at once, and the question never leaves the cell. Where a name has several addresses, an
-answer holds all of them, each time another one first: dnsmasq does so by itself.
+`SERVICE` and `SERVICE.internal` answer with the internal name's addresses, each time another one first. A name outside
+answers to the services that declare it, and to nobody else: to them, and for all other names, it does not exist
+(NXDOMAIN), at once, and the question does not leave the cell.
 """
 
-from anden.model.configuration import Configuration
+import json
+from hashlib import blake2s
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the resolver starts in half the time without
+    from anden.model.configuration import Configuration
 
 DOMAIN = "internal"
 PORT = 53
-NOBODY = "nobody"
-"""dnsmasq reads what instances send it; it does so as nobody, in nobody's group."""
-NOGROUP = "nogroup"
+UPSTREAM = IPv4Address("127.0.0.53")
+"""Where the twin's internet is asked for names: in the resolver's own network, so that no instance can ask there."""
+STANDINS = (IPv4Network("203.0.113.0/24"), IPv4Network("192.0.2.0/24"))
+"""What names outside lead to on the twin: documentation's networks (RFC 5737), which nobody on the internet has."""
+STANDIN_TTL_S = 60
+"""What the twin's internet says of how long its answers hold."""
 
 
-def config(configuration: Configuration, hosts_file: str, user: str = NOBODY) -> str:
-    """dnsmasq.conf. hosts_file: absolute path of what `hosts` gives, readable by `user`; read again on SIGHUP."""
-    return "\n".join(
-        [
-            f"listen-address={configuration.layout.resolver}",
-            "bind-interfaces",
-            f"port={PORT}",
-            f"user={user}",
-            f"group={NOGROUP}",
-            "no-resolv",
-            "no-poll",
-            "no-hosts",
-            f"addn-hosts={hosts_file}",
-            "# Every name that the hosts file does not hold: NXDOMAIN.",
-            "address=/#/",
-            f"local-ttl={configuration.manners.name_ttl_s}",
-            f"neg-ttl={configuration.manners.name_ttl_s}",
-            "no-negcache",
-            "",
-        ]
+def book(configuration: "Configuration") -> str:
+    """The resolver's file. `internal`: name to addresses. `callers`: address to service. `outside`: service to host to
+    what it may open there. `never`: networks that no name outside may lead to. `ttl`: seconds, of internal names."""
+    internal = {
+        name: [str(address) for address in backend.addresses]
+        for backend in configuration.backends
+        if backend.addresses
+        for name in (str(backend.service), f"{backend.service}.{DOMAIN}")
+    }
+    outside: dict[str, dict[str, list[str]]] = {}
+    for allow in configuration.names_out:
+        ways = outside.setdefault(allow.caller, {}).setdefault(allow.host, [])
+        way = f"{allow.transport.value} {allow.port}"
+        if way not in ways:
+            ways.append(way)
+    return _written(
+        {
+            "address": str(configuration.layout.resolver),
+            "ttl": configuration.manners.name_ttl_s,
+            "internal": internal,
+            "callers": {
+                str(member.address): backend.service for backend in configuration.backends for member in backend.members
+            },
+            "outside": outside,
+            "never": [str(network) for network in configuration.never],
+        }
     )
 
 
-def hosts(configuration: Configuration) -> str:
-    """The hosts file: one line for each address of an internal name."""
-    lines = [
-        f"{address} {backend.service} {backend.service}.{DOMAIN}"
-        for backend in configuration.backends
-        for address in backend.addresses
-    ]
-    return "\n".join([*lines, ""])
+def internet(configuration: "Configuration") -> str:
+    """The twin's internet's file: each declared name, with an address of documentation's. A name keeps its address
+    whatever else is declared, unless two begin at the same one: then the later one in the alphabet moves on. With more
+    names than addresses some share one."""
+    pool = [address for network in STANDINS for address in network.hosts()]
+    taken: set[IPv4Address] = set()
+    zone = {}
+    for host in sorted({allow.host for allow in configuration.names_out}):
+        first = int.from_bytes(blake2s(host.encode(), digest_size=4).digest()) % len(pool)
+        free = (pool[(first + step) % len(pool)] for step in range(len(pool)))
+        address = next((one for one in free if one not in taken), pool[first])
+        taken.add(address)
+        zone[host] = {"ttl": STANDIN_TTL_S, "a": [str(address)]}
+    return _written(zone)
+
+
+def _written(data: object) -> str:
+    return json.dumps(data, indent=1) + "\n"

@@ -1,7 +1,7 @@
 """The stations of a cell's network: namespaces that are no instances, and the fixed names and addresses around them.
 
 balancer   HAProxy's network: the balancer's source address and every internal name's address
-resolver   dnsmasq's network, its own: the balancer's address may open instances' ports, the resolver's may open nothing
+resolver   names', its own: the balancer's address may open instances' ports, the resolver's may open nothing
 internet   the twin's internet: answers for every address that is not the environment's
 
 Each is joined to the hub (the cell's own network namespace) by one veth pair: the hub's end has the station's name, the

@@ -1,4 +1,4 @@
-"""The little of DNS that we speak, with dnsmasq's packets in mind (its real ones are in tests/live)."""
+"""The little of DNS that we speak as those who ask."""
 
 import struct
 from contextlib import suppress

@@ -9,6 +9,7 @@ from anden.engines.local.render.haproxy import Server
 from anden.model.blueprint import Layout, Zone
 from anden.model.configuration import (
     AllowDestination,
+    AllowName,
     AllowService,
     Backend,
     Configuration,
@@ -81,6 +82,12 @@ BANK = Configuration(
         GatewayRoute("/queue", ServiceName("queue")),
         GatewayRoute("/", ServiceName("ledger"), "api.bank.example"),
     ),
+    names_out=(
+        AllowName(ServiceName("accounts"), DestinationName("mail"), "smtp.mail.example", 587),
+        AllowName(ServiceName("ledger"), DestinationName("rates"), "api.rates.example", 443),
+        AllowName(ServiceName("ledger"), DestinationName("rates-old"), "api.rates.example", 8443),
+    ),
+    never=(IPv4Network("10.0.0.0/8"), IPv4Network("172.30.0.0/16")),
     leaves=(Leave(ZoneName("a"), IPv4Address("203.0.113.11")), Leave(ZoneName("b"), IPv4Address("203.0.113.12"))),
 )
 SERVERS = (

@@ -55,7 +55,7 @@ def test_the_same_member_twice_is_one() -> None:
 
 
 def test_only_callers_that_leave_are_translated_and_one_address_serves_all_zones() -> None:
-    one = replace(BANK, leaves=(Leave(ZoneName("*"), IPv4Address("203.0.113.9")),))
+    one = replace(BANK, names_out=(), leaves=(Leave(ZoneName("*"), IPv4Address("203.0.113.9")),))
     leaves = re.search(r"map leaves {(.*?)\n\t}", ruleset(one), re.S)
     assert leaves is not None
     pairs = re.findall(r"([\d.]+) : ([\d.]+)", leaves[1])
