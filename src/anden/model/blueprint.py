@@ -103,6 +103,8 @@ class Blueprint:
     """What people change of what an engine renders, sorted by stack."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Name of a secret that services or links use to the id of its version; never anything of its value."""
+    links: Mapping[str, int] = field(default_factory=dict)
+    """Name of a link to a small integer of its own: 1 or more, kept from blueprint to blueprint."""
 
     @cached_property
     def digest(self) -> Digest:
@@ -118,6 +120,8 @@ class Blueprint:
             meaning["overrides"] = [codec.to_data(override) for override in self.overrides]
         if self.secrets:
             meaning["secrets"] = dict(self.secrets)
+        if self.links:
+            meaning["links"] = dict(self.links)
         return codec.digest_of_data(meaning)
 
     def secret(self, name: str) -> SecretRef:

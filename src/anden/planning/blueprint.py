@@ -11,6 +11,7 @@ from anden.model.override import Override
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
 from anden.planning.addressing import allocate, layout
+from anden.planning.links import numbers
 from anden.planning.placement import place
 from anden.planning.places import where
 
@@ -54,6 +55,7 @@ def draft(
         facts=facts,
         overrides=overrides,
         secrets=dict(sorted(secrets.items())),
+        links=numbers((link.name for link in topology.links), parent.links if parent else {}),
     )
     if parent is None:
         return drafted

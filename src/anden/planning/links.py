@@ -1,6 +1,6 @@
 """What both sides of a link have to agree on, from the topology and what an engine knows of its endpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
@@ -58,11 +58,22 @@ def shares(block: IPv4Network, zones: Sequence[ZoneName]) -> tuple[tuple[ZoneNam
     return tuple((zone, by_zone[zone]) for zone in zones)
 
 
-def inside(link_index: int, number: int) -> IPv4Interface:
+def numbers(links: Iterable[str], before: Mapping[str, int]) -> dict[str, int]:
+    """A number for each link, by name: the one that it had, and for new links the smallest that nobody has or had.
+
+    So a link keeps its place in the network whatever is added or removed beside it, and while a change is in flight
+    no place means two links. before: the parent's.
+    """
+    names = sorted(links)
+    free = (number for number in range(1, len(before) + len(names) + 1) if number not in before.values())
+    return {name: before[name] if name in before else next(free) for name in names}
+
+
+def inside(link: int, number: int) -> IPv4Interface:
     """Our address in a tunnel where the engine does not choose: each tunnel has a /30 of its own, its first is ours.
 
-    link_index: from 0, among the environment's links by name; number: the tunnel's, from 1. Never one that AWS keeps.
+    link: its number in the blueprint, from 1; number: the tunnel's, from 1. Never one that AWS keeps.
     """
-    first = int(INSIDE.network_address) + 4 * (FIRST_BLOCK + 2 * link_index + number - 1)
+    first = int(INSIDE.network_address) + 4 * (FIRST_BLOCK + 2 * (link - 1) + number - 1)
     block = IPv4Network((first, INSIDE_PREFIX))
     return IPv4Interface((block.network_address + 1, INSIDE_PREFIX))

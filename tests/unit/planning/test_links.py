@@ -10,7 +10,7 @@ from anden.manifest.grammar import MOST_LINKS, TUNNELS
 from anden.model.link import Endpoint
 from anden.model.topology import Link
 from anden.planning.addressing import ZONE_NAMES
-from anden.planning.links import INSIDE, RESERVED_INSIDE, agreement, inside, shares
+from anden.planning.links import INSIDE, RESERVED_INSIDE, agreement, inside, numbers, shares
 
 NETWORK = IPv4Network("172.30.0.0/16")
 CORE = Link(
@@ -70,8 +70,26 @@ def test_shares_are_apart_inside_the_block_and_no_zone_more_moves_them(prefix: i
 
 
 def test_insides_are_apart_and_none_is_reserved() -> None:
-    made: list[IPv4Interface] = [inside(link, number + 1) for link in range(MOST_LINKS) for number in range(TUNNELS)]
+    made: list[IPv4Interface] = [inside(link + 1, number + 1) for link in range(2 * MOST_LINKS) for number in range(TUNNELS)]
     blocks = {address.network for address in made}
-    assert len(blocks) == MOST_LINKS * TUNNELS
+    assert len(blocks) == 2 * MOST_LINKS * TUNNELS
     assert not blocks & RESERVED_INSIDE
     assert all(block.subnet_of(INSIDE) for block in blocks)
+
+
+def test_a_link_keeps_its_number_and_nobody_gets_that_of_one_that_goes() -> None:
+    first = numbers(["core", "swift"], {})
+    assert first == {"core": 1, "swift": 2}
+    second = numbers(["atm", "swift"], first)
+    assert second == {"atm": 3, "swift": 2}
+    assert numbers(["atm", "core", "swift"], second) == {"atm": 3, "core": 1, "swift": 2}
+
+
+@given(st.sets(st.sampled_from("abcdefghij")), st.sets(st.sampled_from("abcdefghij")))
+def test_numbers_are_small_and_apart_from_those_before(before: set[str], after: set[str]) -> None:
+    had = numbers(before, {})
+    has = numbers(after, had)
+    assert all(has[name] == had[name] for name in before & after)
+    assert not {has[name] for name in after - before} & set(had.values())
+    assert len(set(has.values())) == len(after)
+    assert all(number <= 2 * MOST_LINKS for number in has.values())
