@@ -65,6 +65,23 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """How our side asks whether the other one is still there, where the engine leaves it to us."""
+
+    dpd_delay_s: int
+    """After so long a silence the peer is asked."""
+    retransmit_s: float
+    """How long one answer is waited for."""
+    retransmit_tries: int
+    """How often it is asked again."""
+
+    @property
+    def notices_s(self) -> float:
+        """When a peer that fell silent is given up, at the latest."""
+        return self.dpd_delay_s + (self.retransmit_tries + 1) * self.retransmit_s
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """What an engine knows of one of our two endpoints. address: None, until it has been applied.
 
@@ -101,7 +118,14 @@ class Agreement:
     remote: tuple[IPv4Network, ...]
     zones: tuple[tuple[ZoneName, IPv4Network], ...]
     policy: Policy
+    watch: Watch
     tunnels: tuple[Tunnel, ...]
+
+    @property
+    def router(self) -> IPv4Address:
+        """Ours within `local`, of no instance: the second of the block, which AWS keeps for its router. strongSwan's
+        user-space data plane has no route without one."""
+        return self.local.network_address + 1
 
     @property
     def known(self) -> bool:

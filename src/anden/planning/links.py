@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
-from anden.model.link import Agreement, Endpoint, Policy, Tunnel
+from anden.model.link import Agreement, Endpoint, Policy, Tunnel, Watch
 from anden.model.topology import Link
 from anden.planning.addressing import ZONE_NAMES
-from anden.planning.link_policies import AWS
+from anden.planning.link_policies import AWS, WATCH
 
 ZONE_PREFIX = 28
 """Of a zone's share of `seen-as` at the least: AWS's smallest subnet."""
@@ -24,7 +24,12 @@ FIRST_BLOCK = 6 * 64
 
 
 def agreement(
-    link: Link, network: IPv4Network, zones: Sequence[ZoneName], endpoints: Sequence[Endpoint], policy: Policy = AWS
+    link: Link,
+    network: IPv4Network,
+    zones: Sequence[ZoneName],
+    endpoints: Sequence[Endpoint],
+    policy: Policy = AWS,
+    watch: Watch = WATCH,
 ) -> Agreement:
     """The link's parameters. network: the environment's; endpoints: as many as the link has keys, the preferred first.
 
@@ -40,6 +45,7 @@ def agreement(
         remote=link.networks,
         zones=() if link.seen_as is None else shares(link.seen_as, zones),
         policy=policy,
+        watch=watch,
         tunnels=tuple(
             Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))
             for number, (ours, key) in enumerate(zip(endpoints, link.secret, strict=True), 1)

@@ -70,7 +70,9 @@ def test_shares_are_apart_inside_the_block_and_no_zone_more_moves_them(prefix: i
 
 
 def test_insides_are_apart_and_none_is_reserved() -> None:
-    made: list[IPv4Interface] = [inside(link + 1, number + 1) for link in range(2 * MOST_LINKS) for number in range(TUNNELS)]
+    made: list[IPv4Interface] = [
+        inside(link + 1, number + 1) for link in range(2 * MOST_LINKS) for number in range(TUNNELS)
+    ]
     blocks = {address.network for address in made}
     assert len(blocks) == 2 * MOST_LINKS * TUNNELS
     assert not blocks & RESERVED_INSIDE
