@@ -27,8 +27,8 @@ ASSENT = {"", "y", "yes"}
 WITHOUT_CELL = "init, check, plan, reach, schema, and everything with --on simulated"
 DEBIAN = "/etc/debian_version"
 SYSTEMD = "/run/systemd/system"
-QUIET_SERVICES = ("haproxy",)
-"""Packages of ours that would start a service at the next boot; nobody wanted that one when it came with us."""
+QUIET_SERVICES = {"haproxy": "haproxy", "charon-systemd": "strongswan"}
+"""Packages of ours that would start a service at the next boot, and its name; nobody wanted it when it came with us."""
 
 
 def lacking(at: Place, *, cell: bool, tests: bool = False) -> dict[str, str]:
@@ -114,9 +114,10 @@ def install(named: dict[str, str]) -> None:
     with no_services():
         apt = ["apt-get", *wait, "install", "-y", "-qq", "--no-install-recommends"]
         progress.run([*apt, *sorted(named)], f"installing {_count(named)}, starting no service", env)
-    for service in set(QUIET_SERVICES) & set(named):
+    for package in QUIET_SERVICES.keys() & named.keys():
         if os.path.isdir(SYSTEMD):
-            subprocess.run(["systemctl", "disable", service], capture_output=True, check=False, timeout=APT_LOCK_S)
+            disable = ["systemctl", "disable", QUIET_SERVICES[package]]
+            subprocess.run(disable, capture_output=True, check=False, timeout=APT_LOCK_S)
     importlib.invalidate_caches()
 
 

@@ -1,0 +1,169 @@
+"""A link's tunnels, kept up: each one that is down is raised again, and the route goes by the preferred of those up.
+
+strongSwan starts nothing by itself here, so that every failure is heard by who can say its cause. A tunnel that was up
+when the watch begins stays as it is: the daemons survive whoever watches them.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from anden.engines.local.cell.charon import Charon, Refused
+from anden.engines.local.cell.tunnel_cause import cause
+from anden.engines.local.render import strongswan
+from anden.model.link import Agreement, Tunnel
+from anden.model.problem import Problem
+
+RETRY_S = 1.0
+"""Between the end of one attempt to raise a tunnel and the next."""
+LINGER_S = 0.5
+"""Between the traffic's leaving a tunnel and the tunnel's end: what is under way comes back by it."""
+TURN_S = 1.0
+"""An event is heard at once; for one that was missed the daemon is asked so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """since: Unix seconds. problem: why it is not up, as of the last attempt; None too while nobody knows, or when it
+    was lowered."""
+
+    up: bool = False
+    since: float = 0.0
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One tunnel and what is known of it."""
+
+    tunnel: Tunnel
+    daemon: Charon
+    wanted: bool = True
+    state: State = field(default_factory=State)
+
+
+class Link:
+    """Safe to call from several threads."""
+
+    def __init__(
+        self,
+        agreement: Agreement,
+        daemons: Sequence[Charon],
+        key: Callable[[str], str],
+        move: Callable[[int | None], None],
+    ) -> None:
+        """daemons: one a tunnel. key: a key's value by its name, asked for at each attempt, so that another one is
+        used without a restart. move: has the link's traffic go by this tunnel, or by none; called once a change, and
+        never twice at once. What it raises ends the thread that saw the change."""
+        self._agreement = agreement
+        self._key = key
+        self._move = move
+        self._kept = {
+            tunnel.number: _Kept(tunnel, daemon) for tunnel, daemon in zip(agreement.tunnels, daemons, strict=True)
+        }
+        self._lock = threading.RLock()
+        self._by: int | None = None
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep, args=(kept,), name=f"{agreement.link}-{number}", daemon=True)
+            for number, kept in self._kept.items()
+        ]
+
+    def begin(self) -> None:
+        """Raise the tunnels, and keep them up. Returns at once."""
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Stop watching; the tunnels stay as they are."""
+        self._ended.set()
+
+    @property
+    def by(self) -> int | None:
+        """The tunnel that the traffic goes by."""
+        return self._by
+
+    def states(self) -> Mapping[int, State]:
+        """Each tunnel's, by its number."""
+        with self._lock:
+            return {number: kept.state for number, kept in self._kept.items()}
+
+    def lower(self, number: int) -> None:
+        """End a tunnel and leave it so: first the traffic goes elsewhere. Raises OSError, KeyError."""
+        kept = self._kept[number]
+        with self._lock:
+            kept.wanted = False
+            self._choose()
+        time.sleep(LINGER_S)
+        kept.daemon.down(self._agreement.link)
+        self._say(kept, up=False, problem=None)
+
+    def lift(self, number: int) -> None:
+        """Take a lowered tunnel up again. Raises KeyError."""
+        self._kept[number].wanted = True
+
+    def _keep(self, kept: _Kept) -> None:
+        while not self._ended.is_set():
+            if kept.wanted and self._raise(kept):
+                self._say(kept, up=True, problem=None)
+                self._hold(kept)
+            self._ended.wait(RETRY_S)
+
+    def _raise(self, kept: _Kept) -> bool:
+        """Whether it is up."""
+        link = self._agreement.link
+        try:
+            if not kept.daemon.standing(link).up:
+                kept.daemon.load(
+                    strongswan.connection(self._agreement, kept.tunnel),
+                    strongswan.key(kept.tunnel),
+                    self._key(kept.tunnel.key),
+                )
+                kept.daemon.up(link)
+        except Refused as refused:
+            self._say(kept, up=False, problem=cause(self._agreement, kept.tunnel, refused.said))
+        except OSError as error:
+            self._say(kept, up=False, problem=self._away(kept, error))
+        else:
+            return True
+        return False
+
+    def _hold(self, kept: _Kept) -> None:
+        """Until it is gone, or nobody watches any more."""
+        link = self._agreement.link
+        with suppress(OSError, Refused):  # a daemon that goes takes its tunnel along
+            for fine in kept.daemon.watch(TURN_S):
+                if self._ended.is_set():
+                    return
+                if not (kept.wanted and fine and kept.daemon.standing(link).up):
+                    break
+        if not kept.wanted:  # lowered while it was being raised
+            with suppress(OSError):
+                kept.daemon.down(link)
+        self._say(kept, up=False, problem=None)
+
+    def _say(self, kept: _Kept, *, up: bool, problem: Problem | None) -> None:
+        with self._lock:
+            up = up and kept.wanted
+            if up == kept.state.up and kept.state.since:
+                kept.state = replace(kept.state, problem=problem)
+            else:
+                kept.state = State(up, time.time(), problem)
+            self._choose()
+
+    def _choose(self) -> None:
+        """With the lock held."""
+        by = min((number for number, kept in self._kept.items() if kept.wanted and kept.state.up), default=None)
+        if by != self._by:
+            self._move(by)
+            self._by = by
+
+    def _away(self, kept: _Kept, error: OSError) -> Problem:
+        return Problem(
+            f"link {self._agreement.link}, tunnel {kept.tunnel.number}",
+            "strongSwan does not answer",
+            str(error),
+            "It is started again by itself; if it stays so, its words are in the cell's log.",
+        )

@@ -1,0 +1,259 @@
+"""A link's tunnels with real daemons on both sides: ours as the product tells them, the other side by the file that a
+client is given. `rt` stands for the cell's hub, `out` for the world between, `dc` for the data centre."""
+
+import os
+import secrets
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+from tests.live import network_world as world
+
+from anden.engines.local.cell import netns
+from anden.engines.local.cell.charon import Charon
+from anden.engines.local.cell.tunnel import Link as Kept
+from anden.engines.local.render.strongswan import Dataplane, settings, theirs
+from anden.model.ids import ZoneName
+from anden.model.link import Endpoint
+from anden.model.topology import Link
+from anden.planning.links import agreement
+
+pytestmark = pytest.mark.live
+
+CORE = Link(
+    "core",
+    IPv4Address("203.0.113.10"),
+    (IPv4Network("10.20.0.0/16"),),
+    ("vpn-1", "vpn-2"),
+    IPv4Network("100.64.10.0/26"),
+)
+AGREED = agreement(
+    CORE,
+    IPv4Network("172.30.0.0/16"),
+    [ZoneName("a")],
+    (Endpoint(IPv4Address("203.0.113.101")), Endpoint(IPv4Address("203.0.113.102"))),
+)
+SERVER = ("10.20.4.17", 9)
+SEEN_AS = "100.64.10.5"
+MARKER = b"plaintext-of-a-bank"
+RUN = Path("/run/t")
+UP_S = 10.0
+"""For a loaded machine; 30 ms are usual."""
+NOTICED_S = AGREED.watch.notices_s + 1.0
+IPV4, UDP, IKE = b"\x08\x00", 17, {500, 4500}
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+class World:
+    """Both sides, with the keys that each of them has."""
+
+    def __init__(self, theirs_have: Mapping[str, str]) -> None:
+        self.spawner = world.SubprocessSpawner()
+        self._lay()
+        self.daemons = [self._daemon(f"gw{tunnel.number}") for tunnel in AGREED.tunnels]
+        self._answer(theirs_have)
+        self._echo = netns.inside("dc", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self._echo.bind(SERVER)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _lay(self) -> None:
+        for name in ("out", "rt", "dc", "gw1", "gw2"):
+            ip("netns", "add", name)
+            ip("-n", name, "link", "set", "dev", "lo", "up")
+            still = ("net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+            loose = ("net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
+            ip("netns", "exec", name, "sysctl", "-qw", *still, *loose)
+        ip("-n", "out", "link", "add", "name", "br", "type", "bridge")
+        ip("-n", "out", "link", "set", "dev", "br", "up")
+        self._cable("dc", str(CORE.peer))
+        for address in ("10.20.0.1/32", f"{SERVER[0]}/32"):
+            ip("-n", "dc", "addr", "add", address, "dev", "lo")
+        for tunnel in AGREED.tunnels:
+            name, hub = f"gw{tunnel.number}", f"169.254.6.{4 * tunnel.number + 1}"
+            self._cable(name, str(tunnel.ours.address))
+            ip("-n", "rt", "link", "add", "name", name, "type", "veth", "peer", "name", "lan", "netns", name)
+            ip("-n", "rt", "addr", "add", f"{hub}/30", "dev", name)
+            ip("-n", name, "addr", "add", f"169.254.6.{4 * tunnel.number + 2}/30", "dev", "lan")
+            ip("-n", "rt", "link", "set", "dev", name, "up")
+            ip("-n", name, "link", "set", "dev", "lan", "up")
+            ip("-n", name, "addr", "add", f"{AGREED.router}/32", "dev", "lo")
+            ip("-n", name, "route", "add", str(AGREED.local), "via", hub)
+        ip("-n", "rt", "addr", "add", f"{SEEN_AS}/32", "dev", "lo")
+
+    def _cable(self, name: str, address: str) -> None:
+        ip("-n", "out", "link", "add", "name", name, "type", "veth", "peer", "name", "wan", "netns", name)
+        ip("-n", "out", "link", "set", "dev", name, "master", "br", "up")
+        ip("-n", name, "addr", "add", f"{address}/24", "dev", "wan")
+        ip("-n", name, "link", "set", "dev", "wan", "up")
+
+    def _daemon(self, name: str) -> Charon:
+        folder = RUN / name
+        folder.mkdir(parents=True)
+        file = folder / "strongswan.conf"
+        file.write_text(settings(AGREED, folder, Dataplane.LIBIPSEC))
+        environment = {**os.environ, "STRONGSWAN_CONF": str(file)}
+        self.spawner.spawn(name, ["/usr/sbin/charon-systemd"], netns=str(netns.path(name)), env=environment)
+        daemon = Charon(folder)
+        world.until(daemon.ready, f"{name} answers")
+        return daemon
+
+    def _answer(self, keys: Mapping[str, str]) -> None:
+        """The other side: a daemon with the client's file, where the keys have been put in."""
+        text = theirs(AGREED)
+        for name, value in keys.items():
+            text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
+        file = RUN / "theirs.conf"
+        file.write_text(text)
+        uri = f"unix://{self._daemon('dc').socket}"
+        load = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", uri]
+        done = subprocess.run(load, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _serve(self) -> None:
+        while True:
+            _, source = self._echo.recvfrom(1024)
+            self._echo.sendto(source[0].encode(), source)
+
+    def ask(self, patience_s: float = 0.5) -> str | None:
+        """What the server saw of who asked; None: no answer."""
+        with netns.inside("rt", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asking:
+            asking.settimeout(patience_s)
+            with suppress(OSError):
+                asking.sendto(MARKER, SERVER)
+                return asking.recvfrom(1024)[0].decode()
+            return None
+
+    def keep(self, key: Callable[[str], str]) -> Kept:
+        """Our side, begun."""
+        kept = Kept(AGREED, self.daemons, key, self._move)
+        kept.begin()
+        return kept
+
+    @staticmethod
+    def _move(number: int | None) -> None:
+        networks = [str(network) for network in AGREED.remote]
+        for network in networks:
+            if number is None:
+                ip("-n", "rt", "route", "del", network)
+            else:
+                way = ("via", f"169.254.6.{4 * number + 2}", "src", SEEN_AS)
+                ip("-n", "rt", "route", "replace", network, *way)
+
+
+def keys() -> dict[str, str]:
+    return {tunnel.key: secrets.token_hex(16) for tunnel in AGREED.tunnels}
+
+
+def both_up(kept: Kept) -> Callable[[], bool]:
+    return lambda: all(state.up for state in kept.states().values())
+
+
+def a_cut_tunnel_is_left_in_time_and_taken_again() -> None:
+    both = keys()
+    there = World(both)
+    kept = there.keep(both.__getitem__)
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+    assert kept.by == 1
+    assert there.ask() == SEEN_AS
+    ip("-n", "out", "link", "set", "dev", "gw1", "down")
+    cut = time.monotonic()
+    world.until(lambda: there.ask(0.2) == SEEN_AS, "the second one carries", NOTICED_S + UP_S)
+    took = time.monotonic() - cut
+    print(f"fail-over {took:.1f} s")
+    assert took < NOTICED_S
+    assert kept.by == 2
+    world.until(lambda: kept.states()[1].problem is not None, "its cause is known", UP_S)
+    problem = kept.states()[1].problem
+    assert problem is not None
+    assert problem.what == "203.0.113.10 does not answer"
+    ip("-n", "out", "link", "set", "dev", "gw1", "up")
+    world.until(lambda: kept.by == 1, "the first one is back", UP_S)
+    assert there.ask() == SEEN_AS
+
+
+def nothing_is_lost_by_a_lowered_tunnel() -> None:
+    both = keys()
+    there = World(both)
+    kept = there.keep(both.__getitem__)
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+    answers: list[str | None] = []
+    done = threading.Event()
+
+    def load() -> None:
+        while not done.is_set():
+            answers.append(there.ask())
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    kept.lower(1)
+    assert kept.by == 2
+    assert not there.daemons[0].standing(CORE.name).up
+    kept.lift(1)
+    world.until(lambda: kept.by == 1, "it is lifted again", UP_S)
+    done.set()
+    loading.join()
+    assert len(answers) > 10
+    assert set(answers) == {SEEN_AS}
+    kept.lower(1)
+    kept.lower(2)
+    assert kept.by is None
+    assert there.ask(0.2) is None
+
+
+def only_ike_crosses_the_wire() -> None:
+    both = keys()
+    there = World(both)
+    with netns.inside("out", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))) as wire:
+        wire.bind(("dc", 3))
+        wire.settimeout(0.3)
+        kept = there.keep(both.__getitem__)
+        world.until(both_up(kept), "both tunnels are up", UP_S)
+        assert there.ask() == SEEN_AS
+        heard: list[bytes] = []
+        with suppress(TimeoutError):
+            while len(heard) < 1000:
+                heard.append(wire.recv(65536))
+    packets = [frame[14:] for frame in heard if frame[12:14] == IPV4]
+    assert len(packets) > 8
+    for packet in packets:
+        ports = {int.from_bytes(packet[20:22]), int.from_bytes(packet[22:24])}
+        assert packet[9] == UDP
+        assert ports <= IKE
+        assert MARKER not in packet
+
+
+def a_wrong_key_is_named_and_the_right_one_taken() -> None:
+    both = keys()
+    there = World(both)
+    ours = {**both, "vpn-1": "another"}
+    kept = there.keep(lambda name: ours[name])
+    world.until(lambda: kept.states()[1].problem is not None, "the first one fails", UP_S)
+    problem = kept.states()[1].problem
+    assert problem is not None
+    assert problem.what == "203.0.113.10 refused who we are"
+    assert "vpn-1" in problem.why
+    world.until(lambda: kept.by == 2, "the second one carries", UP_S)
+    ours["vpn-1"] = both["vpn-1"]
+    world.until(lambda: kept.by == 1, "the first one carries", UP_S)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        a_cut_tunnel_is_left_in_time_and_taken_again,
+        nothing_is_lost_by_a_lowered_tunnel,
+        only_ike_crosses_the_wire,
+        a_wrong_key_is_named_and_the_right_one_taken,
+    ],
+)
+def test_tunnels(scenario: Callable[[], None]) -> None:
+    world.run(scenario)
