@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.live import network_world as world
 
-from anden.engines.local.cell import netns
+from anden.engines.local.cell import dataplane, netns
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
 from anden.engines.local.render.strongswan import Dataplane, settings, theirs
@@ -45,6 +45,8 @@ MARKER = b"plaintext-of-a-bank"
 RUN = Path("/run/t")
 UP_S = 10.0
 """For a loaded machine; 30 ms are usual."""
+ANSWER_S = 5.0
+"""TCP sends again what was lost, after 0.2 s and longer."""
 NOTICED_S = AGREED.watch.notices_s + 1.0
 IPV4, UDP, IKE = b"\x08\x00", 17, {500, 4500}
 
@@ -61,8 +63,7 @@ class World:
         self._lay()
         self.daemons = [self._daemon(f"gw{tunnel.number}") for tunnel in AGREED.tunnels]
         self._answer(theirs_have)
-        self._echo = netns.inside("dc", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._echo.bind(SERVER)
+        self._server = netns.inside("dc", lambda: socket.create_server(SERVER, backlog=100))
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _lay(self) -> None:
@@ -120,16 +121,20 @@ class World:
 
     def _serve(self) -> None:
         while True:
-            _, source = self._echo.recvfrom(1024)
-            self._echo.sendto(source[0].encode(), source)
+            asking, source = self._server.accept()
+            with asking, suppress(OSError):
+                asking.settimeout(ANSWER_S)
+                asking.recv(1024)
+                asking.sendall(source[0].encode())
 
-    def ask(self, patience_s: float = 0.5) -> str | None:
+    def ask(self, patience_s: float = ANSWER_S) -> str | None:
         """What the server saw of who asked; None: no answer."""
-        with netns.inside("rt", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asking:
+        with netns.inside("rt", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as asking:
             asking.settimeout(patience_s)
             with suppress(OSError):
-                asking.sendto(MARKER, SERVER)
-                return asking.recvfrom(1024)[0].decode()
+                asking.connect(SERVER)
+                asking.sendall(MARKER)
+                return asking.recv(1024).decode() or None
             return None
 
     def keep(self, key: Callable[[str], str]) -> Kept:
@@ -147,6 +152,20 @@ class World:
             else:
                 way = ("via", f"169.254.6.{4 * number + 2}", "src", SEEN_AS)
                 ip("-n", "rt", "route", "replace", network, *way)
+
+
+def the_data_plane_is_what_the_kernel_has() -> None:
+    """Asked as the kernel's own tool asks."""
+    key = "0x" + secrets.token_hex(36)
+    state = ["src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "0x1000", "mode", "tunnel"]
+    added = subprocess.run(
+        ["ip", "xfrm", "state", "add", *state, "aead", "rfc4106(gcm(aes))", key, "128"],
+        check=False,
+        capture_output=True,
+    )
+    found = dataplane.probe()
+    assert (found is Dataplane.NETLINK) == (added.returncode == 0), f"{found}: {added.stderr.decode()}"
+    print(f"data plane: {found}")
 
 
 def keys() -> dict[str, str]:
@@ -249,6 +268,7 @@ def a_wrong_key_is_named_and_the_right_one_taken() -> None:
 @pytest.mark.parametrize(
     "scenario",
     [
+        the_data_plane_is_what_the_kernel_has,
         a_cut_tunnel_is_left_in_time_and_taken_again,
         nothing_is_lost_by_a_lowered_tunnel,
         only_ike_crosses_the_wire,
