@@ -54,8 +54,12 @@ TEST_TOOLS = (
     Tool("charon-systemd", "charon-systemd", "raises a link's tunnels", "test"),
     Tool("swanctl", "strongswan-swanctl", "reads the other side's file of a link", "test"),
     Tool(f"{IPSEC_PLUGINS}/libstrongswan-gcm.so", "libstrongswan-standard-plugins", "encrypts as links agree", "test"),
-    Tool(f"{IPSEC_PLUGINS}/libstrongswan-kernel-libipsec.so", "libcharon-extra-plugins",
-         "carries a link's packets where the kernel cannot", "test"),
+    Tool(
+        f"{IPSEC_PLUGINS}/libstrongswan-kernel-libipsec.so",
+        "libcharon-extra-plugins",
+        "carries a link's packets where the kernel cannot",
+        "test",
+    ),
 )
 
 BENCH_TOOLS = (
