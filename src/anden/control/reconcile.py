@@ -19,6 +19,7 @@ from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Plan
 from anden.model.ports import Clock, Engine, Store, Target
 from anden.model.problem import Problem
+from anden.model.stack import StackState
 
 MOST_FAILED_TICKS = 3
 """Ticks in a row that could not do their plan before the change in flight has failed."""
@@ -43,6 +44,9 @@ class Reconciler:
     tried again by itself. Who comes back after a crash tries it once more."""
     mending: set[EnvironmentKey] = field(default_factory=set)
     """Environments in which a command puts back what was changed by hand."""
+    releasing: set[EnvironmentKey] = field(default_factory=set)
+    """Environments of which a command gives up what would outlive them. Only in memory: what cannot be taken back is
+    done for who asks for it now, and never because somebody once did."""
     _ways: dict[EnvironmentKey, dict[bool, tuple[object, Way]]] = field(default_factory=dict)
     """By whether they keep what they replace: a change is judged by one that does not, and planned by one that does."""
     _locks: dict[EnvironmentKey, threading.RLock] = field(default_factory=dict)
@@ -101,7 +105,7 @@ class Reconciler:
 
     def _planned(self, target: Target, change: Change | None, observation: Observation) -> Plan:
         if target.blueprint is None:
-            return removing(self.engine, self.store, target.key, observation)
+            return removing(self.engine, self.store, target.key, observation, release=target.key in self.releasing)
         keeping = changes.replacing(target, change)
         its, tried = self._way(target, target.blueprint, keeping), self._tried.get(target.key, {})
         return its.plan(observation, tried, mend=target.key in self.mending)
@@ -136,7 +140,10 @@ class Reconciler:
 
     def _ended(self, key: EnvironmentKey) -> bool:
         """After a removal: forget what is gone, unless somebody wants it again by now."""
-        if self.sight.observe(key).present:
+        seen = self.sight.observe(key)
+        if seen.present or any(one.state is StackState.WORKING for one in seen.stacks):
+            return False
+        if key in self.releasing and any(one.kept is not None for one in seen.stacks):
             return False
         with self.writing(key):
             target = self.store.target(key)
@@ -145,6 +152,7 @@ class Reconciler:
             self.store.forget(key)
             self._ways.pop(key, None)
             self._tried.pop(key, None)
+            self.releasing.discard(key)
             return True
 
     def _looked(self, target: Target, observation: Observation) -> tuple[str, bool]:

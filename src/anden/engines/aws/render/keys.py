@@ -1,8 +1,9 @@
-"""The environment's KMS key: logs, images, secrets, alarms and backups. Rotated every year, kept when the stack goes:
-what it has sealed can be read for as long as the key is there."""
+"""The environment's KMS key: logs, images, secrets, alarms and backups. Rotated every year. It has a
+stack of its own, which outlives the environment: what it has sealed can be read for as long as the key is there, and
+a second life seals with the same one."""
 
 from anden.engines.aws.render.arns import ROOT, arn
-from anden.engines.aws.render.naming import place, space
+from anden.engines.aws.render.naming import KEY, place, space
 from anden.engines.aws.render.statement import OURS, allow, document
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
 from anden.model.blueprint import Blueprint
@@ -25,7 +26,7 @@ def part(blueprint: Blueprint) -> Part:
             "Key": key(topology, f"everything of {topology.client}/{topology.environment}"),
             "KeyName": resource("AWS::KMS::Alias", AliasName=f"alias{space(topology)}", TargetKeyId=ref("Key")),
         },
-        {"key": att("Key", "Arn")},
+        {KEY.key: att("Key", "Arn")},
     )
 
 
