@@ -57,13 +57,13 @@ def stacks(aws: Emulator) -> set[str]:
     }
 
 
-ALL = {"network", "firewall", "rules", "data", "edge", "service-web", "service-api"}
+ALL = {"key", "network", "firewall", "rules", "data", "edge", "service-web", "service-api"}
 
 
 def test_an_environment_from_nothing_to_gone(aws: Emulator, run: Run) -> None:
     code, out, _ = run("plan")
     assert code == 0, out
-    assert "+ 7 stacks" in out
+    assert "+ 8 stacks" in out
     assert stacks(aws) == set()
     code, out, err = run("up")
     assert code == 0, err
@@ -94,6 +94,84 @@ def test_an_environment_from_nothing_to_gone(aws: Emulator, run: Run) -> None:
     ]  # fmt: skip
     code, _, err = run("down", "-y")
     assert code == 0, err
+    assert stacks(aws) == {"key"}
+
+
+def allocations(aws: Emulator) -> dict[str, str]:
+    return {each["AllocationId"]: each["PublicIp"] for each in aws.client("ec2").describe_addresses()["Addresses"]}
+
+
+def meant(zones: int) -> None:
+    more = f"environments: {{ dev: {{ zones: {zones}, egress: per-zone }} }}\nservices:"
+    Path("anden.yaml").write_text(TEXT.replace("services:", more))
+
+
+def test_fixed_addresses_outlive_the_environment_until_they_are_released(aws: Emulator, run: Run) -> None:
+    meant(2)
+    code, _, err = run("up")
+    assert code == 0, err
+    first = allocations(aws)
+    assert len(first) == 2
+    code, out, err = run("down", "-y")
+    assert code == 0, err
+    assert stacks(aws) == {"key", "address-a", "address-b"}
+    for address in first.values():
+        assert f"kept: {address}, $3.65 a month" in err
+        assert address in out
+    assert "anden down -e dev --on aws --release" in err
+    code, out, _ = run("status")
+    assert "not running" in out
+    assert all(f"is kept: {address}, $3.65 a month" in out for address in first.values())
+    code, out, _ = run("plan")
+    assert all(address in out for address in first.values())
+    code, _, err = run("up")  # a second life has the same
+    assert code == 0, err
+    assert allocations(aws) == first
+    meant(3)
+    code, _, err = run("up")
+    assert code == 0, err
+    three = allocations(aws)
+    assert len(three) == 3
+    assert three.items() > first.items()
+    meant(2)
+    code, _, err = run("up")  # a zone less: its address is kept, and said
+    assert code == 0, err
+    assert allocations(aws) == three
+    code, out, _ = run("status")
+    (idle,) = set(three.values()) - set(first.values())
+    assert f"stack address-c: is not used and kept: {idle}" in out
+    meant(3)
+    code, _, err = run("up")  # it comes back to its own
+    assert code == 0, err
+    assert allocations(aws) == three
+    code, _, err = run("down", "--release", "--no-input")
+    assert code != 0
+    assert "give up for ever" in err
+    assert idle in err
+    assert allocations(aws) == three
+    code, _, err = run("down", "--release", "-y")
+    assert code == 0, err
+    assert allocations(aws) == {}
+    assert stacks(aws) == set()
+    keys = aws.client("kms")
+    ends = {keys.describe_key(KeyId=each["KeyId"])["KeyMetadata"]["KeyState"] for each in keys.list_keys()["Keys"]}
+    assert ends == {"PendingDeletion"}
+    code, _, err = run("down", "--release", "-y")
+    assert code == 0
+    assert "nothing to release" in err
+    code, out, _ = run("history", "--json")
+    assert [each["what"] for each in json.loads(out)].count("down --release") == 2
+
+
+def test_what_is_kept_can_be_released_after_the_environment_has_gone(aws: Emulator, run: Run) -> None:
+    meant(2)
+    assert run("up")[0] == 0
+    assert run("down", "-y")[0] == 0
+    some = next(iter(allocations(aws)))
+    aws.client("ec2").release_address(AllocationId=some)  # as a release that was cut off leaves it
+    code, _, err = run("down", "--release", "-y")
+    assert code == 0, err
+    assert allocations(aws) == {}
     assert stacks(aws) == set()
 
 

@@ -104,6 +104,8 @@ class PlanReport:
     """What the engine says of it beforehand; its problems are among `problems`."""
     saved: SavedPlan | None = None
     """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
+    kept: tuple[Kept, ...] = ()
+    """What an earlier life has left, or this one has, that outlives the environment: `up` uses it."""
 
     @property
     def changes(self) -> bool:
