@@ -144,10 +144,16 @@ def test_fixed_addresses_outlive_the_environment_until_they_are_released(aws: Em
     code, _, err = run("up")  # it comes back to its own
     assert code == 0, err
     assert allocations(aws) == three
+
+
+def test_a_release_asks_and_leaves_nothing(aws: Emulator, run: Run) -> None:
+    meant(3)
+    assert run("up")[0] == 0
+    three = allocations(aws)
     code, _, err = run("down", "--release", "--no-input")
     assert code != 0
     assert "give up for ever" in err
-    assert idle in err
+    assert all(address in err for address in three.values())
     assert allocations(aws) == three
     code, _, err = run("down", "--release", "-y")
     assert code == 0, err
@@ -160,7 +166,7 @@ def test_fixed_addresses_outlive_the_environment_until_they_are_released(aws: Em
     assert code == 0
     assert "nothing to release" in err
     code, out, _ = run("history", "--json")
-    assert [each["what"] for each in json.loads(out)].count("down --release") == 2
+    assert [each["what"] for each in json.loads(out)].count("down --release") == 3
 
 
 def test_what_is_kept_can_be_released_after_the_environment_has_gone(aws: Emulator, run: Run) -> None:

@@ -77,8 +77,8 @@ class AwsEngine(Engine):
         return caveats(topology)
 
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
-        """Fixed addresses as the stacks that keep them publish them, also before the first `up` of another life; and the region's zones; nothing while AWS cannot be
-        asked: a plan is made without an account too."""
+        """Fixed addresses as the stacks that keep them publish them, also before the first `up` of another life; and
+        the region's zones. Nothing while AWS cannot be asked: a plan is made without an account too."""
         self._know(topology)
         from anden.engines.aws import kept, observe  # noqa: PLC0415 - boto3 costs half a second
 

@@ -56,7 +56,8 @@ def observe(
     cluster = levels.cluster(session, key, region)
     instances, services = _instances(session, cluster, region) if cluster else ((), {})
     seen = Observation(
-        key, at, present=True, instances=instances, facts=facts(session, region, known, topology), boot="aws", stacks=stacks,
+        key, at, present=True, instances=instances, facts=facts(session, region, known, topology), boot="aws",
+        stacks=stacks,
         levels={name: its.level for name, its in services.items() if its.level is not None},
         gateway=_published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
         images=shelves.seen(session, key, region, {each.revision for each in instances}),

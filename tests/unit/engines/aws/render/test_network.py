@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from tests.unit.engines.aws.render.networks import BANK, LOCAL, Network, network
+from tests.unit.engines.aws.render.networks import BANK, LOCAL, Network, network, stack
 from tests.unit.planning.topologies import drafted, topologies
 
 from anden.engines.aws.render import naming, stacks
@@ -141,7 +141,11 @@ def test_what_other_stacks_use_is_published() -> None:
 
 def test_the_network_comes_first() -> None:
     first = stack(BANK)
-    assert (first.name, first.family, first.after) == ("anden-banco-andino-certification-network", "network", ())
+    assert (first.name, first.family, first.after) == (
+        "anden-banco-andino-certification-network",
+        "network",
+        ("address-a", "address-b", "address-c"),
+    )
     assert first.region == "us-east-1"
     assert first.template["Parameters"] == {}
 
