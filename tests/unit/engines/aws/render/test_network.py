@@ -139,7 +139,7 @@ def test_what_other_stacks_use_is_published() -> None:
     assert not any(isinstance(each, Published) for each in published.values())
 
 
-def test_the_network_comes_first() -> None:
+def test_the_network_comes_after_its_addresses() -> None:
     first = stack(BANK)
     assert (first.name, first.family, first.after) == (
         "anden-banco-andino-certification-network",
@@ -147,7 +147,7 @@ def test_the_network_comes_first() -> None:
         ("address-a", "address-b", "address-c"),
     )
     assert first.region == "us-east-1"
-    assert first.template["Parameters"] == {}
+    assert {each["Default"].rpartition("/")[2] for each in first.template["Parameters"].values()} == {"allocation"}
 
 
 def test_the_same_blueprint_gives_the_same_text() -> None:
