@@ -7,7 +7,6 @@ ends it after render.debug.LONGEST_S.
 
 import json
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from botocore.exceptions import ClientError
 from anden.engines.aws import levels
 from anden.engines.aws.errors import code, explained
 from anden.engines.aws.preview import CLIENT, ENVIRONMENT
-from anden.engines.aws.render.debug import FAMILY_END, LONGEST_S, STREAM
+from anden.engines.aws.render.debug import FAMILY_END, LONGEST_S, START_S, STREAM
 from anden.engines.aws.session import Session
 from anden.model.ids import EnvironmentKey
 from anden.model.ports import Clock, Exec
@@ -25,8 +24,6 @@ from anden.model.problem import Problem, Problems
 
 POLL_S = 2.0
 """Between two looks at the task; it takes 30-60 s to start."""
-START_S = 300.0
-"""From being asked for to running; then it is given up."""
 LATE_LOOKS = 5
 """Looks at the log after the end: lines become readable some seconds later."""
 MOST_OVERRIDES = 8_192
@@ -109,18 +106,6 @@ def service(session: Session, key: EnvironmentKey, region: str, name: str) -> di
                 return dict(found)
     why = "its stack is not made yet, or it was ended"
     raise Problems(Problem(f"service {name}", f"does not run in {key}", why, "`anden status --on aws` lists them."))
-
-
-def by_plugin(key: EnvironmentKey, region: str, name: str, cluster: str, argv: Sequence[str]) -> Problem:
-    """Where ECS Exec is on: what to do there."""
-    there = f"--region {region} --cluster {cluster.rpartition('/')[2]}"
-    fix = (
-        f"Install session-manager-plugin and the AWS command line, take a task of `aws ecs list-tasks {there} "
-        f"--service-name {name}`, and run `aws ecs execute-command {there} --task TASK --container {name} "
-        f"--interactive --command {shlex.quote(shlex.join(argv))}`."
-    )
-    why = "it is not productive, so ECS Exec is on, which only AWS's session-manager-plugin speaks"
-    return Problem(f"service {name}", f"anden runs no commands in {key.client}/{key.environment} on AWS", why, fix)
 
 
 def _started(session: Session, wish: Wish, found: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.foresight import foresee
+from anden.engines.aws.render.debug import START_S
 from anden.engines.aws.render.folder import files
 from anden.engines.aws.render.stacks import stream
 from anden.engines.aws.wanted import images as images_of
@@ -57,7 +58,7 @@ class AwsEngine(Engine):
     """
 
     name = EngineName.AWS
-    start_limit_s = 300.0  # debug.START_S, which boto3 stands behind
+    start_limit_s = START_S
 
     def __init__(self, clock: Clock, poll_s: float | None = None, carrier: Carrier | None = None) -> None:
         self._clock = clock
@@ -287,25 +288,36 @@ class AwsEngine(Engine):
     def attended(
         self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float, who: str
     ) -> Iterator[Exec | None]:
-        """In a task of its own where ECS Exec is off, which it is in productive environments; see engines.aws.debug.
-        Raises Problems."""
-        from anden.engines.aws import debug  # noqa: PLC0415 - boto3
+        """In a task of its own in productive environments, whatever the service says by now, and where ECS Exec is off;
+        elsewhere inside the instance's task. See engines.aws.debug and engines.aws.inside. Raises Problems."""
+        from anden.engines.aws import debug, inside  # noqa: PLC0415 - boto3
 
         if stdin:
             fix = "Leave out `--stdin`; give it as arguments or from where the service may read."
             raise Problems(Problem(instance, "takes no input", "nothing carries it to a task on AWS", fix))
-        service, region = instance.rpartition("-")[0] or instance, self._regions(key)[0]
+        name, _, number = instance.rpartition("-")
+        service, region = name or instance, self._regions(key)[0]
         session, topology = self._aws(), self._topologies.get((key.client, key.environment))
         session.require(topology.account if topology else None)
         found = debug.service(session, key, region, service)
-        if found.get("enableExecuteCommand"):
-            raise Problems(debug.by_plugin(key, region, service, found["clusterArn"], argv))
         wish = debug.Wish(key, region, service, argv, who, timeout_s)
+        if found.get("enableExecuteCommand") and not (topology is not None and topology.production):
+            which = int(number) if name and number.isdigit() else None
+            yield from inside.run(session, self._clock, wish, found, which, self._poll_s or inside.POLL_S)
+            return
         yield from debug.run(session, self._clock, wish, found, self._poll_s or debug.POLL_S)
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
-        """Raises Problems."""
-        raise _later("nothing can be probed")
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
+        """From one-off tasks beside the services; see engines.aws.probing. Raises Problems."""
+        from anden.engines.aws import debug, probing  # noqa: PLC0415 - boto3
+
+        topology = self._topologies.get((key.client, key.environment))
+        self._aws().require(topology.account if topology else None)
+        seen = self.observe(key)
+        names = [each.name for each in topology.services] if topology else [each.service for each in seen.instances]
+        poll_s = self._poll_s or debug.POLL_S
+        asked = probing.Asked(key, self._regions(key)[0], who, seen, frozenset(map(str, names)), poll_s)
+        return probing.probe(self._aws(), self._clock, asked, probes)
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Raises Problems."""

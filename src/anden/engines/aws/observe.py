@@ -160,14 +160,15 @@ def _instances(session: Session, cluster: str, region: str) -> tuple[tuple[Insta
                 level = tags.get(levels.LEVEL, "")
                 found[name] = _Service(int(level) if level.isdigit() else None, _deployed(service))
                 healths = _healths(session, region, service)
-                tasks = _tasks(client, cluster, name)
+                its_tasks = tasks(client, cluster, name)
                 its = [
-                    _instance(client, name, number, task, healths, session.kept) for number, task in enumerate(tasks, 1)
+                    _instance(client, name, number, task, healths, session.kept)
+                    for number, task in enumerate(its_tasks, 1)
                 ]
                 seen += failing.counted(
                     its,
                     _fallen(client, cluster, name) if its else (),
-                    [task["taskDefinitionArn"] for task in tasks],
+                    [task["taskDefinitionArn"] for task in its_tasks],
                 )
     return tuple(sorted(seen, key=lambda each: (each.service, each.ordinal))), found
 
@@ -179,7 +180,7 @@ def _deployed(service: Mapping[str, Any]) -> bool:
 
 def _fallen(client: Any, cluster: str, service: str) -> list[tuple[str, Exit | None]]:
     """Task definition and exit of the tasks that ended because something was wrong, oldest first."""
-    ended = _tasks(client, cluster, service, "STOPPED")
+    ended = tasks(client, cluster, service, "STOPPED")
     return [(task["taskDefinitionArn"], _exit(task, _own(task, service))) for task in ended if failing.fell(task)]
 
 
@@ -188,7 +189,7 @@ def _own(task: Mapping[str, Any], service: str) -> Mapping[str, Any]:
     return next((each for each in task.get("containers", ()) if each["name"] == service), {})
 
 
-def _tasks(client: Any, cluster: str, service: str, status: str = "RUNNING") -> list[Mapping[str, Any]]:
+def tasks(client: Any, cluster: str, service: str, status: str = "RUNNING") -> list[Mapping[str, Any]]:
     """Those that should run, or have ended; oldest first."""
     pages = client.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service, desiredStatus=status)
     arns = [arn for page in pages for arn in page["taskArns"]]

@@ -1,4 +1,5 @@
-"""The task definition by which a command runs in a productive environment, beside the service and not in it.
+"""The task definition by which a command runs in a productive environment, and by which connections are tried in any:
+beside the service and not in it.
 
 It is the service's own but for its entry point, which RunTask cannot override: with the image's, a command would
 become arguments of the service's program.
@@ -8,6 +9,8 @@ from collections.abc import Mapping
 
 from anden.engines.aws.render.template import Json
 
+START_S = 300.0
+"""From being asked for to running; then it is given up. It takes 30-60 s."""
 LONGEST_S = 3600
 """From the start of a debug task to its end by itself, whoever is still there."""
 FAMILY_END = "-debug"

@@ -56,16 +56,15 @@ def test_a_service_is_alone_and_hardened() -> None:
             assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 100
             assert service["EnableExecuteCommand"] is not draft.topology.production
             tasks = resources(stack, "AWS::ECS::TaskDefinition")
-            assert len(tasks) == (2 if draft.topology.production else 1)  # the second is for debugging
+            assert len(tasks) == 2  # the second is for debugging and for probes
             for task in tasks:
                 [container] = task["ContainerDefinitions"]
                 assert container["ReadonlyRootFilesystem"] is True
                 assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
-            if draft.topology.production:
-                assert tasks[1]["Family"] == f"{tasks[0]['Family']}-debug"
-                first, second = (each["ContainerDefinitions"][0] for each in tasks)
-                assert first["Image"] == second["Image"]
-                assert "PortMappings" not in second
+            assert tasks[1]["Family"] == f"{tasks[0]['Family']}-debug"
+            first, second = (each["ContainerDefinitions"][0] for each in tasks)
+            assert first["Image"] == second["Image"]
+            assert "PortMappings" not in second
             for role in resources(stack, "AWS::IAM::Role"):
                 assert "anden-boundary" in text(role["PermissionsBoundary"])
             [bounds] = resources(stack, "AWS::ApplicationAutoScaling::ScalableTarget")
