@@ -242,7 +242,6 @@ def _down(means: Means, key: EnvironmentKey, release: bool, command: Command, st
         if open_change is not None:
             means.store.move_change(open_change.id, ChangeState.SUPERSEDED, means.clock.now(), "taken down")
         means.store.put_target(replace(target, blueprint=None))
-        means.reconciler.releasing.discard(key)
         if release:
             means.reconciler.releasing.add(key)
     standing.acknowledge()

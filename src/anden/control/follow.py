@@ -130,11 +130,10 @@ def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
         elif isinstance(ticked, Ticked):
             if ticked.target is None:
                 took = means.clock.monotonic() - began
-                left = _left(means, key)
-                text = "nothing of it is left" + (" but what is kept" if keeping.kept(left) else "")
+                what = ", ".join(each.what for each in keeping.kept(ticked.observation))
+                text = "nothing of it is left" + (" but what is kept" if what else "")
                 yield Event(EventKind.STEP, key.environment, text, "✓", took)
-                yield from keeping.told(key, left)
-                what = ", ".join(each.what for each in keeping.kept(left))
+                yield from keeping.told(key, ticked.observation)
                 return Ending(Outcome.DONE, f"gone, but what is kept: {what}" if what else "")
             if ticked.problem is not None and str(ticked.problem) != told:
                 told = str(ticked.problem)
@@ -149,14 +148,6 @@ def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
         elif isinstance(ticked, Done) and stacks:
             yield from ended(ticked)
     return _unfollowed(key)
-
-
-def _left(means: Means, key: EnvironmentKey) -> Observation | None:
-    """What is there when it is gone. It is: whoever cannot be asked now does not change that."""
-    try:
-        return means.observe(key)
-    except Problems:
-        return None
 
 
 def _ticks(means: Means, key: EnvironmentKey, bound_s: float) -> Iterator[News | None]:

@@ -73,13 +73,12 @@ class ApplyStack:
 @dataclass(frozen=True, slots=True)
 class DeleteStack:
     """End the stack. What must be kept (records, images) stays, and is listed. lift: what protects resources
-    of it against deletion is taken off first. release: what it would keep is given up with it, for ever."""
+    of it against deletion is taken off first."""
 
     name: str
     family: str
     region: str
     lift: bool = False
-    release: bool = False
     kind: Literal["delete-stack"] = "delete-stack"
 
 

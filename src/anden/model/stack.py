@@ -49,12 +49,14 @@ class Kept:
     """What a stack holds that outlives its environment, until somebody releases it.
 
     family: the stack's. what: for people: `203.0.113.7`, `KMS key 1234abcd-…`. month_usd: what it costs a month whether
-    it is used or not, by list price; None: no price is known.
+    it is used or not, by list price; None: no price is known. back: until when and how it can be had back after a
+    release; empty: not at all.
     """
 
     family: str
     what: str
     month_usd: float | None = None
+    back: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,10 +314,10 @@ class _Work:
                 self.steps.append(Step(Action.DELETE, one.family, why, effect))
 
     def release(self, one: StackSeen) -> None:
-        """End it, and give up what it keeps."""
-        what = one.kept.what if one.kept is not None else one.name
-        effect = DeleteStack(one.name, one.family, one.region, release=True)
-        self.steps.append(Step(Action.DELETE, one.family, f"released for ever: {what}", effect))
+        """End it, and with it what it keeps."""
+        what, back = (one.kept.what, one.kept.back) if one.kept is not None else (one.name, "")
+        why = f"released: {what}; {back}" if back else f"released for ever: {what}"
+        self.steps.append(Step(Action.DELETE, one.family, why, DeleteStack(one.name, one.family, one.region)))
 
 
 def _to_mend(one: StackSeen, tried: Tried) -> bool:

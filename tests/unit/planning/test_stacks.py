@@ -315,7 +315,7 @@ def test_down_leaves_what_is_kept_and_a_release_ends_it_last() -> None:
     assert removal_of_stacks(KEY, alone, ONE).settled
     (step,) = removal_of_stacks(KEY, alone, ONE, release=True).steps
     assert step.reason == "released for ever: 203.0.113.7"
-    assert step.effect == DeleteStack("anden-address-a", "address-a", "us-east-1", release=True)
+    assert step.effect == DeleteStack("anden-address-a", "address-a", "us-east-1")
     assert not removal_of_stacks(KEY, observed(kept("address-a", WORKING)), ONE).settled
 
 

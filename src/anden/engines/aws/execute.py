@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from anden.engines.aws import failures, happenings, images, kept, levels, preview, protection
+from anden.engines.aws import failures, happenings, images, levels, preview, protection
 from anden.engines.aws.errors import code, explained, message
 from anden.engines.aws.session import Session
 from anden.model.event import Event, EventKind
@@ -165,12 +165,10 @@ def delete(work: Work, effect: DeleteStack) -> None:
         return
     if status != "DELETE_IN_PROGRESS":
         status, its_id = _at_rest(work, client, effect.family, effect.name)
-    _delete(work, effect.family, effect.name, effect.region, its_id, lift=effect.lift, release=effect.release)
+    _delete(work, effect.family, effect.name, effect.region, its_id, lift=effect.lift)
 
 
-def _delete(
-    work: Work, subject: str, name: str, region: str, its_id: str, *, lift: bool, release: bool = False
-) -> None:
+def _delete(work: Work, subject: str, name: str, region: str, its_id: str, *, lift: bool) -> None:
     client = work.session.client("cloudformation", region)
     guarded = protection.guarded(work.session, its_id, region)
     for resource, arn in guarded if lift else ():
@@ -179,12 +177,9 @@ def _delete(
     since = happenings.latest(client, its_id)
     with explained(f"stack {name}"):
         client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
-    for given_up in kept.release(work.session, its_id, region) if release else ():
-        work.tell(subject, given_up, "-", EventKind.NOTE)
-    with explained(f"stack {name}"):
         client.delete_stack(StackName=its_id)
     ended = _wait(work, client, subject, name, its_id, since)
-    for left in happenings.retained(client, its_id, since) if not release else ():
+    for left in happenings.retained(client, its_id, since):
         work.tell(subject, f"retained: {left}", "!", EventKind.NOTE)
     if ended not in (GONE, "DELETE_COMPLETE"):
         cause, holding = happenings.cause(client, its_id, since), () if lift else [resource for resource, _ in guarded]

@@ -25,7 +25,7 @@ def zones(terrain: Terrain) -> Sequence[str]:
 
 def part(terrain: Terrain, zone: str) -> Part:
     """A zone's address. It is of no VPC until a NAT gateway has it."""
-    address = resource("AWS::EC2::EIP", keep=True, Domain="vpc", Tags=tags(Name=f"{terrain.name}-{zone}-egress"))
+    address = resource("AWS::EC2::EIP", keep="replaced", Domain="vpc", Tags=tags(Name=f"{terrain.name}-{zone}-egress"))
     publishes = {
         allocation(zone).key: att(ADDRESS, "AllocationId"),
         fixed_address(zone).key: att(ADDRESS, "PublicIp"),
