@@ -8,12 +8,13 @@ import pytest
 from tests.emulator.carrying import Carrying
 from tests.emulator.emulator import ACCOUNT, REGION, Emulator
 
-from anden import connection
+from anden import app, connection
 from anden.cli.main import main
 from anden.engines.aws.engine import AwsEngine
 from anden.engines.aws.render.account import bucket_name
 from anden.engines.simulated import SimulatedImages
 from anden.machine import SystemClock
+from anden.model.ids import EngineName
 
 TEXT = f"""anden: 1
 client: shop
@@ -199,3 +200,73 @@ def test_a_plan_knows_whose_account_it_is_and_what_others_use_of_its_quotas(aws:
     code, out, _ = run("plan")
     assert "✗ quota    Elastic IPs: 5 allowed by default, 5 used by others, 1 needed at max" in out
     assert code == 0  # what is allowed is a documented guess, for this account does not say
+
+
+def cut_off(words: dict[str, object], at: str) -> None:
+    """A `down` whose caller leaves when it tells of `at`."""
+    where = {"client": "shop", "environment": "dev", "engine": "aws"}
+    with app.connect("shop", EngineName.AWS, start=False, seen=True) as api:
+        told = api.stream("POST", "/v1/down", {"at": where, **words})
+        assert any(each.get("subject") == at for each in told)
+        told.close()
+
+
+def test_a_down_that_was_cut_off_is_ended_by_the_same_command(aws: Emulator, run: Run) -> None:
+    meant(2)
+    assert run("up")[0] == 0
+    first = allocations(aws)
+    cut_off({"release": True}, "service-web")
+    assert stacks(aws) > {"key", "address-a", "address-b"}
+    assert allocations(aws) == first
+    code, _, err = run("down", "-y")  # what was asked for before is not done for who does not ask again
+    assert code == 0, err
+    assert stacks(aws) == {"key", "address-a", "address-b"}
+    assert allocations(aws) == first
+
+
+def ended(aws: Emulator, family: str) -> None:
+    """Its deletion is asked for, and nobody waits."""
+    client, name = aws.client("cloudformation"), f"anden-shop-dev-{family}"
+    client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+    client.delete_stack(StackName=name)
+
+
+@pytest.mark.parametrize("family", ["address-a", "key"])
+def test_a_release_that_was_cut_off_is_ended_by_the_same_command_or_forgotten_by_up(
+    aws: Emulator, run: Run, family: str
+) -> None:
+    meant(2)
+    assert run("up")[0] == 0
+    assert run("down", "-y")[0] == 0
+    first = allocations(aws)
+    ended(aws, family)
+    code, _, err = run("up")
+    assert code == 0, err
+    second = allocations(aws)
+    assert len(second) == 2
+    assert len(second.items() & first.items()) == (1 if family == "address-a" else 2)
+    assert run("down", "-y")[0] == 0
+    ended(aws, family)
+    code, _, err = run("down", "--release", "-y")
+    assert code == 0, err
+    assert allocations(aws) == {}
+    assert stacks(aws) == set()
+
+
+def test_an_address_that_somebody_released_is_made_anew_when_its_stack_is_deleted(aws: Emulator, run: Run) -> None:
+    meant(2)
+    assert run("up")[0] == 0
+    assert run("down", "-y")[0] == 0
+    first = allocations(aws)
+    some = min(first, key=lambda each: first[each])
+    aws.client("ec2").release_address(AllocationId=some)
+    code, _, err = run("up")
+    assert code == 1
+    assert f"The allocation ID '{some}' does not exist" in err
+    published = aws.client("ssm").get_parameters_by_path(Path="/anden/shop/dev/", Recursive=True)["Parameters"]
+    (family,) = {each["Name"].split("/")[4] for each in published if each["Value"] == some}
+    ended(aws, family)
+    code, _, err = run("up")
+    assert code == 0, err
+    assert len(allocations(aws)) == 2
+    assert allocations(aws).keys() & first.keys() == first.keys() - {some}

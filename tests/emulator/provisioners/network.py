@@ -35,7 +35,7 @@ def _inside(tag: str, text: str) -> str:
 
 def _exists(store: Mapping[str, Any], its_id: str | None, what: str) -> None:
     if its_id is not None and its_id not in store:
-        raise ValueError(f"The {what} '{id}' does not exist (Service: Ec2, Status Code: 400)")
+        raise ValueError(f"The {what} '{its_id}' does not exist (Service: Ec2, Status Code: 400)")
 
 
 def provisioners(schemas: Schemas) -> Handlers:
