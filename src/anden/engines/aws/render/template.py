@@ -190,9 +190,8 @@ def resource(
     if after:
         made["DependsOn"] = list(after)
     if keep:
+        made["DeletionPolicy"] = "RetainExceptOnCreate" if keep is True else "Delete"
         made["UpdateReplacePolicy"] = "Retain"
-    if keep is True:
-        made["DeletionPolicy"] = "RetainExceptOnCreate"
     if metadata:
         made["Metadata"] = dict(metadata)
     made["Properties"] = {name: value for name, value in properties.items() if value is not None}
