@@ -183,6 +183,20 @@ def test_what_is_kept_can_be_released_after_the_environment_has_gone(aws: Emulat
     assert stacks(aws) == set()
 
 
+def test_what_is_kept_is_no_shortage_for_the_next_life(aws: Emulator, run: Run) -> None:
+    meant(2)
+    assert run("up")[0] == 0
+    assert run("down", "-y")[0] == 0
+    for _ in range(3):
+        aws.client("ec2").allocate_address(Domain="vpc")
+    code, out, _ = run("plan")
+    assert code == 0
+    assert "Elastic IPs" not in "".join(line for line in out.splitlines() if "quota" in line)
+    aws.client("ec2").allocate_address(Domain="vpc")
+    code, out, _ = run("plan")
+    assert "✗ quota    Elastic IPs: 5 allowed by default, 4 used by others, 2 needed" in out
+
+
 def test_a_plan_knows_whose_account_it_is_and_what_others_use_of_its_quotas(aws: Emulator, run: Run) -> None:
     manifest = Path("anden.yaml")
     manifest.write_text(TEXT + 'account: "999999999999"\n')

@@ -90,7 +90,7 @@ def test_addresses_and_the_key_outlive_the_environment_each_in_a_stack_that_no_o
     for family, each in every.items():
         held = each.template["Resources"]["Key" if family == "key" else "Address"]
         assert each.lasting
-        assert "DeletionPolicy" not in held  # its stack is what is kept, and gives it up
+        assert held["DeletionPolicy"] == "Delete"  # its stack is what is kept, and gives it up
         assert held["UpdateReplacePolicy"] == "Retain"
 
 
