@@ -1,5 +1,6 @@
 """`anden exec` on the emulator. It runs no containers: a test ends a task as ECS would show it, and writes its log."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -29,12 +30,21 @@ def client(aws: Emulator) -> Any:
     """ECS of a productive environment with a service `web`, and its debug task's definition."""
     assert run(applying(WANTED))[0] == [None]
     found = aws.client("ecs")
-    found.register_task_definition(
+    define(found, "r.example/web:1")
+    return found
+
+
+def define(client: Any, image: str) -> None:
+    client.register_task_definition(
         family="banco-dev-web-debug", cpu="256", memory="512", networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
-        containerDefinitions=[{"name": "web", "image": "r.example/web:1", "entryPoint": [*ENTRY]}],
+        containerDefinitions=[{"name": "web", "image": image, "entryPoint": [*ENTRY]}],
     )  # fmt: skip
-    return found
+
+
+def never_runs(client: Any) -> None:
+    why = "CannotStartContainerError: exec: /bin/sh: no such file or directory"
+    client.stop_task(cluster="banco-dev", task=first(client)["taskArn"], reason=f"never ran: {why}")
 
 
 def debugging(client: Any, status: str = "RUNNING") -> list[dict[str, Any]]:
@@ -103,8 +113,17 @@ def test_what_cannot_be_run_says_why(aws: Emulator, client: Any) -> None:
         with pytest.raises(Problems) as found:
             engine.exec(KEY, instance, argv, stdin, 1.0)
         said.append(str(found.value))
-    client.update_service(cluster="banco-dev", service="web", enableExecuteCommand=True)
+    asking = threading.Thread(target=never_runs, args=(client,))
+    asking.start()
     with pytest.raises(Problems) as found:
-        engine.exec(KEY, "web-1", ["ls", "-l"], b"", 1.0)
+        AwsEngine(SystemClock(), POLL_S).exec(KEY, "web-1", ["ls"], b"", LIMIT_S)
     said.append(str(found.value))
+    asking.join(LIMIT_S)
+    define(client, "r.example/never-starts:1")
+    with pytest.raises(Problems) as found:
+        engine.exec(KEY, "web-1", ["ls"], b"", 1.0)
+    said.append(str(found.value))
+    assert debugging(client) == []  # what never started is stopped all the same
+    if os.environ.get("ANDEN_GOLDEN") == "write":
+        GOLDEN.write_text("\n".join(said) + "\n")
     assert "\n".join(said) + "\n" == GOLDEN.read_text()

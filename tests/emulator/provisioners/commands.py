@@ -2,10 +2,14 @@
 
 What a session is to run stands in its stream's address, as base64: nobody speaks the real channel here, so whoever
 stands for AWS's session-manager-plugin (tests.emulator.speaking) reads it there and runs it.
+
+It runs no containers, so it knows no ends of theirs. A test says them by the reason with which it stops a task:
+`exited with 3`, or `never ran: REASON`. A task whose image is called `never-starts` stays in PROVISIONING.
 """
 
 import base64
 import json
+import re
 from typing import Any
 
 SERVICE = "AWS::ECS::Service"
@@ -19,6 +23,8 @@ def install(handlers: dict[str, dict[str, Any]], ecs: Any, ssm: Any) -> None:
     """Put ours in front of the modules' own; and let services of stacks have it on, which their provisioner forgets."""
     handlers[SERVICE] = {**handlers[SERVICE], "create": _remembering(handlers[SERVICE]["create"], ecs)}
     sessions: dict[str, dict[str, Any]] = {}
+    ecs._ACTION_MAP["StopTask"] = _telling(ecs._ACTION_MAP["StopTask"], ecs)
+    ecs._ACTION_MAP["RunTask"] = _never_starting(ecs._ACTION_MAP["RunTask"], ecs)
     theirs, ask = ecs._ACTION_MAP["ExecuteCommand"], ssm.handle_request
 
     def execute(data: dict[str, Any]) -> Any:
@@ -74,3 +80,29 @@ def _remembering(create: Any, ecs: Any) -> Any:
         return arn, attributes
 
     return made
+
+
+def _telling(stop: Any, ecs: Any) -> Any:
+    def stopped(data: dict[str, Any]) -> Any:
+        answer = stop(data)
+        task = ecs._resolve_task(data.get("task", ""), ecs._resolve_cluster_name(data.get("cluster", "default")))
+        said = re.fullmatch(r"exited with (\d+)|never ran: (.*)", data.get("reason", ""))
+        if task is not None and said is not None:
+            task["stoppedReason"] = said[2] or "Essential container in task exited"
+            for container in task["containers"]:
+                container["exitCode"] = int(said[1]) if said[1] else None
+        return answer
+
+    return stopped
+
+
+def _never_starting(run: Any, ecs: Any) -> Any:
+    def ran(data: dict[str, Any]) -> Any:
+        answer = run(data)
+        for each in json.loads(answer[2]).get("tasks", ()):
+            task = ecs._tasks[each["taskArn"]]
+            if any("/never-starts:" in container["image"] for container in task["containers"]):
+                task["lastStatus"] = "PROVISIONING"
+        return answer
+
+    return ran
