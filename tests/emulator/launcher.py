@@ -27,6 +27,8 @@ def main() -> None:
     drift = importlib.import_module("provisioners.drift")
     calls["CreateChangeSet"] = drift.aware(calls["CreateChangeSet"], cloudformation._resolve_stack, parameter)
     importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
+    importlib.import_module("provisioners.nat_addresses").install()
+    importlib.import_module("provisioners.task_addresses").install(importlib.import_module("ministack.services.ecs"))
     ecs, ssm = (importlib.import_module(f"ministack.services.{name}") for name in ("ecs", "ssm"))
     importlib.import_module("provisioners.commands").install(theirs._RESOURCE_HANDLERS, ecs, ssm)
     sys.argv = sys.argv[:1]

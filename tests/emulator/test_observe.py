@@ -60,6 +60,8 @@ RESOURCES: dict[str, dict[str, Any]] = {
     ),
 }  # fmt: skip
 TEMPLATE = json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": RESOURCES})
+EMULATED_SECOND_S = 1.1
+"""The emulator knows when a task was made to the second."""
 WANTED = StackWanted("anden-banco-dev-edge", "edge", REGION, TEMPLATE)
 
 
@@ -76,6 +78,7 @@ def test_tasks_are_instances_with_numbers_that_stay(aws: Emulator) -> None:
     assert str(seen.facts.egress["a"]) == "203.0.113.7"
     assert seen.facts.zones["a"] == "us-east-1a"
     assert engine.observe(KEY).version == seen.version  # nothing happened
+    time.sleep(EMULATED_SECOND_S)  # or the new one is as old as the others: ECS itself keeps milliseconds
     assert run(Step(Action.UPDATE, "web", "asked", SetLevel(first.service, 3)))[0] == [None]
     more = engine.observe(KEY)
     assert more.levels == {"web": 3}

@@ -125,6 +125,7 @@ def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command
     if idle := refusals.without_command(current.topology, found, wished.marks):
         raise Problems(idle)
     blueprint = _draft(means, target, seen, wished, {**current.images, **found})
+    _foreseen(means, target, blueprint, wished.marks)
     fresh = replace(target, blueprint=blueprint.digest, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, seen, command, standing))
 
@@ -149,6 +150,7 @@ def _rollback(means: Means, key: EnvironmentKey, command: Command, standing: Sta
         )
     blueprint = means.store.blueprint(before)
     yield follow.heading(key, blueprint.topology.zones, f"{short(current.digest)} → {short(before)}", target.manners)
+    # What the account lacks is not asked for here: it has held what is gone back to, and the way back stays open.
     fresh = replace(target, blueprint=before, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, means.observe(key), command, standing))
 
@@ -175,6 +177,8 @@ def _scale(means: Means, key: EnvironmentKey, service: str, level: int, command:
             )
         )
     yield follow.heading(key, current.topology.zones, manners=target.manners)
+    if level > target.levels.get(service, found.instances.base):  # fewer always hold
+        _foreseen(means, target, current, follow.marks(target))
     with means.reconciler.writing(key):
         target = _still(means, key)
         moved = means.retarget(target, means.observe(key).boot, levels={**target.levels, service: level})
@@ -193,6 +197,7 @@ def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Co
     target, current = _running(means, key)
     names = [_check_service(current, service).name] if service else [each.name for each in current.topology.services]
     yield follow.heading(key, current.topology.zones, manners=target.manners)
+    _foreseen(means, target, current, follow.marks(target))
     with means.reconciler.writing(key):
         target = _still(means, key)
         bumped = dict(target.generations) | {str(name): target.generations.get(name, 0) + 1 for name in names}

@@ -118,14 +118,14 @@ class Control:
 
     def reach(
         self, at: Asked, caller: str | None = None, callee: str | None = None, port: int | None = None,
-        live: bool = False,
+        live: bool = False, who: str = "",
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
-        return views.reach(self._means, at, caller, callee, port, live)
+        return views.reach(self._means, at, caller, callee, port, live, who)
 
-    def prove_egress(self, at: Asked) -> EgressReport:
+    def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""
-        return views.prove_egress(self._means, at)
+        return views.prove_egress(self._means, at, who)
 
     def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
         """The record, newest first; of all environments when `at` names none."""

@@ -7,7 +7,7 @@ from anden.assess import alarms, revivals
 from anden.assess import images as inspected
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
-from anden.control import changes, deployed, egress, follow, refusals
+from anden.control import changes, deployed, egress, follow, probing, refusals
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -296,7 +296,9 @@ def _noted(found: tuple[Difference, ...], current: Blueprint | None) -> tuple[Di
     )
 
 
-def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool) -> ReachReport:
+def reach(
+    means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool, who: str = ""
+) -> ReachReport:
     """One path, a row, a column, or the whole matrix; of what runs, else of what the manifest says."""
     key, blueprint, marks = _described(means, at, running=live)
     caveats = means.caveats(blueprint.topology)
@@ -312,7 +314,7 @@ def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port:
         ]
     probed: Sequence[Probed] = ()
     if live:
-        paths, probed = _tried(means, key, blueprint, paths)
+        paths, probed = _tried(means, key, blueprint, paths, who)
     return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed))
 
 
@@ -344,7 +346,7 @@ def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -
 
 
 def _tried(
-    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path]
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], who: str
 ) -> tuple[Sequence[Path], Sequence[Probed]]:
     """Try each path from one instance of its caller; paths whose caller has no instance are left out."""
     seen = means.look(key)
@@ -355,7 +357,8 @@ def _tried(
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}", "Name the caller or the callee."))
-    return [path for path, _ in probes], means.engine.probe(key, [probe for _, probe in probes])
+    asked = [probe for _, probe in probes]
+    return [path for path, _ in probes], probing.probed(means, key, who, "reach --live", asked)
 
 
 def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
@@ -370,7 +373,7 @@ def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
     return Probe(inside.id, egress.host_of(place), path.port, listen=place.network is not None)
 
 
-def prove_egress(means: Means, at: Asked) -> EgressReport:
+def prove_egress(means: Means, at: Asked, who: str = "") -> EgressReport:
     """Declared addresses against those that the other side sees."""
     key, blueprint, marks = _described(means, at, running=True)
     caveats: tuple[Caveat, ...] = means.caveats(blueprint.topology)
@@ -380,7 +383,8 @@ def prove_egress(means: Means, at: Asked) -> EgressReport:
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}"))
-    answers = {probed.probe: probed for probed in means.engine.probe(key, probes)} if probes else {}
+    tried = probing.probed(means, key, who, "prove egress", probes) if probes else ()
+    answers = {probed.probe: probed for probed in tried}
     proofs = tuple(egress.proof(question, answers) for question in asked)
     return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
 

@@ -113,7 +113,7 @@ class Blueprint:
         if self.overrides:
             # Only then, so that those without keep the names that they have always had.
             meaning["overrides"] = [codec.to_data(override) for override in self.overrides]
-        return codec.digest(meaning)
+        return codec.digest_of_data(meaning)
 
     def placement(self, service: str) -> Placement:
         """Where `service` lives. Raises KeyError when the blueprint has no such service."""

@@ -133,8 +133,8 @@ class Engine(Protocol):
         that can be done. None while it is under way."""
         yield self.exec(key, instance, argv, stdin, timeout_s)
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
-        """Really try connections from instances' networks, all at once."""
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
+        """Really try connections from instances' networks, all at once; for whom, where that starts something."""
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.

@@ -123,7 +123,7 @@ class ReachReport:
 class EgressProof:
     """One declared destination of one service in one zone: the address declared, and the one that was seen.
 
-    verdict: `proved`, `differs`, `silent`, `blocked` (with why in `reason`)."""
+    verdict: `proved`, `opens`, `differs`, `silent`, `untried`, `blocked` (with why in `reason`)."""
 
     service: str
     zone: str

@@ -14,8 +14,10 @@ from anden.engines.simulated.engine import SimulatedEngine
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
+from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName, ZoneName, instance_id
 from anden.model.image import ImageSeen, ImageWanted
+from anden.model.mark import Marks
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.plan import ApplyStack, Caveat, CopyImage, DeleteStack, Receipt, Remove, SetLevel, Step
 from anden.model.problem import Problem, Problems
@@ -89,6 +91,8 @@ class StackWorld(SimulatedEngine):
         """Why the account cannot be looked at."""
         self.keeps_drift = False
         """Whether it goes on saying that a stack was changed by hand after that was applied again."""
+        self.lacks: tuple[Problem, ...] = ()
+        """What the account has no room for."""
         self.history: list[str] = []
         """What was begun: `+ network`."""
 
@@ -108,6 +112,9 @@ class StackWorld(SimulatedEngine):
 
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         return Facts()
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
+        return Foresight(problems=self.lacks)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         return iter(())

@@ -165,6 +165,27 @@ def test_deploy_rollback_restart_and_scale(bench: Bench) -> None:
     assert bench.settled()
 
 
+def test_what_the_account_has_no_room_for_is_refused_before_anything_happens(bench: Bench) -> None:
+    bench.up()
+    bench.run(bench.control.deploy(bench.at(), "ana", "web", "web:2.0"))
+    bench.engine.lacks = (Problem("quota Fargate vCPU", "1 left, 4 needed at max", "", "Ask for more."),)
+    before = bench.target
+    control, at = bench.control, bench.at()
+    for told in (
+        control.deploy(at, "ana", "web", "web:3.0"), control.restart(at, "ana", "api"),
+        control.scale(at, "ana", "web", 3),
+    ):  # fmt: skip
+        end = bench.run(told)
+        assert (end.outcome, end.problem) == (Outcome.REFUSED, bench.engine.lacks[0])
+        assert bench.engine.history == []
+        assert bench.target == before
+    bench.engine.lacks = ()
+    bench.run(control.scale(at, "ana", "web", 3))
+    bench.engine.lacks = (Problem("quota Fargate vCPU", "1 left, 4 needed at max"),)
+    assert bench.run(control.scale(at, "ana", "web", 2)).outcome == Outcome.DONE  # fewer always hold
+    assert bench.run(control.rollback(at, "ana")).outcome == Outcome.DONE  # it has held before
+
+
 def test_a_level_that_elasticity_has_moved_since_is_not_put_back(bench: Bench) -> None:
     bench.up()
     bench.run(bench.control.scale(bench.at(), "ana", "web", 3))

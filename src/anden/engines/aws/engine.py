@@ -304,9 +304,17 @@ class AwsEngine(Engine):
             return
         yield from debug.run(session, self._clock, wish, found, self._poll_s or debug.POLL_S)
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
-        """Raises Problems."""
-        raise _later("nothing can be probed")
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
+        """From one-off tasks beside the services; see engines.aws.probing. Raises Problems."""
+        from anden.engines.aws import debug, probing  # noqa: PLC0415 - boto3
+
+        topology = self._topologies.get((key.client, key.environment))
+        self._aws().require(topology.account if topology else None)
+        seen = self.observe(key)
+        names = [each.name for each in topology.services] if topology else [each.service for each in seen.instances]
+        poll_s = self._poll_s or debug.POLL_S
+        asked = probing.Asked(key, self._regions(key)[0], who, seen, frozenset(map(str, names)), poll_s)
+        return probing.probe(self._aws(), self._clock, asked, probes)
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Raises Problems."""

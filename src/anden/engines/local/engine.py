@@ -161,7 +161,7 @@ class LocalEngine:
         """See model.ports.Engine. It ends at its time, whether or not somebody waits."""
         yield self.exec(key, instance, argv, stdin, timeout_s)
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)

@@ -188,7 +188,7 @@ class SimulatedEngine(Engine):
                 case _:
                     return Exec(127, "", f"{argv[0] if argv else ''}: not found in a simulated instance\n")
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """By the rules of the applied configuration."""
         with self._lock:
             self._turn()

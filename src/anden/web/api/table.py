@@ -104,11 +104,11 @@ def _status(desk: Desk, body: asks.Status, who: str) -> Any:
 
 
 def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
-    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live)
+    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live, who)
 
 
 def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.prove_egress(_asked(desk, body.at))
+    return desk.control.prove_egress(_asked(desk, body.at), who)
 
 
 def _logs(desk: Desk, body: asks.Logs, who: str) -> Any:

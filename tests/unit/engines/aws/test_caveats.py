@@ -92,4 +92,4 @@ def test_what_comes_later_says_so() -> None:
     assert engine.name == "aws"
     assert engine.caveats(Topology("banco", "dev", (service(),)))
     with pytest.raises(Problems, match="comes later"):
-        engine.probe(KEY, ())
+        engine.restore(KEY)

@@ -1,4 +1,5 @@
-"""The task definition by which a command runs in a productive environment, beside the service and not in it.
+"""The task definition by which a command runs in a productive environment, and by which connections are tried in any:
+beside the service and not in it.
 
 It is the service's own but for its entry point, which RunTask cannot override: with the image's, a command would
 become arguments of the service's program.

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic_core import to_json
-
+from anden.engines.aws.render import template
 from anden.engines.aws.render.template import Json, Stack, Template
 from anden.model.blueprint import Blueprint
 from anden.model.ids import Digest
@@ -50,11 +49,11 @@ def files(blueprint: Blueprint, stacks: Iterable[Stack]) -> dict[str, str]:
     entries: list[Entry] = []
     for stack in stacks:
         text = stack.text
-        entry = _entry(stack, len(text.encode()))
+        entry = _entry(stack, len(text) if text.isascii() else len(text.encode()))
         found[entry.file] = text
         entries.append(entry)
     digest = blueprint.digest
-    found[ORDER] = to_json(_order(blueprint, digest, entries), indent=1).decode() + "\n"
+    found[ORDER] = template.text(_order(blueprint, digest, entries))
     found[README] = _readme(blueprint, digest, entries)
     return found
 

@@ -19,7 +19,7 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from anden.engines.aws.render.template import Json, Stack
+from anden.engines.aws.render.template import Json, Stack, text
 from anden.model.mark import Marks
 from anden.model.override import Operation, Override, mark_of
 from anden.model.problem import Problem, Problems
@@ -96,7 +96,7 @@ def overriding(stacks: Iterable[Stack], overrides: Sequence[Override], marks: Ma
         families.append(stack.family)
         for override in overrides:
             if override.stack == stack.family:
-                template = _plain(stack.template)
+                template = json.loads(text(stack.template))
                 for index, operation in enumerate(override.operations):
                     where = f"override {override.stack} {operation.path}{at(marks, mark_of(override.stack, index))}"
                     template, problem = _applied(template, operation, where)
@@ -109,11 +109,6 @@ def overriding(stacks: Iterable[Stack], overrides: Sequence[Override], marks: Ma
     found = [problem for each in problems.values() for problem in each]
     if found:
         raise Problems(found)
-
-
-def _plain(template: Any) -> Any:
-    """A copy of nothing but dicts, lists and scalars."""
-    return json.loads(json.dumps(template))
 
 
 def _no_stack(override: Override, families: Sequence[str], marks: Marks) -> Iterator[Problem]:

@@ -9,7 +9,8 @@ What is left out cannot talk. A name as a destination is open to every address o
 names resolve at all is the DNS firewall's.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from itertools import chain
 
 from anden.engines.aws.render.naming import (
@@ -19,7 +20,7 @@ from anden.engines.aws.render.naming import (
     fitting,
     group,
 )
-from anden.engines.aws.render.template import Json, Part, Resource, apart, resource
+from anden.engines.aws.render.template import Json, Part, Published, Resource, apart, resource
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.topology import Egress
@@ -60,6 +61,7 @@ def part(blueprint: Blueprint, configuration: Configuration, which: int, keeping
 
 def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) -> Iterator[tuple[str, Resource]]:
     numbers: dict[str, int] = {backend.service: backend.number for backend in configuration.backends}
+    of = cache(lambda service: group(service, numbers[service]))
     here = {name for name, number in numbers.items() if shard(number) == which}
     if which == 1:
         for entrance in sorted({entrance_port(each) for each in both}):
@@ -71,40 +73,41 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
     for service in sorted(routed & here):
         for port in ports[service]:
             if port is not None:
-                its = group(service, numbers[service])
-                yield from _pair("the balancer", BALANCER_GROUP, service, its, port)
+                yield from _pair("the balancer", BALANCER_GROUP, service, of(service), port)
     for caller in sorted(here):
-        yield from _pair(caller, group(caller, numbers[caller]), "AWS endpoints", ENDPOINTS_GROUP, HTTPS)
+        yield from _pair(caller, of(caller), "AWS endpoints", ENDPOINTS_GROUP, HTTPS)
     for allow in configuration.allows:
         if allow.caller in here:
-            source, target = group(allow.caller, numbers[allow.caller]), group(allow.callee, numbers[allow.callee])
-            yield from _pair(allow.caller, source, allow.callee, target, allow.port)
-    for (caller, network, port), destinations in _leaving(both, configuration).items():
-        if caller in here:
-            yield _leaves(caller, numbers[caller], sorted(destinations), network, port)
+            yield from _pair(allow.caller, of(allow.caller), allow.callee, of(allow.callee), allow.port)
+    for (caller, network, port), destinations in _leaving(both, configuration, here).items():
+        yield _leaves(caller, of(caller), sorted(destinations), network, port)
 
 
-def _leaving(both: Sequence[Blueprint], configuration: Configuration) -> dict[_Way, set[str]]:
-    """Every way out, and the names of the destinations that lie there."""
+def _leaving(both: Sequence[Blueprint], configuration: Configuration, here: Collection[str]) -> dict[_Way, set[str]]:
+    """Every way out of these callers, and the names of the destinations that lie there."""
     leaving: dict[_Way, set[str]] = {}
     # The configuration knows the target's caveats only: a target without egress would close what instances of the other
     # one still use. Of destinations, that is all that the engine's caveats withhold, and `allows_out` looks itself.
     kept = [firewall.allows_out(each.topology, (), configuration.layout.network) for each in both[1:]]
     for out in chain(configuration.allows_out, *kept):
-        leaving.setdefault((out.caller, str(out.network), out.port), set()).add(out.destination)
+        if out.caller in here:
+            leaving.setdefault((out.caller, str(out.network), out.port), set()).add(out.destination)
     for each in both:
-        for way, destination in _others(each):
+        for way, destination in _others(each, here):
             leaving.setdefault(way, set()).add(destination)
     return leaving
 
 
-def _others(blueprint: Blueprint) -> Iterator[tuple[_Way, str]]:
+def _others(blueprint: Blueprint, here: Collection[str]) -> Iterator[tuple[_Way, str]]:
     """What the configuration's rules leave to the engine, and the destination's name. Destinations behind a link, by
     their address; destinations by host name, which security groups cannot match."""
     topology = blueprint.topology
+    places = {str(place.name): place for place in topology.destinations}
     for service in topology.services:
+        if service.name not in here:
+            continue
         for name in dict.fromkeys(service.reaches):
-            found = topology.destination(name)
+            found = places.get(name)
             if found is None:
                 continue
             if found.link is not None and found.network is not None:
@@ -127,10 +130,10 @@ def _pair(caller: str, source: Json, callee: str, target: Json, port: int) -> It
     )  # fmt: skip
 
 
-def _leaves(caller: str, number: int, destinations: Sequence[str], network: str, port: int) -> tuple[str, Resource]:
+def _leaves(caller: str, its: Published, destinations: Sequence[str], network: str, port: int) -> tuple[str, Resource]:
     """One rule for a network and port, however many destinations lie there: a group takes no rule twice, and one that
     is named by where it leads stays when a destination gets another name."""
     return apart(caller, "to", network.replace(".", "-"), str(port)), resource(
-        "AWS::EC2::SecurityGroupEgress", GroupId=group(caller, number), CidrIp=network, IpProtocol="tcp",
+        "AWS::EC2::SecurityGroupEgress", GroupId=its, CidrIp=network, IpProtocol="tcp",
         FromPort=port, ToPort=port, Description=fitting(f"to {', '.join(destinations)}", MOST_DESCRIPTION),
     )  # fmt: skip

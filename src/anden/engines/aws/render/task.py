@@ -28,16 +28,19 @@ AGENT_FOLDERS = ("/var/lib/amazon", "/var/log/amazon")
 
 
 def part(blueprint: Blueprint, service: Service, calls: Mesh, generation: int) -> Part:
-    """The task definition; in production that of a debug task as well. In the stack of the service's roles and log
-    group. generation: raised, it makes a new deployment of what is otherwise the same (`anden restart`)."""
+    """The task definition, and that of a debug task: commands in production, and probes. In the stack of the service's
+    roles and log group. generation: raised, it makes a new deployment of what is otherwise the same (`anden restart`).
+    """
     topology, image = blueprint.topology, blueprint.images[service.name]
     family = f"{place(topology)}-{service.name}"
     container = _container(topology, service, image.digest, calls, generation)
-    made = {"Task": _definition(family, service, image.architecture, container)}
-    if topology.production:
-        beside = debug.container(container, log(debug.STREAM))
-        made["DebugTask"] = _definition(f"{family}{debug.FAMILY_END}", service, image.architecture, beside)
-    return Part(made)
+    beside = debug.container(container, log(debug.STREAM))
+    return Part(
+        {
+            "Task": _definition(family, service, image.architecture, container),
+            "DebugTask": _definition(f"{family}{debug.FAMILY_END}", service, image.architecture, beside),
+        }
+    )
 
 
 def _definition(family: str, service: Service, architecture: str, container: Json) -> Resource:

@@ -9,10 +9,10 @@ what was approved is pinned (docs/decisions/0018-stacks.md), and the templates d
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Literal, TypedDict
 
-from pydantic_core import to_json
+import msgspec
 
 Json = Any
 """What JSON can hold; CloudFormation's functions are dicts of one key."""
@@ -41,16 +41,27 @@ class Template(TypedDict):
     Outputs: dict[str, Json]
 
 
-class Published(dict[str, str]):
-    """A `Ref` that knows which stack family publishes the value, and as what.
+class Published(Mapping[str, str]):
+    """A `Ref` that knows which stack family publishes the value, and as what. No dict: what copies a template asks
+    about what it does not know, and so `assemble` learns of it.
 
     family: the publishing stack's family. key: the value's name there. kind: CloudFormation's parameter type
     (`String`, `AWS::EC2::VPC::Id`, …).
     """
 
+    __slots__ = ("family", "key", "kind", "name")
+
     def __init__(self, family: str, key: str, kind: str) -> None:
-        super().__init__(Ref=logical(family, key))
-        self.family, self.key, self.kind = family, key, kind
+        self.family, self.key, self.kind, self.name = family, key, kind, logical(family, key)
+
+    def __getitem__(self, key: str) -> str:
+        return {"Ref": self.name}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield "Ref"
+
+    def __len__(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +74,15 @@ class Part:
     parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stack:
     """One stack to be.
 
     name: CloudFormation's (at most 128 characters). family: what published names begin with: `network`,
     `service-accounts`. after: families that publish what it uses; they come first, and go last. region: where.
     lasting: it holds what must outlive a mistake (addresses, keys, records): termination protection.
+    text: the template as JSON, one property a line. resources: those of the template as JSON, by whom they are written
+    already.
     """
 
     name: str
@@ -78,11 +91,12 @@ class Stack:
     template: Template
     after: tuple[str, ...] = ()
     lasting: bool = False
+    text: str = field(init=False, compare=False, repr=False)
+    resources: InitVar[bytes | None] = None
 
-    @property
-    def text(self) -> str:
-        """The template as JSON, one property a line: what Python's `json` writes with `indent=1`, nine times sooner."""
-        return to_json(self.template, indent=1).decode() + "\n"
+    def __post_init__(self, resources: bytes | None) -> None:
+        written = self.template if resources is None else {**self.template, "Resources": msgspec.Raw(resources)}
+        object.__setattr__(self, "text", text(written))
 
 
 def assemble(
@@ -101,32 +115,38 @@ def assemble(
                 raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
             target.update(source)
     families = set(after)
-    for each in _published(resources, publishes):
-        families.add(each.family)
-        parameters[each["Ref"]] = {
-            "Type": f"AWS::SSM::Parameter::Value<{each.kind}>", "Default": path(space, each.family, each.key),
-        }  # fmt: skip
+
+    def used(value: object) -> Json:
+        said = _said(value)
+        if isinstance(value, Published):
+            families.add(value.family)
+            parameters[value.name] = {
+                "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
+            }  # fmt: skip
+        return said
+
     for key, value in publishes.items():
         properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
         resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
+    # Each property of each resource comes by here: what writes them in C asks about what is published only.
+    written = msgspec.json.encode(resources, enc_hook=used)
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
         Resources=resources, Outputs={},
     )  # fmt: skip
-    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting)
+    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting, resources=written)
 
 
-def _published(*values: Mapping[str, Json]) -> Iterator[Published]:
-    """Every published value in these, in no order. A list of what is left to look into and no recursion, and texts, the
-    most of it, are passed by: each property of each resource comes by here."""
-    left: list[Json] = list(values)
-    while left:
-        value = left.pop()
-        if isinstance(value, Published):
-            yield value
-            continue
-        within = value.values() if isinstance(value, dict) else value
-        left.extend([each for each in within if isinstance(each, (dict, list, tuple))])
+def text(value: Json) -> str:
+    """JSON, one property a line: what Python's `json` writes with `indent=1`, in C (docs/decisions/0023-json.md)."""
+    return (msgspec.json.format(msgspec.json.encode(value, enc_hook=_said), indent=1) + b"\n").decode()
+
+
+def _said(value: object) -> Json:
+    """What stands in a template for a value of ours. Raises TypeError: nothing can."""
+    if isinstance(value, Published):
+        return dict(value)
+    raise TypeError(f"{value!r} is nothing that JSON can hold")
 
 
 def path(space: str, family: str, key: str) -> str:
@@ -135,6 +155,7 @@ def path(space: str, family: str, key: str) -> str:
 
 
 _APART = re.compile(r"[^A-Za-z0-9]")
+_VANISHES = re.compile(r"[^A-Za-z0-9][0-9]")
 
 
 def logical(*words: str) -> str:
@@ -143,10 +164,9 @@ def logical(*words: str) -> str:
     Two texts never get the same one: where a hyphen would vanish before a digit, a few digits of a digest follow.
     Whoever joins several names that people chose into one adds them anyway (`apart`).
     """
-    text = "-".join(words)
-    parts = _APART.split(text)
-    joined = "".join(part[:1].upper() + part[1:] for part in parts)
-    return joined + _digits(text) if any(part[:1].isdigit() for part in parts[1:]) else joined
+    said = "-".join(words)
+    joined = "".join([part[:1].upper() + part[1:] for part in _APART.split(said)])
+    return joined + _digits(said) if _VANISHES.search(said) else joined
 
 
 def apart(*words: str) -> str:

@@ -1,6 +1,5 @@
 """Links: two tunnels, static routes where they are needed and nowhere else, and the addresses that the client sees."""
 
-import json
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -11,6 +10,7 @@ from tests.unit.planning.topologies import drafted
 
 from anden.engines.aws.render.naming import secret_name
 from anden.engines.aws.render.seen_as import parts_of
+from anden.engines.aws.render.template import text
 
 CORE_HOST = "10.20.4.17"
 BOTH = replace(BANK, links=(BRANCH, SEEN))
@@ -178,7 +178,7 @@ def test_no_key_stands_in_a_template_or_a_blueprint() -> None:
     keys = [each["PreSharedKey"] for link in ("branch", "core") for each in tunnels(network(target), link)]
     assert all(key.startswith("{{resolve:secretsmanager:") for key in keys)
     assert len(set(keys)) == 4
-    assert json.dumps(network(target).resources).count('PreSharedKey"') == 4
+    assert text(network(target).resources).count('PreSharedKey"') == 4
 
 
 def test_links_may_be_called_as_other_things_are() -> None:

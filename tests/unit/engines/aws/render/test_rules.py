@@ -24,7 +24,7 @@ def flows(target: Blueprint, keeping: Blueprint | None = None) -> Counter[str]:
         for made in rules.part(target, configuration, which, keeping).resources.values():
             said = {name: value for name, value in made["Properties"].items() if name != "Description"}
             assert len(made["Properties"]["Description"]) <= rules.MOST_DESCRIPTION
-            found[json.dumps([made["Type"], said], sort_keys=True)] += 1
+            found[json.dumps([made["Type"], said], sort_keys=True, default=dict)] += 1
     return found
 
 

@@ -1,6 +1,5 @@
 """What the data, edge and service stacks mean, by structure. That both validators take them is tests/golden's."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from anden.engines.aws.render import backup
 from anden.engines.aws.render.entrance import LONGEST_PATH, NUMBERS, Door, entrance
 from anden.engines.aws.render.mesh import mesh
 from anden.engines.aws.render.stacks import environment
-from anden.engines.aws.render.template import Stack
+from anden.engines.aws.render.template import Stack, text
 from anden.engines.simulated.images import SimulatedImages
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import ServiceName
@@ -57,18 +56,17 @@ def test_a_service_is_alone_and_hardened() -> None:
             assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 100
             assert service["EnableExecuteCommand"] is not draft.topology.production
             tasks = resources(stack, "AWS::ECS::TaskDefinition")
-            assert len(tasks) == (2 if draft.topology.production else 1)  # the second is for debugging
+            assert len(tasks) == 2  # the second is for debugging and for probes
             for task in tasks:
                 [container] = task["ContainerDefinitions"]
                 assert container["ReadonlyRootFilesystem"] is True
                 assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
-            if draft.topology.production:
-                assert tasks[1]["Family"] == f"{tasks[0]['Family']}-debug"
-                first, second = (each["ContainerDefinitions"][0] for each in tasks)
-                assert first["Image"] == second["Image"]
-                assert "PortMappings" not in second
+            assert tasks[1]["Family"] == f"{tasks[0]['Family']}-debug"
+            first, second = (each["ContainerDefinitions"][0] for each in tasks)
+            assert first["Image"] == second["Image"]
+            assert "PortMappings" not in second
             for role in resources(stack, "AWS::IAM::Role"):
-                assert "anden-boundary" in json.dumps(role["PermissionsBoundary"])
+                assert "anden-boundary" in text(role["PermissionsBoundary"])
             [bounds] = resources(stack, "AWS::ApplicationAutoScaling::ScalableTarget")
             found = draft.topology.service(placement.service)
             assert found is not None
