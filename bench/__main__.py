@@ -1,4 +1,4 @@
-"""`python -m bench [SUBJECT…] [--rounds N] [--write]`: measures, prints as it goes, and writes docs/benchmarks.md."""
+"""`python -m bench [SUBJECT…] [--rounds N] [--write]`: measures, prints as it goes, and writes its pages in docs/."""
 
 import argparse
 import os
@@ -14,10 +14,10 @@ from typing import NoReturn
 from anden.engines.local import tools
 from bench import machine, table
 from bench.figure import Figure, Run, Subject, Unmeasured
-from bench.subjects import SUBJECTS, rows
+from bench.subjects import PAGES, SUBJECTS, rows
 from bench.world import ROOT
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+DOCS = ROOT / "docs"
 ROUNDS = 7
 IMAGES = Path(os.environ.get("ANDEN_TEST_IMAGES", "/var/tmp/anden-test-images"))  # noqa: S108 - root's own, 0755
 """Shared with the live tests, and kept: images are content-addressed, and a base takes seconds to build."""
@@ -27,8 +27,9 @@ def main(argv: Sequence[str]) -> int:
     """Measure what was asked for. 0, or 1 when something of ours could not be measured, 2 when nothing could."""
     asked = _arguments(argv)
     chosen = [subject for subject in SUBJECTS if not asked.subjects or subject.name in asked.subjects]
-    if asked.write and len(chosen) < len(SUBJECTS):
-        return _refused("--write writes the whole page: leave the subjects away")
+    pages = tuple(page for page in PAGES if any(subject.page == page for subject in chosen))
+    if asked.write and (left := [one.name for one in SUBJECTS if one.page in pages and one not in chosen]):
+        return _refused(f"--write writes whole pages: {', '.join(left)} would be missing there")
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         return _refused("cells need root on Linux: run it with sudo")
     if lacking := tools.missing(tools.TOOLS):
@@ -54,8 +55,9 @@ def main(argv: Sequence[str]) -> int:
     print(f"{len(figures)} rows in {time.monotonic() - began:.0f} s")
     if asked.write:
         date = time.strftime("%Y-%m-%d", time.gmtime())
-        PAGE.write_text(table.page(here, date, asked.rounds, rows(), figures))
-        print(f"written: {PAGE.relative_to(ROOT)}")
+        for page in pages:
+            (DOCS / page).write_text(table.page(here, date, asked.rounds, rows(page), figures))
+            print(f"written: docs/{page}")
     return 1 if any(figure.failed for figure in figures.values()) else 0
 
 
@@ -78,7 +80,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     names = [subject.name for subject in SUBJECTS]
     parser.add_argument("subjects", metavar="SUBJECT", nargs="*", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"of every figure, {ROUNDS} by default")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write " + " and ".join(f"docs/{page}" for page in PAGES))
     asked = parser.parse_args(argv)
     if strange := set(asked.subjects) - set(names):
         parser.error(f"no such subject: {', '.join(sorted(strange))}; there are {', '.join(names)}")

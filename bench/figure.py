@@ -85,11 +85,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A module of this package: its rows, and what measures them."""
+    """A module of this package: its rows, what measures them, and the page in docs/ that shows them."""
 
     name: str
     rows: tuple[Row, ...]
     measure: Callable[[Run], Iterator[Figure]]
+    page: str = "benchmarks.md"
 
 
 class Unmeasured(Exception):  # noqa: N818 - a fact of this machine

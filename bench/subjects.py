@@ -1,6 +1,6 @@
 """The subjects, in the order in which they are measured and shown."""
 
-from bench import balancer, firewall, memory, planning, starts, up
+from bench import balancer, firewall, memory, planning, render, starts, up
 from bench.figure import Row, Subject
 
 SUBJECTS = (
@@ -9,10 +9,15 @@ SUBJECTS = (
     Subject("up", up.ROWS, up.measure),
     Subject("planning", planning.ROWS, planning.measure),
     Subject("firewall", firewall.ROWS, firewall.measure),
+    Subject("render", render.ROWS, render.measure, "aws/benchmarks.md"),
     Subject("memory", memory.ROWS, memory.measure),
 )
 
 
-def rows() -> tuple[Row, ...]:
-    """Every row of every subject."""
-    return tuple(row for subject in SUBJECTS for row in subject.rows)
+PAGES = tuple(sorted({subject.page for subject in SUBJECTS}))
+"""What `--write` writes, below docs/: each as a whole, for a page has one date and one machine."""
+
+
+def rows(page: str | None = None) -> tuple[Row, ...]:
+    """Every row of every subject, or of those of a page."""
+    return tuple(row for subject in SUBJECTS if page in {None, subject.page} for row in subject.rows)

@@ -59,7 +59,7 @@ def line(figure: Figure) -> str:
 
 
 def page(machine: Machine, date: str, rounds: int, rows: Iterable[Row], figures: Mapping[str, Figure]) -> str:
-    """docs/benchmarks.md. date: in words, as it shall stand there. figures: by their row's key."""
+    """A page of the documents. date: in words, as it shall stand there. figures: by their row's key."""
     found = [figures.get(row.key, Figure(row, failed=NOT_MEASURED)) for row in rows]
     lines = [
         "# Benchmarks",

@@ -1,7 +1,7 @@
 """`./test`: everything that must hold; all of it runs, whatever fails. Arguments go to pytest.
 
-Two lanes at the same time: tests in real cells, which wait much and must not be made to wait, and everything else,
-which computes much and takes only what processors have left. Its output is shown when the first lane has ended.
+Three lanes at the same time: tests in real cells, which wait much and must not be made to wait, and two of everything
+else, which compute much and take only what processors have left. Their output is shown when the first lane has ended.
 """
 
 # ruff: noqa: PTH118 - pathlib alone would take longer to import than all the rest of an everyday start
@@ -16,9 +16,11 @@ import threading
 import time
 from collections.abc import Sequence
 
-from bootstrap import progress, setup
+from bootstrap import environment, progress, setup
 from bootstrap.stamp import Place
 
+EMULATOR = ".emulator"
+"""The folder of the virtual environment of the emulator of AWS: it pins what would contradict ours."""
 STATIC = (
     ("format", ("ruff", "format", "--check")),
     ("lint", ("ruff", "check")),
@@ -27,7 +29,10 @@ STATIC = (
 )
 TESTS = ("tests", ("pytest",))
 LIVE = ("live", ("pytest", "-m", "live"))
-OTHER = ("tests", ("pytest", "-m", "not live"))
+ENGINES = ("tests/contract", "tests/emulator", "tests/golden", "tests/parity")
+"""About as long as everything else that needs no cell."""
+SIDE = ("engines", ("pytest", "-m", "not live", *ENGINES))
+OTHER = ("tests", ("pytest", "-m", "not live", *(f"--ignore={folder}" for folder in ENGINES)))
 IDLE = ("chrt", "--idle", "0")
 """Before a command: it gets a processor only while nobody else wants it (sched(7))."""
 END_S = 120.0
@@ -99,21 +104,25 @@ def _checked(at: Place, argv: Sequence[str], apart: bool) -> list[tuple[str, boo
         lane = Lane(at, [*STATIC, (name, (*words, *argv))])
         lane.run()
         return lane.took
-    front, side = Lane(at, [LIVE]), Lane(at, [*STATIC, OTHER], quiet=True)
-    beside = threading.Thread(target=side.run)
+    front, sides = Lane(at, [LIVE]), (Lane(at, [*STATIC, OTHER], quiet=True), Lane(at, [SIDE], quiet=True))
+    beside = [threading.Thread(target=side.run) for side in sides]
 
     def interrupted(*_: object) -> None:
-        side.ended = True  # at once: Ctrl-C ends its step that is under way, and no other is to follow
+        for side in sides:
+            side.ended = True  # at once: Ctrl-C ends its step that is under way, and no other is to follow
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupted)
-    beside.start()
+    for thread in beside:
+        thread.start()
     front.run()
-    if beside.is_alive():
-        progress.say(f"the other checks are still at it: {len(side.took)} of {len(side.steps)} done")
-    beside.join()
-    side.show()
-    return [*side.took, *front.took]
+    if any(thread.is_alive() for thread in beside):
+        done, wanted = sum(len(side.took) for side in sides), sum(len(side.steps) for side in sides)
+        progress.say(f"the other checks are still at it: {done} of {wanted} done")
+    for thread, side in zip(beside, sides, strict=True):
+        thread.join()
+        side.show()
+    return [*(took for side in sides for took in side.took), *front.took]
 
 
 def _prepare(at: Place) -> str:
@@ -124,6 +133,7 @@ def _prepare(at: Place) -> str:
     elif os.geteuid() != 0:
         live = "they need root; try: sudo ./test"
     setup.ensure(at, [], "dev", cell=not live, tests=not live)
+    environment.ensure(Place(at.root, EMULATOR), "emulator")
     if live:
         progress.say(f"live tests will be skipped: {live}")
     return live

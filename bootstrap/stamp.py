@@ -11,15 +11,17 @@ DPKG = "/var/lib/dpkg/status"
 class Place:
     """Where things of this clone lie."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, environment: str = ".venv") -> None:
+        """environment: the folder of the virtual environment; the emulator of AWS has one of its own."""
         self.root = root
-        self.venv = os.path.join(root, ".venv")
+        self.venv = os.path.join(root, environment)
         self.python = os.path.join(self.venv, "bin", "python")
         self.stamp = os.path.join(self.venv, "anden-stamp")
         self.packages = os.path.join(self.venv, "anden-packages")
 
     def lock(self, kind: str) -> str:
-        """The file of pinned packages: `run` for anden, `dev` for what tests need as well."""
+        """The file of pinned packages: `run` for anden, `dev` for what tests need as well, `emulator` for the
+        emulator of AWS alone."""
         return os.path.join(self.root, "requirements", kind + ".txt")
 
 

@@ -1,10 +1,11 @@
-"""What this machine offers the local engine, and what it lacks."""
+"""What this machine offers the local engine, and what it lacks; and its time."""
 
 # ruff: noqa: PLC0415 - the engine's list of tools is read only where it matters
 
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,22 @@ class Doctor:
 
     ready: bool
     checks: tuple[Check, ...]
+
+
+class SystemClock:
+    """Real time."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some start."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+        time.sleep(seconds)
 
 
 def root() -> Path:

@@ -111,7 +111,8 @@ class Environment:
         steps = [_step(effect) for effect in effects]
         if not self.gateway:
             self.gateway = self.engine.claim(self.key, None, {})
-        return list(self.engine.execute(self.key, steps, self.gateway))
+        said = self.engine.execute(self.key, steps, self.gateway)
+        return [each for each in said if isinstance(each, Receipt)]
 
     def done(self, *effects: Effect) -> None:
         """Execute; each must have worked."""
@@ -167,6 +168,8 @@ def _step(effect: Effect) -> Step:
             return Step(Action.DELETE, id, "contract", effect)
         case Remove():
             return Step(Action.DELETE, "environment", "contract", effect)
+        case _:
+            raise AssertionError(f"the suite plans no {effect}")
 
 
 def place(name: str, network: str, port: int) -> Destination:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from anden import app, machine
+from anden import app, connection, machine
 from anden.model.ids import EngineName
 from anden.model.problem import Problems
 
-MANIFEST = "anden: 1\nservices:\n  web: { image: web:1.0.0, port: 8080, route: / }\n"
+MANIFEST = "anden: 1\nregion: us-east-1\nservices:\n  web: { image: web:1.0.0, port: 8080, route: / }\n"
 
 
 def at(folder: Path, engine: str) -> dict[str, object]:
@@ -50,7 +50,7 @@ def test_simulated_environments_last_from_one_session_to_the_next(state: Path, t
 
 
 def test_one_simulated_session_at_a_time(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "SIMULATION_LOCK_LIMIT_S", 0.1)
+    monkeypatch.setattr(connection, "SIMULATION_LOCK_LIMIT_S", 0.1)
     with app.connect("shop", EngineName.SIMULATED, start=True):
         with pytest.raises(Problems, match="another"):
             app.connect("shop", EngineName.SIMULATED, start=True)
@@ -100,18 +100,35 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatc
     assert machine.lacks(tools=False) == []
 
 
-def test_nothing_is_brought_up_on_aws(state: Path) -> None:
-    with pytest.raises(Problems, match="plan --on aws"):
-        app.connect("shop", EngineName.AWS, start=True)
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No AWS credentials, whatever this machine has."""
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
 
 
-def test_a_plan_for_aws_is_on_paper(state: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("nobody", "state")
+@pytest.mark.parametrize("how", [{"start": True}, {"start": False, "seen": True}])
+def test_without_credentials_nothing_is_brought_up_or_seen_on_aws_and_nobody_is_asked_for_keys(
+    how: dict[str, bool],
+) -> None:
+    with pytest.raises(Problems, match="there are no credentials") as refused:
+        app.connect("shop", EngineName.AWS, **how)
+    assert "aws sso login" in refused.value.problems[0].fix
+
+
+@pytest.mark.usefixtures("nobody", "state")
+def test_a_plan_for_aws_without_credentials_is_on_paper_and_says_so(tmp_path: Path) -> None:
     with app.connect("shop", EngineName.AWS, start=False) as session:
+        assert session.note.startswith("! compared with nothing: AWS: there are no credentials")
         plan = session.request("POST", "/v1/plan", {"at": at(tmp_path, "aws")})
         assert plan["engine"] == "aws"
         assert plan["differences"]
-        ends = list(session.stream("POST", "/v1/up", {"at": at(tmp_path, "aws")}))
-        assert ends[-1]["outcome"] in ("refused", "failed")
+        assert not plan["problems"]
+        assert plan["steps"]
 
 
 class Gateway(http.server.BaseHTTPRequestHandler):

@@ -14,6 +14,7 @@ def run(said: Said, path: str, body: dict[str, Any], again: str) -> int:
     here = place.running(said)
     columns = events.columns_for(here.services)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         try:
             ended = stream.follow(api.stream("POST", path, {"at": here.at(with_manifest=False), **body}), columns)
         except stream.Cancelled:

@@ -7,14 +7,28 @@ from typing import Any
 
 from anden import manifest
 from anden.cli.options import Said
+from anden.manifest import patches
 from anden.model.ids import EngineName
+from anden.model.mark import Marks
+from anden.model.override import Override
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
 
 FILE = "anden.yaml"
+OVERRIDES = "overrides"
+"""The folder beside it."""
 MOST_MANIFEST_BYTES = 4 << 20
 """A manifest of 1,000 services is under 1 MiB."""
 _CLIENT = re.compile(r"^client:\s*[\"']?([A-Za-z0-9][A-Za-z0-9-]*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What is written, for one environment on AWS, and where."""
+
+    topology: Topology
+    marks: Marks
+    overrides: tuple[Override, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +49,25 @@ class Place:
         return {
             "client": self.client, "environment": self.environment, "engine": str(self.engine),
             "folder": str(self.folder), "manifest": self.text if with_manifest and self.read else None,
-            "file": self.file,
+            "file": self.file, "overrides": overrides(self.folder) if self.engine is EngineName.AWS else {},
         }  # fmt: skip
 
     @property
     def topology(self) -> Topology | None:
         """What the manifest means for the environment, if both are known."""
         return self.read.topologies.get(self.environment) if self.read and self.environment else None
+
+    def meaning(self) -> Meaning:
+        """What a right manifest and the overrides beside it mean for the environment. Raises Problems: it has none of
+        this name, or the overrides are wrong."""
+        topology = self.topology
+        if self.read is None or topology is None:
+            known = ", ".join(self.read.environments) if self.read else ""
+            what = "the manifest has none of this name"
+            raise Problems(Problem(f"environment {self.environment}", what, known, "Choose one of these with -e."))
+        name = topology.environment
+        patched = patches.read(overrides(self.folder), name, self.read.environments)
+        return Meaning(topology, {**self.read.marks[name], **patched.marks}, patched.overrides)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -79,6 +105,13 @@ def text_of(folder: Path, file: str) -> str:
         ) from error
     except OSError as error:
         raise Problems(Problem(str(path), "cannot be read", error.strerror or str(error), "Check its mode.")) from error
+
+
+def overrides(folder: Path) -> dict[str, str]:
+    """The files of overrides beside a manifest, name to text; only AWS's stacks can be overridden. Raises Problems when
+    one cannot be read."""
+    found = sorted(each for each in (folder / OVERRIDES).glob("*") if each.suffix in (".yaml", ".yml"))
+    return {f"{OVERRIDES}/{each.name}": text_of(folder / OVERRIDES, each.name) for each in found}
 
 
 def missing(folder: Path, file: str) -> Problem:

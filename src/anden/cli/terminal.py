@@ -122,6 +122,12 @@ def progress() -> Progress:
     return Progress(sys.stderr, paint_for(sys.stderr))
 
 
+def note(text: str) -> None:
+    """Say a caveat of the whole command, when there is one."""
+    if text:
+        progress().say(text)
+
+
 def stdout() -> TextIO:
     """The stdout of this process, as it is now."""
     return sys.stdout

@@ -17,7 +17,7 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     Problems at the first `next`; later it comes as PROBLEM events before END. A QUESTION is followed by END `refused`:
     ask again with one of its choices.
 
-    control.up(at, who, gateway=None, deployed="ask", adopt=False, manners=None)
+    control.up(at, who, gateway=None, deployed="ask", adopt=False, manners=None, approved=None)
     control.deploy(at, who, service, image)
     control.scale(at, who, service, level)
     control.rollback(at, who)
@@ -26,14 +26,15 @@ What `web` builds on (anden.control.environment.Control, one for each client and
 
     Views. They raise Problems.
 
-    control.plan(at) -> PlanReport
-    control.status(at) -> StatusReport
+    control.plan(at, prepare=False) -> PlanReport      prepare: for approval; see model.approval
+    control.status(at, drift=False) -> StatusReport      drift: see first what was changed by hand
     control.reach(at, caller=None, callee=None, port=None, live=False) -> ReachReport
     control.prove_egress(at) -> EgressReport
     control.commands(at, most=50) -> tuple[Command, ...]      newest first; of all environments when at names none
     control.logs(at, service, lines, follow) -> Iterator[LogLine | None]      None: a heartbeat
     control.exec(at, who, instance, argv, stdin, timeout_s) -> Exec           instance: or a service
+    control.attended(the same) -> Iterator[Exec | None]                        closed when the caller leaves
 
-    at: anden.control.asked.Asked(client, environment, folder, manifest, file)
+    at: anden.control.asked.Asked(client, environment, folder, manifest, file, overrides)
     who: anden.control.access.named(...) of what `web` knows of the peer.
 """

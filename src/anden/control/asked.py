@@ -1,6 +1,7 @@
 """What every request says of where it comes from and what it is about."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -8,10 +9,11 @@ from pathlib import Path
 class Asked:
     """client: whose control plane is asked. environment None: the default one (the only one, else the first that is
     not production). folder: absolute, where the manifest lies. manifest: its text; None when there is none to compare
-    with. file: its name, for marks."""
+    with. file: its name, for marks. overrides: files of overrides beside it, name to text."""
 
     client: str
     environment: str | None
     folder: Path
     manifest: str | None = None
     file: str = "anden.yaml"
+    overrides: Mapping[str, str] = field(default_factory=dict)

@@ -1,16 +1,20 @@
 """The commands that move a target, each a generator of what it tells. They say what should be; ticks make it so."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from anden.control import changes, deployed, follow, refusals
+from anden.assess.stacks import listed
+from anden.control import changes, deployed, follow, keeping, refusals
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, meant, wish
 from anden.control.record import UP, Ending, Report, Standing, Told, Work, recorded
+from anden.control.rollouts import way
+from anden.control.views import COMPARED_LONG_AGO_S
 from anden.model import codec
+from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
 from anden.model.command import Command, Outcome
@@ -22,35 +26,49 @@ from anden.model.mark import Marks, find
 from anden.model.observation import Observation
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
-from anden.model.topology import ImageSource, Service
+from anden.model.stack import StackSeen
+from anden.model.topology import ImageSource, Service, Topology
+from anden.planning import approval
 from anden.planning.lint import lint
-from anden.planning.steps import plan
 
 ASK, KEEP, REVERT = "ask", "keep", "revert"
 """What to do with images that were deployed beside the manifest."""
+
+BESIDE, HAND = "deployed beside the manifest", "changed by hand"
+BESIDE_CHOICES = {
+    KEEP: "keep what was deployed, and take everything else from the manifest",
+    REVERT: "take the images from the manifest too",
+}
+HAND_CHOICES = {
+    KEEP: "keep what was changed by hand or deployed, and take everything else from the manifest",
+    REVERT: "put back what was changed by hand, and take the images from the manifest too",
+}
+
+DOWN, DOWN_RELEASE = "down", "down --release"
 
 ReportOf = Callable[[EnvironmentKey], Report]
 
 
 def up(
     means: Means, at: Asked, who: str, gateway: str | None, choice: str, adopt: bool, manners: str | None,
-    report: ReportOf,
+    report: ReportOf, approved: SavedPlan | None = None,
 ) -> Told:  # fmt: skip
-    """Make the environment what its manifest says. manners: a name of model.manners; None keeps those it has."""
+    """Make the environment what its manifest says. manners: a name of model.manners; None keeps those it has.
+    approved: exactly this is done, or nothing."""
     wished = wish(at, means.engine.name)
     if manners is not None and manners not in BY_NAME:
         names = ", ".join(BY_NAME)
         raise Problems(Problem(f"--as {manners}", "there are no manners of this name", names, "Choose one of these."))
-    body = partial(_up, means, at, wished, gateway, choice, adopt, manners)
+    body = partial(_up, means, at, wished, gateway, choice, adopt, manners, approved)
     return recorded(means, wished.key, who, UP, body, report(wished.key))
 
 
 def _up(
     means: Means, at: Asked, wished: Wish, gateway: str | None, choice: str, adopt: bool, manners: str | None,
-    command: Command, standing: Standing,
+    approved: SavedPlan | None, command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
-    target, seen = means.store.target(key), means.observe(key)
+    target, seen = means.store.target(key), _compared(means, key, topology)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
     if refused := refusals.refusals(key.engine, topology, wished.marks, means.caveats(topology)):
@@ -58,9 +76,17 @@ def _up(
     own = manners or (target.manners if target else TWIN.name)
     yield follow.heading(key, topology.zones, manners=own)
     beside = deployed.beside(topology, target.deployed if target else {})
+    by_hand = [one for one in seen.stacks if one.drifted]
+    if by_hand and choice == ASK:
+        yield _question(_drifted(by_hand), HAND, HAND_CHOICES)
+        return Ending(Outcome.REFUSED, "it waits for a decision: keep what was changed by hand, or put it back")
     if beside and choice == ASK:
-        yield _question(deployed.said(topology, beside))
+        yield _question(deployed.said(topology, beside), BESIDE, BESIDE_CHOICES)
         return Ending(Outcome.REFUSED, "it waits for a decision: keep what was deployed, or revert to the manifest")
+    if by_hand:
+        yield Event(EventKind.NOTE, choice, _drifted(by_hand), "~")
+        if choice == REVERT:
+            means.reconciler.mending.add(key)
     if beside:
         yield Event(EventKind.NOTE, choice, deployed.said(topology, beside), "~")
     kept = beside if choice == KEEP else {}
@@ -70,6 +96,8 @@ def _up(
         raise Problems(idle)
     blueprint = _draft(means, target, seen, wished, images)
     yield from _linted(blueprint, wished.marks)
+    _foreseen(means, target, blueprint, wished.marks)
+    _pinned(means, key, blueprint, approved)
     # What this machine invents or leaves out is for `plan`; what stays shut although it was declared is said here too.
     for caveat in means.caveats(topology):
         if caveat.withholds:
@@ -95,10 +123,11 @@ def _deploy(means: Means, key: EnvironmentKey, service: str, image: str, command
     at = Asked(key.client, key.environment, follow.folder(target))
     found = yield from _resolve(means, at, {service: ImageSource(image=image)})
     seen = means.observe(key)
-    wished = Wish(key, current.topology, follow.marks(target))
+    wished = Wish(key, current.topology, follow.marks(target), current.overrides)
     if idle := refusals.without_command(current.topology, found, wished.marks):
         raise Problems(idle)
     blueprint = _draft(means, target, seen, wished, {**current.images, **found})
+    _foreseen(means, target, blueprint, wished.marks)
     fresh = replace(target, blueprint=blueprint.digest, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, seen, command, standing))
 
@@ -123,6 +152,7 @@ def _rollback(means: Means, key: EnvironmentKey, command: Command, standing: Sta
         )
     blueprint = means.store.blueprint(before)
     yield follow.heading(key, blueprint.topology.zones, f"{short(current.digest)} → {short(before)}", target.manners)
+    # What the account lacks is not asked for here: it has held what is gone back to, and the way back stays open.
     fresh = replace(target, blueprint=before, deployed=deployed.overlay(blueprint))
     return (yield from _move(means, target, fresh, blueprint, means.observe(key), command, standing))
 
@@ -149,6 +179,8 @@ def _scale(means: Means, key: EnvironmentKey, service: str, level: int, command:
             )
         )
     yield follow.heading(key, current.topology.zones, manners=target.manners)
+    if level > target.levels.get(service, found.instances.base):  # fewer always hold
+        _foreseen(means, target, current, follow.marks(target))
     with means.reconciler.writing(key):
         target = _still(means, key)
         moved = means.retarget(target, means.observe(key).boot, levels={**target.levels, service: level})
@@ -167,6 +199,7 @@ def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Co
     target, current = _running(means, key)
     names = [_check_service(current, service).name] if service else [each.name for each in current.topology.services]
     yield follow.heading(key, current.topology.zones, manners=target.manners)
+    _foreseen(means, target, current, follow.marks(target))
     with means.reconciler.writing(key):
         target = _still(means, key)
         bumped = dict(target.generations) | {str(name): target.generations.get(name, 0) + 1 for name in names}
@@ -175,32 +208,42 @@ def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Co
     return (yield from follow.settled(means, moved, current))
 
 
-def down(means: Means, at: Asked, who: str, report: ReportOf) -> Told:
-    """End the environment and leave nothing of it but the record."""
+def down(means: Means, at: Asked, who: str, release: bool, report: ReportOf) -> Told:
+    """End the environment and leave nothing of it but the record, and what outlives it. release: that goes too."""
     try:
         key = meant(at, means.engine.name, means.store)
     except Problems:
         if at.environment is None and at.manifest is None:
             return follow.nothing_runs(at.client)
         raise
-    return recorded(means, key, who, "down", partial(_down, means, key), report(key))
+    return recorded(
+        means, key, who, DOWN_RELEASE if release else DOWN, partial(_down, means, key, release), report(key)
+    )
 
 
-def _down(means: Means, key: EnvironmentKey, command: Command, standing: Standing) -> Work:
-    target = means.store.target(key)
-    if target is None:
+def _down(means: Means, key: EnvironmentKey, release: bool, command: Command, standing: Standing) -> Work:
+    target, seen = means.store.target(key), None
+    if release or target is None:
         seen = means.observe(key)
-        if not seen.present:
+        if release and not any(one.kept is not None for one in seen.stacks):
+            yield Event(EventKind.NOTE, "release", f"nothing of {key} is kept: there is nothing to release", "")
+            release = False
+    if target is None and seen is not None:
+        if not seen.present and not release:
             yield Event(EventKind.NOTE, "", f"{key}: nothing runs", "")
+            yield from keeping.told(key, seen)
             return Ending(Outcome.DONE, "nothing runs")
         # The records know nothing of it, and it is there: it goes all the same.
         target = Target(key, None, "", seen.gateway or "", {}, {}, {})
+    assert target is not None  # noqa: S101 - for mypy: it was seen where there was none
     yield follow.heading(key, None, manners=target.manners)
     with means.reconciler.writing(key):
         open_change = changes.open_of(means.store, key)
         if open_change is not None:
             means.store.move_change(open_change.id, ChangeState.SUPERSEDED, means.clock.now(), "taken down")
         means.store.put_target(replace(target, blueprint=None))
+        if release:
+            means.reconciler.releasing.add(key)
     standing.acknowledge()
     return (yield from follow.gone(means, key, command))
 
@@ -253,11 +296,9 @@ def _move(
 
 def _settled(means: Means, target: Target, blueprint: Blueprint) -> bool:
     """What runs is what should run, seen just now."""
-    caveats = means.caveats(blueprint.topology)
-    seen = means.observe(target.key)
     manners = BY_NAME[target.manners]
-    made = plan(target.key, blueprint, target.levels, target.generations, None, caveats, seen, manners)
-    return made.settled
+    its = way(means.engine, target.key, blueprint, target.levels, target.generations, None, manners)
+    return its.plan(means.observe(target.key), mend=target.key in means.reconciler.mending).settled
 
 
 def _resolve(
@@ -277,7 +318,7 @@ def _draft(
 ) -> Blueprint:
     current, replaced = changes.standing(means.store, target)
     facts = means.engine.facts(wished.key, wished.topology.zones, wished.topology)
-    return after(current, replaced, seen, wished.topology, images, facts, wished.marks)
+    return after(current, replaced, seen, wished.topology, images, facts, wished.marks, wished.overrides)
 
 
 def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:
@@ -289,12 +330,38 @@ def _linted(blueprint: Blueprint, marks: Marks) -> Generator[Event, None, None]:
         yield Event(EventKind.NOTE, warning.where, f"{warning.what}; {warning.why}".rstrip("; "), "!", problem=warning)
 
 
-def _question(text: str) -> Event:
-    choices = {
-        KEEP: "keep what was deployed, and take everything else from the manifest",
-        REVERT: "take the images from the manifest too",
-    }
-    return Event(EventKind.QUESTION, "deployed beside the manifest", text, "!", choices=choices)
+def _compared(means: Means, key: EnvironmentKey, topology: Topology) -> Observation:
+    """What is; where it is productive, with what was changed by hand: its change sets would put that back."""
+    if means.store.target(key) is None:
+        means.engine.know(topology)
+    seen = means.observe(key)
+    if topology.production and seen.stacks:
+        means.engine.compare(key, means.clock.now() - COMPARED_LONG_AGO_S)
+        seen = means.observe(key)
+    return seen
+
+
+def _pinned(means: Means, key: EnvironmentKey, blueprint: Blueprint, approved: SavedPlan | None) -> None:
+    """Raises Problems: it is not what was approved, or that cannot be done any more."""
+    if approved is not None and (other := approval.mismatch(approved, key, blueprint.digest)) is not None:
+        raise Problems(other)
+    means.engine.pin(key, approved.prepared if approved is not None else ())
+
+
+def _foreseen(means: Means, target: Target | None, blueprint: Blueprint, marks: Marks) -> None:
+    """Raises Problems for what is certain not to hold, before anything is made."""
+    current, _ = changes.standing(means.store, target)
+    if found := means.engine.foresee(blueprint, current, marks).problems:
+        raise Problems(found)
+
+
+def _question(text: str, subject: str, choices: Mapping[str, str]) -> Event:
+    return Event(EventKind.QUESTION, subject, text, "!", choices=dict(choices))
+
+
+def _drifted(stacks: Sequence[StackSeen]) -> str:
+    """`network: RouteA, RouteB`."""
+    return "; ".join(f"{one.family}: {listed(one.drifted)}" for one in stacks)
 
 
 def _claimed(means: Means, key: EnvironmentKey, target: Target | None, gateway: str | None) -> str:

@@ -9,6 +9,7 @@ from anden.model.ids import ServiceName, ZoneName
 from anden.model.image import Image
 from anden.model.mark import Marks
 from anden.model.observation import Observation
+from anden.model.override import Override
 from anden.model.topology import Topology
 from anden.planning.blueprint import draft
 
@@ -24,17 +25,21 @@ def after(
     images: Mapping[str, Image],
     facts: Facts,
     marks: Marks,
+    overrides: tuple[Override, ...] | None = None,
 ) -> Blueprint:
     """The blueprint of `topology` that keeps the addresses of `current`, the target until now, and takes none that
     somebody else has: neither what `current` is on its way to replace, nor what is really there.
+    overrides None: those of `current`.
 
     Raises Problems, as planning.blueprint.draft.
     """
     base = current or replaced
+    if overrides is None:
+        overrides = current.overrides if current is not None else ()
     if base is None:
-        return draft(topology, images, facts, None, marks)
+        return draft(topology, images, facts, None, marks, overrides)
     held = tuple(_held(base, replaced, seen))
-    drafted = draft(topology, images, facts, replace(base, placements=(*base.placements, *held)), marks)
+    drafted = draft(topology, images, facts, replace(base, placements=(*base.placements, *held)), marks, overrides)
     return replace(drafted, parent=base.parent if drafted.digest == base.digest else base.digest)
 
 

@@ -84,7 +84,7 @@ def _fault(means: Means, key: EnvironmentKey, drill: Drill) -> Fault:
     if not 0 < drill.for_s <= LONGEST_S:
         what, why = f"{drill.for_s:g} s is no time for a fault", f"one lasts up to {LONGEST_S:g} s"
         raise Problems(Problem(drill.title, what, why, "Use --for with less."))
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     if not seen.present:
         why = seen.absent_reason
         raise Problems(Problem(str(key), "nothing runs", why, f"Start it with `anden up -e {key.environment}`."))

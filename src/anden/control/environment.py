@@ -1,6 +1,7 @@
 """One client's environments on one engine: the front of the package, described in its docstring."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from anden.control import access, commands, drills, views
 from anden.control.asked import Asked
@@ -9,6 +10,7 @@ from anden.control.reading import meant
 from anden.control.record import Report, Told
 from anden.control.runner import Runner
 from anden.model import codec
+from anden.model.approval import SavedPlan
 from anden.model.command import Command, Outcome
 from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
@@ -50,11 +52,14 @@ class Control:
 
     def up(
         self, at: Asked, who: str, gateway: str | None = None, deployed: str = commands.ASK, adopt: bool = False,
-        manners: str | None = None,
+        manners: str | None = None, approved: SavedPlan | None = None,
     ) -> Told:  # fmt: skip
         """Make the environment what its manifest says. deployed: `ask`, `keep` or `revert` what was deployed since.
-        manners: whose it is to have from now on, `twin` or `aws`; None: those that it has."""
-        yield from commands.up(self._means, at, access.named(who), gateway, deployed, adopt, manners, self._report(at))
+        manners: whose it is to have from now on, `twin` or `aws`; None: those that it has.
+        approved: a plan that was saved: exactly that is done, or nothing."""
+        who = access.named(who)
+        report = self._report(at)
+        yield from commands.up(self._means, at, who, gateway, deployed, adopt, manners, report, approved)
 
     def deploy(self, at: Asked, who: str, service: str, image: str) -> Told:
         """Another image for a service, beside the manifest."""
@@ -72,9 +77,9 @@ class Control:
         """New instances of the same version; of all services when none is named."""
         yield from commands.restart(self._means, at, access.named(who), service, self._report(at))
 
-    def down(self, at: Asked, who: str) -> Told:
-        """End the environment and leave nothing of it but the record."""
-        yield from commands.down(self._means, at, access.named(who), self._report(at))
+    def down(self, at: Asked, who: str, release: bool = False) -> Told:
+        """End the environment and leave nothing of it but the record, and what outlives it. release: that as well."""
+        yield from commands.down(self._means, at, access.named(who), release, self._report(at))
 
     def disturb(self, at: Asked, who: str, drill: Drill) -> Disturbed:
         """Put a drill's fault in. It is recorded, and keeps no other command out: faults do not wait for anybody."""
@@ -103,24 +108,24 @@ class Control:
 
     # Views.
 
-    def plan(self, at: Asked) -> PlanReport:
+    def plan(self, at: Asked, prepare: bool = False) -> PlanReport:
         """What `up` would do."""
-        return views.plan(self._means, at)
+        return views.plan(self._means, at, prepare)
 
-    def status(self, at: Asked) -> StatusReport:
+    def status(self, at: Asked, drift: bool = False) -> StatusReport:
         """What is, seen now."""
-        return views.status(self._means, at)
+        return views.status(self._means, at, drift)
 
     def reach(
         self, at: Asked, caller: str | None = None, callee: str | None = None, port: int | None = None,
-        live: bool = False,
+        live: bool = False, who: str = "",
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
-        return views.reach(self._means, at, caller, callee, port, live)
+        return views.reach(self._means, at, caller, callee, port, live, who)
 
-    def prove_egress(self, at: Asked) -> EgressReport:
+    def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""
-        return views.prove_egress(self._means, at)
+        return views.prove_egress(self._means, at, who)
 
     def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
         """The record, newest first; of all environments when `at` names none."""
@@ -139,20 +144,38 @@ class Control:
         )
 
     def exec(self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
+        """As `attended`, for who stays."""
+        for done in self.attended(at, who, instance, argv, stdin, timeout_s):
+            if done is not None:
+                return done
+        raise AssertionError("an engine says what a command gave")
+
+    def attended(
+        self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float
+    ) -> Iterator[Exec | None]:
         """Run a command inside an instance, or inside the first healthy one of a service. It is recorded, without its
-        arguments: they may hold what should not stay."""
+        arguments: they may hold what should not stay. None is a heartbeat; closed, the caller has left."""
         means = self._means
         key = meant(at, means.engine.name, means.store)
         inside = views.instance_of(means, key, instance)
         what = f"exec {inside} {argv[0] if argv else ''}".strip()
-        command = means.store.begin_command(key, access.named(who), what, means.clock.now())
+        began = means.clock.now()
+        if means.engine.start_limit_s:
+            until = datetime.fromtimestamp(began + means.engine.start_limit_s + timeout_s, UTC)
+            what = f"{what}, until {until:%Y-%m-%dT%H:%M:%SZ}"
+        command = means.store.begin_command(key, access.named(who), what, began)
         outcome, detail = Outcome.FAILED, "it could not be run"
         try:
-            done = means.engine.exec(key, inside, argv, stdin, timeout_s)
-            outcome, detail = Outcome.DONE, f"exit {done.code}"
+            for done in means.engine.attended(key, inside, argv, stdin, timeout_s, access.named(who)):
+                if done is not None:
+                    outcome, detail = Outcome.DONE, f"exit {done.code}"
+                yield done
+        except (GeneratorExit, KeyboardInterrupt):
+            if outcome is not Outcome.DONE:
+                detail = "its caller left"
+            raise
         except Problems as found:
             detail = str(found.problems[0])
             raise
         finally:
             means.store.end_command(command.id, outcome, detail, means.clock.now())
-        return done

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from anden.control import keeping
 from anden.control.means import Means
-from anden.control.news import Judged, News, Ticked
-from anden.control.progress import Progress
+from anden.control.news import Done, Judged, News, Ticked
+from anden.control.progress import Progress, ended
 from anden.control.record import Ending, Told, Work
+from anden.control.rollouts import last_wanted, removal_bound_s, way
+from anden.control.urls import url
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import OPEN_STATES, Change, ChangeState, Verdict
@@ -18,8 +21,6 @@ from anden.model.mark import Mark, Marks
 from anden.model.observation import Observation
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
-from anden.planning.judgement import change_bound_s, judge
-from anden.planning.steps import Rollout
 
 HEARTBEAT_S = 1.0
 """A follower that hears nothing tells a heartbeat this often, so that it can be closed."""
@@ -27,6 +28,8 @@ MARGIN_S = 60.0
 """How much longer than the bounds of its change a follower waits for ticks that do not come."""
 DOWN_BOUND_S = 300.0
 """The longest that `down` waits for an environment to be gone; the local engine needs well under a minute."""
+MOST_FAILED_ENDS = 3
+"""Ticks in a row of a `down` over stacks that could not end one, before it is left to somebody to look."""
 MOST_ROUTES = 8
 """Routes that are asked for at the end of `up`."""
 MOST_EVIDENCE = 24
@@ -60,15 +63,19 @@ def nothing_runs(client: str) -> Told:
 def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, seen: Observation) -> Work:
     """Follow a change to its end."""
     key = target.key
-    progress = Progress(blueprint, target, seen, means.clock, quiet=change.previous is None)
-    for news in _ticks(means, key, change_bound_s(blueprint, BY_NAME[target.manners]) * 2 + MARGIN_S):
+    its = way(means.engine, key, blueprint, target.levels, target.generations, None, BY_NAME[target.manners])
+    quiet = change.previous is None and not its.by_stacks
+    progress = Progress(blueprint, target, seen, means.clock, quiet=quiet, by_stacks=its.by_stacks)
+    for news in _ticks(means, key, its.bound_s * 2 + MARGIN_S):
         if isinstance(news, Judged):
             if news.change.id == change.id and news.change.state in (ChangeState.ROLLING_BACK, ChangeState.FAILED):
                 yield from _evidence(news.change.reason, news.change.evidence)
             if news.change.state is ChangeState.ROLLING_BACK and news.target.blueprint is not None:
                 yield Event(EventKind.STEP, "change", f"rolling back to {short(news.target.blueprint)}", "…")
                 before = means.store.blueprint(news.target.blueprint)
-                progress = Progress(before, news.target, news.observation, means.clock, quiet=False)
+                progress = Progress(
+                    before, news.target, news.observation, means.clock, quiet=False, by_stacks=its.by_stacks
+                )
             continue
         yield from progress.of(news) if news else (None,)
         if not isinstance(news, Ticked):
@@ -85,23 +92,23 @@ def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, 
 
 def settled(means: Means, target: Target, blueprint: Blueprint) -> Work:
     """Follow a target whose blueprint stays (another level, a restart) until it is so, or cannot be."""
-    key, since, manners = target.key, means.clock.monotonic(), BY_NAME[target.manners]
+    key, since = target.key, means.clock.monotonic()
     # It is judged as a change is, and is none: nothing would be gained by going back to the same blueprint.
-    caveats = means.caveats(blueprint.topology)
-    rollout = Rollout(key, blueprint, target.levels, target.generations, None, caveats, manners)
+    its = way(means.engine, key, blueprint, target.levels, target.generations, None, BY_NAME[target.manners])
     try:
         seen = means.observe(key)
     except Problems:
         seen = None  # it is acknowledged: what cannot be seen now will be
-    progress = Progress(blueprint, target, seen, means.clock, quiet=False)
-    for ticked in _ticks(means, key, change_bound_s(blueprint, manners) + MARGIN_S):
+    progress = Progress(blueprint, target, seen, means.clock, quiet=False, by_stacks=its.by_stacks)
+    for ticked in _ticks(means, key, its.bound_s + MARGIN_S):
         yield from progress.of(ticked) if ticked else (None,)
         if not isinstance(ticked, Ticked) or ticked.observation is None or ticked.began < since:
             continue
         if ticked.target is None or ticked.target.blueprint != target.blueprint:
             return Ending(Outcome.FAILED, "another command took its place")
         worked_s = means.clock.monotonic() - since
-        judgement = judge(rollout, ticked.observation, means.clock.now() - worked_s, worked_s)
+        began, tried = means.clock.now() - worked_s, means.reconciler.tried(key)
+        judgement = its.judge(ticked.observation, began, worked_s, tried)
         if judgement.verdict is Verdict.VERIFIED:
             if judgement.reason:
                 yield Event(EventKind.NOTE, "", judgement.reason, "!")
@@ -115,18 +122,31 @@ def settled(means: Means, target: Target, blueprint: Blueprint) -> Work:
 
 def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
     """Follow a removal until nothing is left."""
-    began, told = means.clock.monotonic(), ""
-    for ticked in _ticks(means, key, DOWN_BOUND_S):
+    began, told, failed = means.clock.monotonic(), "", 0
+    stacks = removal_bound_s(last_wanted(means.engine, means.store, key))
+    for ticked in _ticks(means, key, max(DOWN_BOUND_S, stacks)):
         if ticked is None:
             yield None
         elif isinstance(ticked, Ticked):
             if ticked.target is None:
                 took = means.clock.monotonic() - began
-                yield Event(EventKind.STEP, key.environment, "nothing of it is left", "✓", took)
-                return Ending(Outcome.DONE)
+                what = ", ".join(each.what for each in keeping.kept(ticked.observation))
+                text = "nothing of it is left" + (" but what is kept" if what else "")
+                yield Event(EventKind.STEP, key.environment, text, "✓", took)
+                yield from keeping.told(key, ticked.observation)
+                return Ending(Outcome.DONE, f"gone, but what is kept: {what}" if what else "")
             if ticked.problem is not None and str(ticked.problem) != told:
                 told = str(ticked.problem)
                 yield Event(EventKind.PROBLEM, problem=ticked.problem, sign="✗")
+            failed = 0 if ticked.problem is None else failed + 1
+            if stacks and failed >= MOST_FAILED_ENDS:
+                why = "what is said above keeps it"
+                fix = "Mend that, then `anden down` again: it goes on with what is left."
+                return Ending(Outcome.FAILED, why, Problem(str(key), "some of it is still there", why, fix))
+        elif isinstance(ticked, Event):
+            yield ticked
+        elif isinstance(ticked, Done) and stacks:
+            yield from ended(ticked)
     return _unfollowed(key)
 
 
@@ -163,7 +183,7 @@ def _verified(means: Means, blueprint: Blueprint, ticked: News, change: Change) 
         if means.knock is None:
             yield Event(EventKind.STEP, "gateway", f"{route.path} → {service.name}", "✓")
             continue
-        status = means.knock(f"http://{gateway}{route.path}")
+        status = means.knock(url(gateway or "", route.path))
         sign = "✓" if status is not None and status < 500 else "!"
         text = f"{route.path} → {status if status is not None else 'no answer'}"
         yield Event(EventKind.STEP, "gateway", text, sign, means.clock.monotonic() - began)

@@ -57,6 +57,10 @@ class Means:
         """What is, and not what was. Raises Problems."""
         return self.reconciler.sight.observe(key)
 
+    def look(self, key: EnvironmentKey) -> Observation:
+        """What the engine shows, be it old or not: for views. Raises Problems."""
+        return self.reconciler.sight.look(key)
+
     def begin(self, key: EnvironmentKey, who: str, what: str) -> Command:
         """Record a mutating command and keep others out until end(). Raises Problems when one is running."""
         with self._lock:
@@ -64,16 +68,30 @@ class Means:
             command = self.store.begin_command(key, who, what[:MOST_WHAT], self.clock.now())
             if other is None:
                 self._running[key] = command
-                return command
-        said = busy(other, self.clock.now())
-        self.store.end_command(command.id, Outcome.REFUSED, said.what, self.clock.now())
-        raise Problems(said)
+        if other is not None:
+            said = busy(other, self.clock.now())
+            self.store.end_command(command.id, Outcome.REFUSED, said.what, self.clock.now())
+            raise Problems(said)
+        try:
+            self.store.hold(key, command)
+        except BaseException as refused:
+            with self._lock:
+                self._running.pop(key, None)
+            why = str(refused.problems[0]) if isinstance(refused, Problems) else "it could not begin"
+            self.store.end_command(command.id, Outcome.REFUSED, why, self.clock.now())
+            raise
+        return command
 
     def end(self, command: Command, outcome: Outcome, detail: str) -> None:
         """Let others in, and record how it ended."""
         with self._lock:
             self._running.pop(command.key, None)
-        self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
+        self.reconciler.mending.discard(command.key)
+        self.reconciler.releasing.discard(command.key)
+        try:
+            self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
+        finally:
+            self.store.let_go(command.key)
 
     def running(self) -> tuple[Command, ...]:
         """Mutating commands in flight."""

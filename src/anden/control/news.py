@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from anden.model.change import Change
+from anden.model.event import Event
 from anden.model.observation import Observation
 from anden.model.plan import Plan, Receipt, Step
 from anden.model.ports import Target
@@ -35,8 +36,8 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Ticked:
     """A tick ended. began: when it looked, by the clock that only goes on; what was acknowledged later it may not know.
-    target None: the environment is gone. change: the latest one, after it was judged. problem: what
-    kept it from doing all of its plan. note: worth saying: `brought back: its keeper died`."""
+    target None: the environment is gone, or no command looks after it. change: the latest one, after it was judged.
+    problem: what kept it from doing all of its plan. note: worth saying: `brought back: its keeper died`."""
 
     began: float
     observation: Observation | None
@@ -54,7 +55,8 @@ class Stuck:
     problem: Problem
 
 
-News = Done | Judged | Stuck | Ticked
+News = Done | Event | Judged | Stuck | Ticked
+"""An Event is what the engine says by itself while it works."""
 
 
 class Feed:

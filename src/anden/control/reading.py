@@ -1,12 +1,14 @@
 """From what was asked to the environment that is meant, and to what its manifest says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from anden import manifest
 from anden.control.asked import Asked
+from anden.manifest import patches
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.mark import Marks
+from anden.model.override import Override
 from anden.model.ports import Store
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
@@ -19,6 +21,7 @@ class Wish:
     key: EnvironmentKey
     topology: Topology
     marks: Marks
+    overrides: tuple[Override, ...] = ()
 
 
 def wish(at: Asked, engine: EngineName) -> Wish:
@@ -39,7 +42,8 @@ def wish(at: Asked, engine: EngineName) -> Wish:
         fix = f"Did you mean {close[0]}?" if close else "Choose one of these with -e."
         raise Problems(Problem(f"environment {environment}", "the manifest has none of this name", names, fix))
     key = EnvironmentKey(at.client, environment, engine)
-    return Wish(key, read.topologies[environment], read.marks[environment])
+    patched = patches.read(at.overrides, environment, read.environments)
+    return Wish(key, read.topologies[environment], {**read.marks[environment], **patched.marks}, patched.overrides)
 
 
 def meant(at: Asked, engine: EngineName, store: Store) -> EnvironmentKey:
@@ -74,7 +78,7 @@ def compared(at: Asked, key: EnvironmentKey) -> Wish | None:
     if found.key == key:
         return found
     try:
-        return wish(Asked(at.client, key.environment, at.folder, at.manifest, at.file), key.engine)
+        return wish(replace(at, environment=key.environment), key.engine)
     except Problems:
         return None
 

@@ -3,23 +3,23 @@ doing it once; wherever the control plane dies, the next tick goes on from there
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from anden.control import access, changes
 from anden.control.news import Done, Judged, News, Ticked
+from anden.control.rollouts import Way, removing, way_to
 from anden.control.sight import Sight
 from anden.control.stint import Stints
 from anden.model.change import Change, Judgement, Verdict
 from anden.model.command import BRING_BACK, Outcome
+from anden.model.event import Event
 from anden.model.ids import Digest, EnvironmentKey
-from anden.model.manners import BY_NAME
 from anden.model.observation import Observation
-from anden.model.plan import Action, Plan, Remove, Step
+from anden.model.plan import ApplyStack, Plan
 from anden.model.ports import Clock, Engine, Store, Target
 from anden.model.problem import Problem
-from anden.planning.judgement import judge
-from anden.planning.steps import Rollout, removal
+from anden.model.stack import StackState
 
 MOST_FAILED_TICKS = 3
 """Ticks in a row that could not do their plan before the change in flight has failed."""
@@ -39,24 +39,39 @@ class Reconciler:
     _stints: Stints = field(init=False)
     _failed: Counter[EnvironmentKey] = field(default_factory=Counter)
     _why: dict[EnvironmentKey, str] = field(default_factory=dict)
-    _rollouts: dict[EnvironmentKey, dict[bool, tuple[object, Rollout]]] = field(default_factory=dict)
+    _tried: dict[EnvironmentKey, dict[str, Digest]] = field(default_factory=dict)
+    """Stacks' families to the templates that the change in flight has tried last, by this process: what fails is not
+    tried again by itself. Who comes back after a crash tries it once more."""
+    mending: set[EnvironmentKey] = field(default_factory=set)
+    """Environments in which a command puts back what was changed by hand."""
+    releasing: set[EnvironmentKey] = field(default_factory=set)
+    """Environments of which a command gives up what would outlive them. Only while it runs: what cannot be taken back
+    is done for who asks for it now, and never because somebody once did."""
+    _ways: dict[EnvironmentKey, dict[bool, tuple[object, Way]]] = field(default_factory=dict)
     """By whether they keep what they replace: a change is judged by one that does not, and planned by one that does."""
     _locks: dict[EnvironmentKey, threading.RLock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.sight, self._stints = Sight(self.engine), Stints(self.clock)
+        self.sight, self._stints = Sight(self.engine, self.store), Stints(self.clock)
 
     def writing(self, key: EnvironmentKey) -> threading.RLock:
         """What whoever changes the target or the change of `key` holds meanwhile."""
         with self._lock:
             return self._locks.setdefault(key, threading.RLock())
 
+    def tried(self, key: EnvironmentKey) -> Mapping[str, Digest]:
+        """Stacks' families to the templates that this process has tried last, for who judges what it follows."""
+        return dict(self._tried.get(key, {}))
+
     def tick(self, key: EnvironmentKey) -> Ticked:
         """Bring `key` as near to its target as can be done now. Raises Problems when the engine cannot be asked."""
         began = self.clock.monotonic()
         observation = self.sight.observe(key)
         with self.writing(key):
+            if not self.store.check(key):
+                # No command looks after it any more: left alone, and nobody follows who could be told.
+                return Ticked(began, observation, None)
             target = self.store.target(key)
             if target is None:
                 return self._told(key, Ticked(began, observation, None))
@@ -67,8 +82,8 @@ class Reconciler:
                 target, change = self._judged(target, change, observation)
         made = Plan(key, target.blueprint) if leave else self._planned(target, change, observation)
         problem = self._executed(key, made, target, observation)
-        if target.blueprint is None and problem is None and self._ended(key):
-            return self._told(key, Ticked(began, None, None, None, made))
+        if target.blueprint is None and problem is None and (left := self._ended(key)) is not None:
+            return self._told(key, Ticked(began, left, None, None, made))
         latest = changes.latest(self.store, key)
         return self._told(key, Ticked(began, observation, target, latest, made, problem, note))
 
@@ -78,7 +93,9 @@ class Reconciler:
         stint = self._stints.of(change)
         if stint.fresh:
             self._failed[target.key] = 0  # what failed before is not this change's
-        judgement = judge(self._rollout(target, target.blueprint, None), observation, stint.began, stint.worked_s)
+            self._tried.pop(target.key, None)
+        its, tried = self._way(target, target.blueprint, None), self._tried.get(target.key, {})
+        judgement = its.judge(observation, stint.began, stint.worked_s, tried, mend=target.key in self.mending)
         if judgement.verdict is Verdict.CONTINUE and self._failed[target.key] >= MOST_FAILED_TICKS:
             judgement = Judgement(Verdict.FAILED, self._why[target.key])
         if judgement.verdict is not Verdict.CONTINUE:
@@ -90,32 +107,31 @@ class Reconciler:
 
     def _planned(self, target: Target, change: Change | None, observation: Observation) -> Plan:
         if target.blueprint is None:
-            # Also where nothing answers any more: what died may have left something behind.
-            step = Step(Action.DELETE, target.key.environment, "down", Remove())
-            return removal(target.key, observation) if observation.present else Plan(target.key, None, (step,))
+            return removing(self.engine, self.store, target.key, observation, release=target.key in self.releasing)
         keeping = changes.replacing(target, change)
-        return self._rollout(target, target.blueprint, keeping).plan(observation)
+        its, tried = self._way(target, target.blueprint, keeping), self._tried.get(target.key, {})
+        return its.plan(observation, tried, mend=target.key in self.mending)
 
-    def _rollout(self, target: Target, digest: Digest, keeping: Digest | None) -> Rollout:
+    def _way(self, target: Target, digest: Digest, keeping: Digest | None) -> Way:
         """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a
         tenth of a second."""
-        levels, generations, manners = dict(target.levels), dict(target.generations), BY_NAME[target.manners]
-        of = (digest, levels, generations, keeping, manners)
-        of_key = self._rollouts.setdefault(target.key, {})
+        of = (digest, dict(target.levels), dict(target.generations), keeping, target.manners)
+        of_key = self._ways.setdefault(target.key, {})
         known = of_key.get(keeping is not None)
         if known is None or known[0] != of:
-            blueprint = self.store.blueprint(digest)
-            caveats = self.engine.caveats(blueprint.topology)
-            replaced = self.store.blueprint(keeping) if keeping is not None else None
-            rollout = Rollout(target.key, blueprint, levels, generations, replaced, caveats, manners)
-            known = of_key[keeping is not None] = (of, rollout)
+            known = of_key[keeping is not None] = (of, way_to(self.engine, self.store, target, digest, keeping))
         return known[1]
 
     def _executed(self, key: EnvironmentKey, made: Plan, target: Target, on: Observation) -> Problem | None:
         """The first problem that a step met."""
         steps = {(step.address, step.action): step for step in made.steps}
         problem = None
+        for effect in (step.effect for step in made.steps if isinstance(step.effect, ApplyStack)):
+            self._tried.setdefault(key, {})[effect.stack.family] = effect.stack.digest
         for receipt in self.engine.execute(key, made.steps, target.gateway) if made.steps else ():
+            if isinstance(receipt, Event):
+                self.tell(key, receipt)
+                continue
             problem = problem or receipt.problem
             if receipt.problem is None:
                 self.sight.acted(key, on)
@@ -124,17 +140,22 @@ class Reconciler:
         self._why[key] = str(problem or "")
         return problem
 
-    def _ended(self, key: EnvironmentKey) -> bool:
-        """After a removal: forget what is gone, unless somebody wants it again by now."""
-        if self.sight.observe(key).present:
-            return False
+    def _ended(self, key: EnvironmentKey) -> Observation | None:
+        """After a removal: forget what is gone, unless somebody wants it again by now. What is left then; None: it is
+        not gone."""
+        seen = self.sight.observe(key)
+        if seen.present or any(one.state is StackState.WORKING for one in seen.stacks):
+            return None
+        if key in self.releasing and any(one.kept is not None for one in seen.stacks):
+            return None
         with self.writing(key):
             target = self.store.target(key)
             if target is None or target.blueprint is not None:
-                return False
+                return None
             self.store.forget(key)
-            self._rollouts.pop(key, None)
-            return True
+            self._ways.pop(key, None)
+            self._tried.pop(key, None)
+            return seen
 
     def _looked(self, target: Target, observation: Observation) -> tuple[str, bool]:
         """Whether it died since it was last seen, which is recorded; and whether it is left alone now, and why."""

@@ -13,6 +13,8 @@ UP = "up"
 """In `Caveat.withholds`: this engine refuses the whole of it."""
 WITHOUT_SECRETS = frozenset({EngineName.LOCAL, EngineName.SIMULATED})
 """Engines that have no place for secrets yet; AWS has its own."""
+ROLLING_ONLY = frozenset({EngineName.LOCAL, EngineName.SIMULATED})
+"""Engines that know no other strategy yet; ECS has its own, and caveats say where it has not."""
 
 
 def refusals(engine: EngineName, topology: Topology, marks: Marks, caveats: Sequence[Caveat]) -> tuple[Problem, ...]:
@@ -35,7 +37,7 @@ def without_command(topology: Topology, images: Mapping[str, Image], marks: Mark
 
 def _all(engine: EngineName, topology: Topology, marks: Marks, caveats: Sequence[Caveat]) -> Iterator[Problem]:
     for service in topology.services:
-        if service.strategy is not Strategy.ROLLING:
+        if service.strategy is not Strategy.ROLLING and engine in ROLLING_ONLY:
             path = f"services/{service.name}/deploy"
             why = "only rolling is there yet, and another way than the one written would surprise"
             yield Problem(_at(marks, path), f"{service.strategy} is refused", why, "Write `deploy: rolling`.")

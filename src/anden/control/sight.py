@@ -10,9 +10,10 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
+from anden.model.blueprint import Blueprint
 from anden.model.ids import EnvironmentKey
 from anden.model.observation import Observation
-from anden.model.ports import Engine
+from anden.model.ports import Engine, Store
 from anden.model.problem import Problem, Problems
 
 LOOKS = 3
@@ -26,6 +27,9 @@ class Sight:
     """What one engine shows of its environments."""
 
     engine: Engine
+    store: Store
+    _known: set[EnvironmentKey] = field(default_factory=set)
+    """Those of which the engine was told what is on record."""
     _least: dict[EnvironmentKey, tuple[str, int]] = field(default_factory=dict)
     """Boot, and the lowest version that is believed."""
     _doubts: Counter[EnvironmentKey] = field(default_factory=Counter)
@@ -34,11 +38,27 @@ class Sight:
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is. Raises Problems when the engine cannot be asked, or shows only what was."""
         for _ in range(LOOKS):
-            seen = self.engine.observe(key)
+            seen = self.look(key)
             if self._believed(key, seen):
                 return seen
         why = "what it shows is older than what was seen or done before"
         raise Problems(Problem(str(key), "it cannot be seen how it stands", why, "The next look comes by itself."))
+
+    def look(self, key: EnvironmentKey) -> Observation:
+        """What the engine shows, be it old or not. Raises Problems when it cannot be asked."""
+        if key not in self._known:
+            if (recorded := self._recorded(key)) is not None:
+                self.engine.know(recorded.topology)
+            self._known.add(key)
+        return self.engine.observe(key)
+
+    def _recorded(self, key: EnvironmentKey) -> Blueprint | None:
+        """The target's blueprint, or the last one of what is taken down."""
+        target = self.store.target(key)
+        digest = target.blueprint if target is not None else None
+        if digest is None and target is not None:
+            digest = next((change.target for change in self.store.changes(key, 1)), None)
+        return self.store.blueprint(digest) if digest is not None else None
 
     def acted(self, key: EnvironmentKey, on: Observation) -> None:
         """Something was done because of `on`: it does not show how things stand any more."""

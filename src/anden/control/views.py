@@ -3,43 +3,55 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from anden.assess import revivals
+from anden.assess import alarms, revivals
+from anden.assess import images as inspected
+from anden.assess import stacks as stacked
 from anden.assess.instances import assess
-from anden.control import changes, deployed, egress, follow, refusals
+from anden.control import changes, deployed, egress, follow, probing, refusals
 from anden.control.asked import Asked
 from anden.control.drafts import after
+from anden.control.keeping import kept
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
+from anden.control.rollouts import rehearsal
+from anden.control.urls import url
 from anden.model import codec
+from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.command import RESTORED, Outcome
+from anden.model.event import Event
 from anden.model.finding import Finding, Severity
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import Digest, EnvironmentKey
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
 from anden.model.observation import InstanceSeen, Observation
-from anden.model.plan import Action, Caveat, Difference
+from anden.model.plan import Action, Caveat, Difference, Step
 from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Path, Probe, Probed
 from anden.model.report import EgressReport, InstanceStatus, PlanReport, ReachReport, ServiceStatus, StatusReport
 from anden.model.topology import Service
-from anden.planning import reachability
+from anden.planning import approval, reachability
 from anden.planning.difference import differences
 from anden.planning.instances import level
 from anden.planning.lint import lint
-from anden.planning.rehearsal import rehearse
 
 MOST_LOOKED_AT = 50
 """Commands that are searched for what the control plane did by itself."""
+COMPARED_LONG_AGO_S = 600.0
+"""A plan for a productive environment finds out what was changed by hand where nobody has for this long."""
 MOST_PROBES = 2_000
 """Connections that one request tries; the matrix of 40 services."""
 
 
-def status(means: Means, at: Asked) -> StatusReport:
-    """What is, seen now."""
-    return status_of(means, at, meant(at, means.engine.name, means.store))
+def status(means: Means, at: Asked, drift: bool = False) -> StatusReport:
+    """What is, seen now. drift: find out first what was changed by hand, which may take minutes."""
+    key = meant(at, means.engine.name, means.store)
+    if drift:
+        means.look(key)
+        means.engine.compare(key, means.clock.now())
+    return status_of(means, at, key)
 
 
 def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
@@ -52,6 +64,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         return StatusReport(
             key.client, key.environment, key.engine.value, False, reason, None, None, seen.at if seen else None,
             wished.topology.zones if wished else 0, None, (), change=changes.latest(means.store, key),
+            kept=kept(seen),
         )  # fmt: skip
     blueprint = means.store.blueprint(target.blueprint)
     said = follow.marks(target)
@@ -61,6 +74,10 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     manners = BY_NAME[target.manners]
     findings = assess(blueprint, target.levels, seen, said, now, manners) if seen is not None else ()
     findings += revivals.assess(means.store.commands(key, MOST_LOOKED_AT), now)
+    if seen is not None and (stacks := means.engine.stacks(blueprint, None, target.generations)):
+        findings += stacked.assess(stacks, seen, changes.open_of(means.store, key) is not None)
+        findings += inspected.assess(seen)
+    findings += alarms.assess(seen.alarms) if seen is not None and present else ()
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -81,13 +98,21 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         faults=seen.faults if seen is not None and present else (),
         processes=seen.processes if seen is not None and present else {},
         traffic=seen.traffic if seen is not None and present else {},
+        compared_at=_compared_at(seen) if seen is not None and present else None,
+        kept=kept(seen),
     )
+
+
+def _compared_at(seen: Observation) -> float | None:
+    """When the stack that was compared first was compared; None: one was not, or there are none."""
+    looked = [one.looked_at for one in seen.stacks]
+    return min((at for at in looked if at is not None), default=None) if None not in looked else None
 
 
 def _seen(means: Means, key: EnvironmentKey) -> tuple[Observation | None, str]:
     """What is now; when that cannot be told, what was seen last and why."""
     try:
-        return means.engine.observe(key), ""
+        return means.look(key), ""
     except Problems as found:
         return means.store.observation(key), str(found.problems[0])
 
@@ -112,7 +137,8 @@ def _absent(target: Target, seen: Observation | None) -> str:
 
 
 def _matches(wished: Wish, blueprint: Blueprint) -> bool:
-    return codec.digest(wished.topology) == codec.digest(blueprint.topology)
+    same = codec.digest(wished.topology) == codec.digest(blueprint.topology)
+    return same and wished.overrides == blueprint.overrides
 
 
 def _services(blueprint: Blueprint, target: Target, seen: Observation | None) -> tuple[ServiceStatus, ...]:
@@ -147,7 +173,7 @@ def _service(
             )
             for one in instances
         ),
-        url=f"http://{gateway}{service.route.path}" if routed and service.route else None,
+        url=url(gateway, service.route.path) if gateway and routed and service.route else None,
         auth=service.route.auth if service.route else None,
     )  # fmt: skip
 
@@ -170,21 +196,34 @@ def _levels(blueprint: Blueprint, target: Target) -> tuple[Difference, ...]:
     return tuple(found)
 
 
-def plan(means: Means, at: Asked) -> PlanReport:
-    """What `up` would do, without images that are not there yet (their digests are presumed)."""
+def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
+    """What `up` would do, without images that are not there yet (their digests are presumed). prepare: for approval:
+    images are resolved, and what can be prepared is."""
     wished = wish(at, means.engine.name)
     key, topology, marks = wished.key, wished.topology, wished.marks
     target = means.store.target(key)
     current, replaced = changes.standing(means.store, target)
     problems: list[Problem] = []
+    unread: tuple[Problem, ...] = ()
     try:
-        seen, facts = means.engine.observe(key), means.engine.facts(key, topology.zones, topology)
+        if current is None:
+            means.engine.know(topology)
+        seen = means.look(key)
+        if topology.production and seen.stacks:
+            means.engine.compare(key, means.clock.now() - COMPARED_LONG_AGO_S)
+            seen = means.look(key)
+        facts = means.engine.facts(key, topology.zones, topology)
     except Problems as found:
-        # An engine that cannot be asked can still be planned for, from nothing.
-        problems += found.problems
+        # An engine that cannot be asked can still be planned for, from nothing. On AWS that is the ordinary case of
+        # somebody without credentials who wants to know what it would be; `up` refuses then.
+        unread = tuple(found.problems)
         seen, facts = Observation(key, means.clock.now(), present=False), Facts()
     manners = BY_NAME[target.manners] if target else TWIN
-    images = means.images.presume(at.folder, {service.name: service.source for service in topology.services})
+    sources = {str(service.name): service.source for service in topology.services}
+    images = means.images.presume(at.folder, sources)
+    if prepare:
+        resolved = means.images.resolve(at.folder, sources)
+        images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
     report = PlanReport(
@@ -199,22 +238,52 @@ def plan(means: Means, at: Asked) -> PlanReport:
         (),
         (),
         manners.name,
+        kept=kept(seen),
     )
     try:
-        drafted = after(current, replaced, seen, topology, images, facts, marks)
+        drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides)
     except Problems as found:
-        return replace(report, problems=(*problems, *found.problems))
+        return replace(report, problems=(*problems, *unread, *found.problems))
     linted = lint(drafted, marks)
+    foresight = means.engine.foresee(drafted, current, marks)
     keeping = current if current is not None and current.digest != drafted.digest else None
     known = changes.remembering(means.store, target, target) if target else None  # as `up` will
     levels, generations = (known.levels, known.generations) if known else ({}, {})
-    return replace(
+    try:
+        steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
+        by_stacks = bool(means.engine.stacks(drafted, None, generations))
+    except Problems as found:
+        # What no template can say: this engine's own rules, beside those that hold for all. Foresight knows where the
+        # manifest says it.
+        return replace(report, problems=(*problems, *linted.problems, *(foresight.problems or found.problems)))
+    planned = replace(
         report,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
-        steps=rehearse(key, drafted, levels, generations, keeping, caveats, seen, manners),
-        warnings=linted.warnings,
-        problems=(*problems, *linted.problems),
+        steps=steps,
+        warnings=(*unread, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
+        problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
+        foresight=foresight,
+    )
+    if not prepare or planned.problems or unread:
+        return replace(planned, problems=(*planned.problems, *(unread if prepare else ())))
+    return replace(planned, saved=_prepared(means, key, drafted.digest, steps))
+
+
+def _prepared(means: Means, key: EnvironmentKey, blueprint: Digest, steps: Sequence[Step]) -> SavedPlan:
+    ready, later = approval.preparable(steps)
+    made = means.engine.preview(key, ready)
+    return SavedPlan(key.client, key.environment, key.engine.value, blueprint, made, later)
+
+
+def by_hand(seen: Observation) -> tuple[Problem, ...]:
+    """What was changed by hand, for a plan: it decides nothing."""
+    why = "it is not what its template says any more"
+    fix = "`up` asks: --yes keeps it, --revert puts it back."
+    return tuple(
+        Problem(f"stack {one.family}", f"changed by hand: {stacked.listed(one.drifted)}", why, fix)
+        for one in seen.stacks
+        if one.drifted
     )
 
 
@@ -231,7 +300,9 @@ def _noted(found: tuple[Difference, ...], current: Blueprint | None) -> tuple[Di
     )
 
 
-def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool) -> ReachReport:
+def reach(
+    means: Means, at: Asked, caller: str | None, callee: str | None, port: int | None, live: bool, who: str = ""
+) -> ReachReport:
     """One path, a row, a column, or the whole matrix; of what runs, else of what the manifest says."""
     key, blueprint, marks = _described(means, at, running=live)
     caveats = means.caveats(blueprint.topology)
@@ -247,7 +318,7 @@ def reach(means: Means, at: Asked, caller: str | None, callee: str | None, port:
         ]
     probed: Sequence[Probed] = ()
     if live:
-        paths, probed = _tried(means, key, blueprint, paths)
+        paths, probed = _tried(means, key, blueprint, paths, who)
     return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed))
 
 
@@ -262,7 +333,8 @@ def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKe
     wished = wish(at, means.engine.name)
     images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
     facts = means.engine.facts(key, wished.topology.zones, wished.topology)
-    return key, after(None, None, None, wished.topology, images, facts, wished.marks), wished.marks
+    drafted = after(None, None, None, wished.topology, images, facts, wished.marks, wished.overrides)
+    return key, drafted, wished.marks
 
 
 def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -> None:
@@ -278,10 +350,10 @@ def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -
 
 
 def _tried(
-    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path]
+    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], who: str
 ) -> tuple[Sequence[Path], Sequence[Probed]]:
     """Try each path from one instance of its caller; paths whose caller has no instance are left out."""
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     probes = [(path, probe) for path in paths if (probe := _probe(blueprint, seen, path)) is not None]
     if not probes:
         why = "a path is tried from a running instance of its caller"
@@ -289,7 +361,8 @@ def _tried(
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}", "Name the caller or the callee."))
-    return [path for path, _ in probes], means.engine.probe(key, [probe for _, probe in probes])
+    asked = [probe for _, probe in probes]
+    return [path for path, _ in probes], probing.probed(means, key, who, "reach --live", asked)
 
 
 def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
@@ -304,24 +377,25 @@ def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
     return Probe(inside.id, egress.host_of(place), path.port, listen=place.network is not None)
 
 
-def prove_egress(means: Means, at: Asked) -> EgressReport:
+def prove_egress(means: Means, at: Asked, who: str = "") -> EgressReport:
     """Declared addresses against those that the other side sees."""
     key, blueprint, marks = _described(means, at, running=True)
     caveats: tuple[Caveat, ...] = means.caveats(blueprint.topology)
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     asked = egress.questions(blueprint, seen, marks, caveats)
     probes = [question.probe for question in asked if question.probe is not None]
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}"))
-    answers = {probed.probe: probed for probed in means.engine.probe(key, probes)} if probes else {}
+    tried = probing.probed(means, key, who, "prove egress", probes) if probes else ()
+    answers = {probed.probe: probed for probed in tried}
     proofs = tuple(egress.proof(question, answers) for question in asked)
     return EgressReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs)
 
 
 def instance_of(means: Means, key: EnvironmentKey, name: str) -> str:
     """The instance of that name, or the first healthy one of the service of that name. Raises Problems."""
-    seen = means.engine.observe(key)
+    seen = means.look(key)
     if seen.instance(name) is not None:
         return name
     of = seen.of(name)

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from anden.model import codec
 from anden.model.ids import Digest, ServiceName, ZoneName
 from anden.model.image import Image
+from anden.model.override import Override
 from anden.model.topology import Topology
 
 
@@ -74,9 +75,11 @@ class Facts:
 
     egress: zone to the fixed address that instances of that zone leave from; one key `*` when egress is `one`.
     A missing zone is not known yet ("known after apply").
+    zones: zone to the engine's own name for it (`us-east-1a`); a missing one is not known yet.
     """
 
     egress: Mapping[str, IPv4Address] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     def leaves_from(self, zone: str) -> IPv4Address | None:
         """The address that the internet sees for an instance of `zone`; None: not known, or it does not leave."""
@@ -95,18 +98,22 @@ class Blueprint:
     """Service name to its resolved image."""
     parent: Digest | None = None
     facts: Facts = Facts()
+    overrides: tuple[Override, ...] = ()
+    """What people change of what an engine renders, sorted by stack."""
 
     @cached_property
     def digest(self) -> Digest:
         """The name of this blueprint."""
-        return codec.digest(
-            {
-                "topology": codec.to_data(self.topology),
-                "layout": codec.to_data(self.layout),
-                "placements": [codec.to_data(placement) for placement in self.placements],
-                "images": {name: codec.to_data(image) for name, image in self.images.items()},
-            }
-        )
+        meaning = {
+            "topology": codec.to_data(self.topology),
+            "layout": codec.to_data(self.layout),
+            "placements": [codec.to_data(placement) for placement in self.placements],
+            "images": {name: codec.to_data(image) for name, image in self.images.items()},
+        }
+        if self.overrides:
+            # Only then, so that those without keep the names that they have always had.
+            meaning["overrides"] = [codec.to_data(override) for override in self.overrides]
+        return codec.digest_of_data(meaning)
 
     def placement(self, service: str) -> Placement:
         """Where `service` lives. Raises KeyError when the blueprint has no such service."""

@@ -28,8 +28,12 @@ def to_data(value: Any) -> Any:
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """A model value as canonical JSON text: keys sorted, so that equal values give equal bytes."""
+    return _canonical(to_data(value), indent)
+
+
+def _canonical(data: Any, indent: int | None = None) -> str:
     separators = None if indent else (",", ":")
-    return json.dumps(to_data(value), sort_keys=True, indent=indent, separators=separators, ensure_ascii=False)
+    return json.dumps(data, sort_keys=True, indent=indent, separators=separators, ensure_ascii=False)
 
 
 def from_data(kind: type[Value], data: Any) -> Value:
@@ -46,4 +50,9 @@ def from_json(kind: type[Value], text: str | bytes) -> Value:
 
 def digest(value: Any) -> Digest:
     """The SHA-256 of the value's canonical JSON, as `sha256:…`."""
-    return Digest("sha256:" + hashlib.sha256(to_json(value).encode()).hexdigest())
+    return digest_of_data(to_data(value))
+
+
+def digest_of_data(data: Any) -> Digest:
+    """The same of what is JSON-ready data already."""
+    return Digest("sha256:" + hashlib.sha256(_canonical(data).encode()).hexdigest())

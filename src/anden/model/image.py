@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from anden.model.ids import Digest
 
@@ -31,3 +32,62 @@ class Image:
         if not self.name.startswith("build:") and "@" not in last and ":" in last:
             return last.rpartition(":")[2]
         return self.digest.removeprefix("sha256:")[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWanted:
+    """An image that must lie in the account's registry before what runs it is made.
+
+    service: whose. repository: where in the registry: `banco-andino/production/accounts`. name: what people see.
+    after: the family of the stack that makes the repository.
+    """
+
+    service: str
+    repository: str
+    digest: Digest
+    name: str
+    region: str
+    after: str
+
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
+"""The gravest first (ECR API, "ImageScanFindings"; UNTRIAGED is of continuous scanning)."""
+
+
+class Verdict(StrEnum):
+    """What the registry's scan of an image came to."""
+
+    CLEAN = "clean"
+    """Nothing was found."""
+    FOUND = "found"
+    """Vulnerabilities, counted by severity."""
+    PENDING = "not yet"
+    """Not scanned yet, or in progress."""
+    NONE = "none"
+    """The registry cannot say, or may not be asked; `why` says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """counts: severity in the registry's words (`CRITICAL`) to how many. why: in words, where there is no verdict."""
+
+    verdict: Verdict = Verdict.PENDING
+    counts: Mapping[str, int] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def summary(self) -> str:
+        """`2 critical, 1 low`: the gravest first."""
+        ordered = sorted(
+            self.counts, key=lambda each: (SEVERITIES.index(each) if each in SEVERITIES else len(SEVERITIES), each)
+        )
+        return ", ".join(f"{self.counts[each]} {each.lower()}" for each in ordered)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSeen:
+    """An image in the account's registry. scan: None: nobody has asked for its verdict."""
+
+    repository: str
+    digest: Digest
+    scan: Scan | None = None

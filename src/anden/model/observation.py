@@ -8,6 +8,8 @@ from ipaddress import IPv4Address
 from anden.model.blueprint import Facts
 from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
+from anden.model.image import ImageSeen
+from anden.model.stack import StackSeen
 from anden.model.traffic import Passed
 
 
@@ -80,10 +82,27 @@ TAIL_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmSeen:
+    """An alarm of the engine's own that is on.
+
+    text: what it is about: `fewer tasks than the base of 2`. since: Unix seconds. why: what tipped it, in the engine's
+    words. tells: somebody is told when it goes on; the others are what it is made of.
+    """
+
+    name: str
+    service: str
+    text: str
+    since: float
+    why: str = ""
+    tells: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """An environment on an engine at `at` (Unix seconds).
 
-    present: the environment exists and answers. configuration: the digest of what is applied.
+    present: the environment exists and answers; stacks that only keep what outlives it do not make it so.
+    configuration: the digest of what is applied.
     gateway: where the gateway listens, `127.0.0.1:8080`. boot: names the machine's boot, so that a reboot shows.
     version: grows with every change that the engine saw, and never goes back within a boot; `Engine.wait` compares it,
     and control believes nothing older than what it has seen or done.
@@ -92,6 +111,9 @@ class Observation:
     no real zone says that it has failed.
     processes: the engine's own that drills may hit, name to process id: `supervisor`, `balancer-3`, `balancer-4`.
     traffic: what came through the gateway, by those of them that are its; a moment old.
+    stacks: what it is made of, where the engine applies templates. levels: service to the level that was last said
+    (`SetLevel`) there, which its own scaling may have moved since. alarms: those that are on, where the engine has any.
+    images: those in the account's registry, where the engine has one.
     """
 
     key: EnvironmentKey
@@ -107,6 +129,10 @@ class Observation:
     faults: tuple[Fault, ...] = ()
     processes: Mapping[str, int] = field(default_factory=dict)
     traffic: Mapping[str, Passed] = field(default_factory=dict)
+    stacks: tuple[StackSeen, ...] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
+    alarms: tuple[AlarmSeen, ...] = ()
+    images: tuple[ImageSeen, ...] = ()
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

@@ -5,10 +5,12 @@ from enum import StrEnum
 from typing import Literal
 
 from anden.model.configuration import Configuration
-from anden.model.ids import Digest, EngineName, EnvironmentKey, InstanceId
+from anden.model.ids import Digest, EngineName, EnvironmentKey, InstanceId, ServiceName
+from anden.model.image import ImageWanted
 from anden.model.instance import Instance
 from anden.model.mark import Mark
 from anden.model.problem import Problem
+from anden.model.stack import StackWanted
 
 
 class Action(StrEnum):
@@ -56,7 +58,51 @@ class Remove:
     kind: Literal["remove"] = "remove"
 
 
-Effect = Configure | StartInstance | StopInstance | Remove
+@dataclass(frozen=True, slots=True)
+class ApplyStack:
+    """Make the stack be `stack`, for `blueprint`, which it is tagged with. Creates it when there is none; all of it
+    happens or nothing does. drift: what becomes of what was changed by hand: `revert` puts it back as the template
+    says, `keep` leaves it; empty: as the engine does it for such an environment."""
+
+    stack: StackWanted
+    blueprint: Digest
+    drift: Literal["", "revert", "keep"] = ""
+    kind: Literal["apply-stack"] = "apply-stack"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteStack:
+    """End the stack. What must be kept (records, images) stays, and is listed. lift: what protects resources
+    of it against deletion is taken off first."""
+
+    name: str
+    family: str
+    region: str
+    lift: bool = False
+    kind: Literal["delete-stack"] = "delete-stack"
+
+
+@dataclass(frozen=True, slots=True)
+class SetLevel:
+    """Let `service` run `level` instances from now on, until its elasticity moves it. Said once: a level that the
+    engine's own scaling has moved since is not put back."""
+
+    service: ServiceName
+    level: int
+    kind: Literal["level"] = "level"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyImage:
+    """Bring the image, by digest, to the registry of the account that `blueprint` names. Nothing to do where it lies
+    there already."""
+
+    image: ImageWanted
+    blueprint: Digest
+    kind: Literal["copy-image"] = "copy-image"
+
+
+Effect = Configure | StartInstance | StopInstance | Remove | ApplyStack | DeleteStack | SetLevel | CopyImage
 
 
 @dataclass(frozen=True, slots=True)

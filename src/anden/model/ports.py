@@ -1,23 +1,27 @@
 """What control needs from the outside world. `control` meets engines and store only through these."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.change import Change, ChangeState
 from anden.model.command import Command, Outcome
 from anden.model.event import Event
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.reach import Probe, Probed
 from anden.model.report import AuditReport
+from anden.model.stack import StackWanted
 from anden.model.topology import ImageSource, Topology
 
 
@@ -51,6 +55,8 @@ class Engine(Protocol):
     """
 
     name: EngineName
+    start_limit_s: float = 0.0
+    """How long a command may take until it begins to run."""
 
     def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
         """What this engine cannot do the same way. Pure."""
@@ -58,8 +64,21 @@ class Engine(Protocol):
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """What only the engine knows and planning needs before the first plan."""
 
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
+        """What will not hold and what it costs to go from `current` to `blueprint`. marks: where the manifest says
+        what, for problems. Nothing, where nothing is paid for and nothing is limited."""
+        return Foresight()
+
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""
+
+    def stacks(
+        self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
+    ) -> tuple[StackWanted, ...]:
+        """The stacks that the environment is made of, each after those that it uses; () for an engine that places
+        instances itself. keeping: what a change replaces; the firewall then suits both. generations: service to how
+        often it was restarted. Pure."""
+        return ()
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Whatever may be slow and changes nothing that runs (unpacking images); tells its progress."""
@@ -68,12 +87,34 @@ class Engine(Protocol):
         """The gateway's listening address to use (`127.0.0.1:8080`): `wanted`, or the default, or the next free port
         where another environment of anden has it (`taken`: address to whose). A stranger's port raises Problems."""
 
-    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt]:
+    def execute(self, key: EnvironmentKey, steps: Sequence[Step], gateway: str) -> Iterator[Receipt | Event]:
         """Do the steps in order, at once where they may; a receipt as each ends. A failed step ends the sequence
-        of steps that come after it, except instances that were started at once with it."""
+        of steps that come after it, except instances that were started at once with it, and stacks: those of one plan
+        never depend on each other, and a receipt comes when the stack's operation has ended. Events between receipts
+        are worth telling people: what a stack that takes minutes is at, what was retained."""
+
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """Prepare these, so that exactly what was shown can be executed later (`pin`); () for an engine that applies no
+        stacks. Changes nothing that runs. Raises Problems."""
+        return ()
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """From now on `execute` does for these stacks exactly what was prepared, once, or refuses; () ends that. Raises
+        Problems with each that cannot be executed any more: it was deleted, or the stack was changed since."""
+        return
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, now. An environment that does not exist is an observation with `present` False."""
+
+    def know(self, topology: Topology) -> None:
+        """What an environment is meant or recorded to be, before it is looked at: an engine that keeps nothing itself
+        learns from this where to look."""
+        return
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """Find out what was changed by hand, where nobody has since `before` (Unix seconds); the next observation says
+        it. May take minutes. Nothing to do for an engine in which nothing can be changed by hand. Raises Problems."""
+        return
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
@@ -85,8 +126,15 @@ class Engine(Protocol):
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """Run a command inside an instance, with its user, limits and network. No terminal."""
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
-        """Really try connections from instances' networks, all at once."""
+    def attended(
+        self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float, who: str
+    ) -> Iterator[Exec | None]:
+        """As `exec`, for somebody, who may leave before it ends: then this is closed, and the command is ended where
+        that can be done. None while it is under way."""
+        yield self.exec(key, instance, argv, stdin, timeout_s)
+
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
+        """Really try connections from instances' networks, all at once; for whom, where that starts something."""
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.
@@ -105,6 +153,34 @@ class Images(Protocol):
     def presume(self, folder: Path, sources: Mapping[str, ImageSource]) -> Mapping[str, Image]:
         """The same at once and without building or fetching, for a plan: what is not known yet gets a digest made from
         its name (and, for a build, from its context). Never raises for an image that is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry to copy to. url: `https://HOST[:PORT]`; http is spoken only where it says so. user, password: of one
+    login, which ends by itself."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
+class Stop(Protocol):
+    """Says when nobody waits any more: threading.Event is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+
+
+class Carrier(Protocol):
+    """Brings images that this machine has to a registry."""
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether this machine has the image."""
+
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
+        """Copy it as it is, by digest; layers that lie there are not sent again. Bounded in time. stop: nobody wants
+        it any more. Raises Problems: it is not here, the registry refuses it or does not answer, it took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +208,17 @@ class Target:
 
 class Store(Protocol):
     """Durable records. Every method is one transaction; what returned was written."""
+
+    def hold(self, key: EnvironmentKey, command: Command) -> None:
+        """Keep other control planes from changing it until `let_go`. Raises Problems when another one is at it.
+        Nothing to do where only one control plane can open the store."""
+
+    def let_go(self, key: EnvironmentKey) -> None:
+        """Let others in."""
+
+    def check(self, key: EnvironmentKey) -> bool:
+        """Whether this control plane may change it now; False: only a command may, and none is running. Raises Problems
+        when one is, and another control plane may be changing it."""
 
     def put_blueprint(self, blueprint: Blueprint) -> None:
         """Keep it under its digest; the same digest again is not an error."""

@@ -40,12 +40,14 @@ class ProbeKind(StrEnum):
 
 
 class Seen(StrEnum):
-    """What a live probe saw: connected, silence, an active refusal, or a name that does not resolve."""
+    """What a live probe saw: connected, silence, an active refusal, a name that does not resolve; or nothing, for it
+    could not be tried."""
 
     OPEN = "open"
     SILENT = "silent"
     REFUSED = "refused"
     UNRESOLVED = "unresolved"
+    UNTRIED = "untried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,17 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a probe saw. `source`: the caller's address as the other side saw it, when a listener of ours was there."""
+    """What a probe saw. `source`: the caller's address as the other side saw it, when a listener of ours was there.
+
+    note: what there is to say of it: whom it dialled in a name's place, why it could not be tried.
+    by, given: where nobody of ours is on the other side: what it leaves through, and the address that the engine's
+    provider says that has (a network where nothing translates); "" unknown. Claimed, and not seen.
+    """
 
     probe: Probe
     seen: Seen
     source: IPv4Address | None = None
     took_s: float = 0.0
+    note: str = ""
+    by: str = ""
+    given: str = ""

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from anden.model.approval import SavedPlan
 from anden.model.change import Change
 from anden.model.fault import Fault
 from anden.model.finding import Finding
+from anden.model.foresight import Foresight
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
+from anden.model.stack import Kept
 from anden.model.traffic import Passed
 
 
@@ -74,6 +77,11 @@ class StatusReport:
     """The environment's own, name to process id, where the engine knows them."""
     traffic: Mapping[str, Passed] = field(default_factory=dict)
     """What came through the gateway since each of its processes began, by process, where the engine counts it."""
+    compared_at: float | None = None
+    """Since when nothing was found to be changed by hand but what the findings say, Unix seconds; None: nobody has
+    looked at all of it."""
+    kept: tuple[Kept, ...] = ()
+    """What outlives the environment, used or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,12 @@ class PlanReport:
     """Lint that does not block."""
     problems: tuple[Problem, ...]
     manners: str = "twin"
+    foresight: Foresight = Foresight()
+    """What the engine says of it beforehand; its problems are among `problems`."""
+    saved: SavedPlan | None = None
+    """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
+    kept: tuple[Kept, ...] = ()
+    """What an earlier life has left, or this one has, that outlives the environment: `up` uses it."""
 
     @property
     def changes(self) -> bool:
@@ -114,7 +128,7 @@ class ReachReport:
 class EgressProof:
     """One declared destination of one service in one zone: the address declared, and the one that was seen.
 
-    verdict: `proved`, `differs`, `silent`, `blocked` (with why in `reason`)."""
+    verdict: `proved`, `opens`, `differs`, `silent`, `untried`, `blocked` (with why in `reason`)."""
 
     service: str
     zone: str
@@ -147,3 +161,27 @@ class AuditReport:
     entries: int
     fault: str = ""
     gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StateOf:
+    """What is kept of one environment. blueprint None: it should not exist. change: the latest."""
+
+    environment: str
+    blueprint: str | None
+    folder: str
+    change: Change | None
+    changes: int
+    commands: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """`anden state rebuild`: everything that is kept elsewhere than on this machine, read back. place: where it lies.
+    problems: what could not be used."""
+
+    client: str
+    place: str
+    blueprints: int
+    environments: tuple[StateOf, ...]
+    problems: tuple[Problem, ...] = ()

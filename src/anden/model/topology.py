@@ -176,7 +176,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A site-to-site IPsec link: parsed and validated; raised by no engine yet, so what lies behind it is blocked."""
+    """A site-to-site IPsec link. An engine that does not raise it says so and withholds what lies behind it."""
 
     name: str
     peer: IPv4Address

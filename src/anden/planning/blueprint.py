@@ -7,6 +7,7 @@ from types import MappingProxyType
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.image import Image
 from anden.model.mark import Mark, Marks
+from anden.model.override import Override
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
 from anden.planning.addressing import allocate, layout
@@ -22,11 +23,13 @@ def draft(
     facts: Facts,
     parent: Blueprint | None,
     marks: Marks = NO_MARKS,
+    overrides: tuple[Override, ...] = (),
 ) -> Blueprint:
     """The blueprint of `topology`, keeping what `parent` has where it has it.
 
-    images: service name to its resolved image; those of other services are left out. The same topology and images
-    as the parent's give the parent again (with these facts), and never a blueprint that is its own parent.
+    images: service name to its resolved image; those of other services are left out. overrides: what people change of
+    what is rendered. The same topology, images and overrides as the parent's give the parent again (with these facts),
+    and never a blueprint that is its own parent.
     Raises Problems: a service without an image, a network that cannot be laid out or is too small.
     """
     missing = [service.name for service in topology.services if service.name not in images]
@@ -48,6 +51,7 @@ def draft(
         placements=place(topology, plan, parent, marks),
         images={service.name: images[service.name] for service in topology.services},
         facts=facts,
+        overrides=overrides,
     )
     if parent is None:
         return drafted

@@ -48,20 +48,28 @@ def configure(
     the block of names, for placement fills it from the near one.
     """
     before = keeping if keeping is not None else target
-    topologies = (target.topology, before.topology)
     return Configuration(
         layout=target.layout,
         backends=_backends(target, before, ready, manners),
         allows=_allows(target, before),
         allows_out=tuple(
             sorted(
-                {allow for each in topologies for allow in firewall.allows_out(each, caveats, target.layout.network)}
+                {
+                    allow
+                    for each in _both(target, before)
+                    for allow in firewall.allows_out(each.topology, caveats, target.layout.network)
+                }
             )
         ),
         routes=_routes(target, before, caveats, ready),
         leaves=_leaves(target, before),
         manners=manners,
     )
+
+
+def _both(target: Blueprint, before: Blueprint) -> tuple[Blueprint, ...]:
+    """Each of them once: most often nothing changes, and they are the same."""
+    return (target,) if target is before else (target, before)
 
 
 def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat], manners: Manners = TWIN) -> Configuration:
@@ -105,13 +113,14 @@ def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
 
 
 def _backends(target: Blueprint, before: Blueprint, ready: Collection[str], manners: Manners) -> tuple[Backend, ...]:
-    new, old = _known(target), _known(before)
+    known = [_known(each) for each in _both(target, before)]
+    new, old = known[0], known[-1]
     owners = {slot.address: placement.service for placement in target.placements for slot in placement.slots}
     numbers = _numbers(target, before)
     names = {placement.address for placement in target.placements}
     found = []
     for name in sorted(new.keys() | old.keys()):
-        sides = [side for side in (new.get(name), old.get(name)) if side is not None]
+        sides = [side for each in known if (side := each.get(name)) is not None]
         members = {
             slot.address: slot.zone
             for _, placement in reversed(sides)
@@ -192,12 +201,14 @@ def _numbers(target: Blueprint, before: Blueprint) -> dict[ServiceName, int]:
 def _allows(target: Blueprint, before: Blueprint) -> tuple[AllowService, ...]:
     """Every pair that either declares, on every port that either gives the callee."""
     ports: dict[str, set[int]] = {}
-    for blueprint in (target, before):
+    both = _both(target, before)
+    for blueprint in both:
         for service in blueprint.topology.services:
             if service.port is not None:
                 ports.setdefault(service.name, set()).add(service.port)
-    declared = {*firewall.allows(target.topology), *firewall.allows(before.topology)}
-    return tuple(sorted({replace(allow, port=port) for allow in declared for port in ports[allow.callee]}))
+    declared = dict.fromkeys((allow.caller, allow.callee) for each in both for allow in firewall.allows(each.topology))
+    found = sorted((caller, callee, port) for caller, callee in declared for port in ports[callee])
+    return tuple(AllowService(*each) for each in found)
 
 
 def _leaves(target: Blueprint, before: Blueprint) -> tuple[Leave, ...]:

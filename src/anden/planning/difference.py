@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from anden.model import override
 from anden.model.blueprint import Blueprint
 from anden.model.ids import short
 from anden.model.image import Image
@@ -66,6 +67,24 @@ def _all(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[D
     yield from _named("destination", old.destinations if old else (), new.destinations, new, marks)
     yield from _named("link", old.links if old else (), new.links, new, marks)
     yield from _named("auth", old.auth if old else (), new.auth, new, marks)
+    yield from _overrides(before, after, marks)
+
+
+def _overrides(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[Difference]:
+    """Operations that are new, then those that are gone; always at least one where they are not the same."""
+    old = {each.stack: each.operations for each in before.overrides} if before else {}
+    new = {each.stack: each.operations for each in after.overrides}
+    for stack in sorted(old.keys() | new.keys()):
+        was, is_ = old.get(stack, ()), new.get(stack, ())
+        for index, each in enumerate(is_):
+            if each not in was:
+                mark = find(marks, override.mark_of(stack, index))
+                yield Difference(Action.UPDATE, "override", f"{stack} {each.op} {each.path}", mark)
+        for each in was:
+            if each not in is_:
+                yield Difference(Action.DELETE, "override", f"{stack} {each.op} {each.path}")
+        if was != is_ and set(was) == set(is_):
+            yield Difference(Action.UPDATE, "override", f"{stack}: the same operations, in another order or number")
 
 
 def _new_environment(after: Blueprint, marks: Marks) -> Difference:

@@ -15,16 +15,13 @@ from anden.model.topology import Egress, Topology
 def allows(topology: Topology) -> tuple[AllowService, ...]:
     """A rule for each declared pair of services, on the callee's port; sorted. A callee without a port gives none."""
     services = {str(service.name): service for service in topology.services}
-    return tuple(
-        sorted(
-            {
-                AllowService(caller.name, callee.name, callee.port)
-                for caller in topology.services
-                for name in caller.reaches
-                if (callee := services.get(name)) is not None and callee.port is not None
-            }
-        )
-    )
+    found = {
+        (caller.name, callee.name, callee.port)
+        for caller in topology.services
+        for name in caller.reaches
+        if (callee := services.get(name)) is not None and callee.port is not None
+    }
+    return tuple(AllowService(*each) for each in sorted(found))
 
 
 def allows_out(

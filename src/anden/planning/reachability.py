@@ -160,8 +160,11 @@ class _Ground:
         closed = withheld(self.caveats, place.name)
         passed = Hop("firewall", rule, _with("declared", mark), True)
         if place.link is not None:
-            reason = closed or withheld(self.caveats, place.link) or "no engine raises links yet"
-            return way.then(passed).blocked(Hop("link", place.link, reason, False), reason, mark=mark)
+            closed = closed or withheld(self.caveats, place.link)
+            if closed is not None:
+                return way.then(passed).blocked(Hop("link", place.link, closed, False), closed, mark=mark)
+            arrives = Hop("destination", f"{place.name} ({place.to})", "", True)
+            return way.then(passed).open(Hop("link", place.link, "", True), arrives, mark=mark)
         if closed is not None:
             return way.blocked(Hop("firewall", rule, closed, False), closed, mark=mark)
         topology = self.blueprint.topology

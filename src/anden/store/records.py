@@ -66,6 +66,16 @@ class Records:
             self._copy.close()
         self._database.close()
 
+    def hold(self, key: EnvironmentKey, command: Command) -> None:
+        """Nothing to do: whoever opened the file is the only one."""
+
+    def let_go(self, key: EnvironmentKey) -> None:
+        """Nothing to do."""
+
+    def check(self, key: EnvironmentKey) -> bool:
+        """Always: whoever opened the file is the only one."""
+        return True
+
     def put_blueprint(self, blueprint: Blueprint) -> None:
         """Keep it under its digest; the same digest again is not an error."""
         self._blueprints.put(blueprint)

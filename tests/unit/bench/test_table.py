@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from bench.figure import Budget, Figure, Row, alternate
 from bench.machine import Machine
-from bench.subjects import SUBJECTS, rows
+from bench.subjects import PAGES, SUBJECTS, rows
 from bench.table import cells, line, page
 
-PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[3] / "docs"
 ASKED = {
     "starts/small": Budget(most=1.3),
     "starts/large": Budget(most=1.3),
@@ -21,6 +21,10 @@ ASKED = {
     "planning/linear": Budget(most=1.3),
     "planning/check": Budget(most=0.3, ratio=False),
     "firewall/instance": Budget(most=1.5),
+    "render/300": Budget(most=1 / 80),
+    "render/memory": Budget(most=0.1),
+    "render/linear": Budget(most=1.3),
+    "render/gate": Budget(most=3, ratio=False),
     "memory/control": Budget(most=120, ratio=False),
     "memory/supervisor": Budget(most=80, ratio=False),
     "memory/fifty": Budget(most=5, ratio=False),
@@ -42,9 +46,10 @@ def test_rows_belong_to_their_subject_and_are_named_once() -> None:
         assert all(row.key.startswith(f"{subject.name}/") for row in subject.rows)
 
 
-def test_the_page_in_the_documents_has_every_row_its_machine_and_its_date() -> None:
-    text = PAGE.read_text()
-    assert [row.what for row in rows() if f"| {row.what} |" not in text] == []
+@pytest.mark.parametrize("page_name", PAGES)
+def test_a_page_in_the_documents_has_every_row_its_machine_and_its_date(page_name: str) -> None:
+    text = (DOCS / page_name).read_text()
+    assert [row.what for row in rows(page_name) if f"| {row.what} |" not in text] == []
     assert re.search(r"^\*\*Date:\*\* 20\d\d-\d\d-\d\d, \d+ rounds$", text, re.MULTILINE)
     for name in ("system", "processor", "memory", "control groups", "load before the run", "anden", "HAProxy"):
         assert re.search(rf"^- {name}: \S", text, re.MULTILINE), name

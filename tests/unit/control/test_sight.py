@@ -9,6 +9,7 @@ from tests.unit.control.bench import KEY
 from anden.control.sight import LOOKS, MOST_DOUBTS, Sight
 from anden.model.observation import Observation
 from anden.model.problem import Problems
+from anden.store import open_store
 
 NOW = Observation(KEY, 0.0, present=True, boot="b", version=7)
 
@@ -27,7 +28,7 @@ class Shows:
 
 def sight(*shown: Observation) -> tuple[Sight, Shows]:
     engine: Any = Shows(*shown)
-    return Sight(engine), engine
+    return Sight(engine, open_store(":memory:")), engine
 
 
 def test_what_is_older_than_what_was_seen_is_looked_at_again() -> None:

@@ -1,5 +1,7 @@
 """status, plan, reach, prove egress, logs, exec and the record."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from anden.engines.aws import AwsEngine
 from anden.engines.simulated import SimulatedImages
 from anden.model.command import Outcome
 from anden.model.plan import Configure, StartInstance
+from anden.model.ports import Exec
 from anden.model.problem import Problems
 from anden.model.reach import Seen
 from anden.store import open_store
@@ -19,6 +22,7 @@ from anden.store import open_store
 OUTSIDE = """
 anden: 1
 client: banco
+region: us-east-1
 destinations: { exchange: 192.0.2.7:443, mail: mail.example:25 }
 environments:
   dev: { zones: 2, egress: per-zone }
@@ -124,7 +128,12 @@ def test_a_plan_names_what_blocks(bench: Bench) -> None:
     assert any("blue-green is refused" in problem.what for problem in bench.control.plan(bench.at(text)).problems)
 
 
-def test_a_plan_for_aws_says_what_is_otherwise_there(bench: Bench) -> None:
+def test_a_plan_for_aws_says_what_is_otherwise_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     control = Control(AwsEngine(bench.clock), SimulatedImages(), open_store(":memory:"), bench.clock, InlineRunner())
     report = control.plan(bench.at(OUTSIDE))
     assert report.engine == "aws"
@@ -132,9 +141,8 @@ def test_a_plan_for_aws_says_what_is_otherwise_there(bench: Bench) -> None:
     assert report.differences
     assert report.current is None
     assert not report.problems
-    told = [event for event in control.up(bench.at(OUTSIDE), "ana") if event is not None]
-    assert any(event.problem is not None and "comes later" in event.problem.what for event in told)
-    assert told[-1].outcome == Outcome.REFUSED
+    with pytest.raises(Problems, match="there are no credentials"):  # nothing is begun without
+        list(control.up(bench.at(OUTSIDE), "ana"))
 
 
 # reach and egress.
@@ -207,6 +215,31 @@ def test_exec_in_an_instance_or_the_first_healthy_one_is_recorded_without_its_ar
     assert "s3cret" not in str(bench.control.commands(bench.at()))
     with pytest.raises(Problems, match="no such instance or service"):
         bench.control.exec(bench.at(None), "ana", "wbe", ["true"], b"", 1.0)
+
+
+def test_a_caller_who_leaves_is_on_record_and_until_when_at_the_latest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.up()
+    closed: list[str] = []
+
+    def attended(*words: object) -> Iterator[Exec | None]:
+        try:
+            while True:
+                yield None
+        finally:
+            closed.append(str(words[-1]))
+
+    monkeypatch.setattr(bench.engine, "start_limit_s", 300.0, raising=False)
+    monkeypatch.setattr(bench.engine, "attended", attended)
+    under_way = bench.control.attended(bench.at(None), "ana", "web", ["sleep", "9"], b"", 60.0)
+    assert next(under_way) is None
+    until = datetime.fromtimestamp(bench.clock.now() + 360.0, UTC)
+    under_way.close()  # type: ignore[attr-defined]
+    command = bench.control.commands(bench.at())[0]
+    assert command.what == f"exec web-1 sleep, until {until:%Y-%m-%dT%H:%M:%SZ}"
+    assert (command.outcome, command.detail) == (Outcome.FAILED, "its caller left")
+    assert closed == [command.who]
 
 
 def test_the_record_of_one_environment_or_of_all(bench: Bench) -> None:

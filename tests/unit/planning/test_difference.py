@@ -11,6 +11,7 @@ from tests.unit.planning.topologies import destination, drafted, images, service
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import Digest
 from anden.model.mark import Mark
+from anden.model.override import Operation, Override
 from anden.model.plan import Difference
 from anden.model.topology import (
     Egress,
@@ -278,3 +279,39 @@ def test_what_no_words_exist_for_is_said_all_the_same() -> None:
     after = replace(before, images={**before.images, "stranger": before.images["ledger"]})
     (found,) = differences(before, after, {})
     assert found.subject == FALLBACK
+
+
+# Overrides of what is rendered.
+
+ADD = Operation("add", "/Resources/Vpc/Metadata", "{}")
+DROP = Operation("remove", "/Resources/Nat")
+
+
+def overrides(*given: Override) -> Blueprint:
+    return replace(drafted(BANK), overrides=given)
+
+
+def overridden(before: Blueprint | None, after: Blueprint) -> list[str]:
+    marks = {**MARKS, "overrides/network/1": Mark("overrides/network.yaml", 7)}
+    return [line(each) for each in differences(before, after, marks) if each.subject == "override"]
+
+
+def test_overrides_that_come_and_go() -> None:
+    one, both = overrides(Override("network", (ADD,))), overrides(Override("network", (ADD, DROP)))
+    assert overridden(one, both) == ["~ override  network remove /Resources/Nat  overrides/network.yaml:7"]
+    assert overridden(both, one) == ["- override  network remove /Resources/Nat"]
+    assert overridden(None, one) == ["~ override  network add /Resources/Vpc/Metadata"]
+    assert overridden(one, one) == []
+    other = overrides(Override("edge", (ADD,)))
+    assert overridden(one, other) == [
+        "~ override  edge add /Resources/Vpc/Metadata", "- override  network add /Resources/Vpc/Metadata",
+    ]  # fmt: skip
+
+
+def test_overrides_in_another_order_are_a_difference() -> None:
+    one, other = overrides(Override("network", (ADD, DROP))), overrides(Override("network", (DROP, ADD)))
+    assert one.digest != other.digest
+    assert overridden(one, other) == ["~ override  network: the same operations, in another order or number"]
+    assert overridden(one, overrides(Override("network", (ADD, DROP, ADD)))) == [
+        "~ override  network: the same operations, in another order or number"
+    ]

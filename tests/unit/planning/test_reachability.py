@@ -140,7 +140,18 @@ def test_behind_a_link_the_link_does_not_pass() -> None:
         "firewall accounts → 10.20.4.17:8443 [declared at anden.yaml:24]",
         "link core [links are not raised yet] ✗",
     ]
-    assert not path(drafted(BANK), "accounts", "core-api", None, MARKS, ()).open
+    whole = Caveat(EngineName.LOCAL, "link core", "links are not raised yet", ("core",))
+    assert path(drafted(BANK), "accounts", "core-api", None, MARKS, (whole,)).hops == answer.hops
+
+
+def test_behind_a_link_that_is_raised() -> None:
+    answer = path(drafted(replace(BANK, egress=Egress.NONE)), "accounts", "core-api", None, MARKS, ())
+    assert answer.open
+    assert shown(answer)[1:] == [
+        "firewall accounts → 10.20.4.17:8443 [declared at anden.yaml:24]",
+        "link core",
+        "destination core-api (10.20.4.17:8443)",
+    ]
 
 
 def test_the_gateway_sends_to_routed_services_only() -> None:
@@ -176,7 +187,7 @@ def test_the_matrix_is_what_is_declared_and_what_the_firewall_lets_through(bank:
     caveats = tuple(
         Caveat(EngineName.LOCAL, place.name, "not matched yet", (place.name,))
         for place in bank.destinations
-        if place.host is not None
+        if place.host is not None or place.link is not None
     )
     answers = matrix(blueprint, {}, caveats)
     listening = [one.name for one in bank.services if one.port is not None]

@@ -69,9 +69,8 @@ def test_an_environment_from_up_to_down(served: Served) -> None:
     assert (status.services[0].healthy, status.services[0].image) == (2, "1.0.0")
     reach = codec.from_data(ReachReport, api.request("POST", "/v1/reach", {"at": at()}))
     assert reach.paths
-    done = codec.from_data(
-        Exec, api.request("POST", "/v1/exec", {"at": at(), "instance": "web", "argv": ["cat"], "stdin": "aGk="})
-    )
+    (gave,) = api.stream("POST", "/v1/exec", {"at": at(), "instance": "web", "argv": ["cat"], "stdin": "aGk="})
+    done = codec.from_data(Exec, gave)
     assert done == Exec(0, "hi", "")
     lines = list(api.stream("POST", "/v1/logs", {"at": at(), "service": "web", "lines": 5, "follow": False}))
     assert lines[0]["instance"].startswith("web-")

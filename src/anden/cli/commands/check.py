@@ -21,7 +21,7 @@ def command(words: Words, folder: Path | None) -> int:
     Exit: 0 when there is no problem, else 1.
     """
     where, file = place.locate(words.said, folder)
-    report = app.check(place.text_of(where, file), where, file)
+    report = app.check(place.text_of(where, file), where, file, place.overrides(where))
     if words.said.json:
         from anden.model import codec  # noqa: PLC0415 - it is slow to load, and people read lines
 

@@ -56,7 +56,11 @@ def command(
         "stdin": base64.b64encode(given).decode(), "timeout_s": timeout_s,
     }  # fmt: skip
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
-        done = codec.from_data(Exec, api.request("POST", "/v1/exec", body))
+        stream = api.stream("POST", "/v1/exec", body)
+        try:
+            done = codec.from_data(Exec, next(stream))
+        finally:
+            stream.close()  # who leaves ends the command, where the engine can
     if words.said.json:
         terminal.as_json(codec.to_data(done))
     else:

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from anden import app
-from anden.cli import place, standing, stream, terminal
+from anden.cli import place, saved, standing, stream, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import events
 from anden.cli.render import ready as render
+from anden.model import codec
 from anden.model.command import Outcome
 from anden.model.manners import BY_NAME
 
@@ -25,11 +26,19 @@ FLAGS = {"keep": "--yes", "revert": "--revert", "adopt": "--adopt"}
 @click.option(
     "--as", "manners", type=click.Choice(tuple(BY_NAME)), help="Whose manners it has, from now on; the twin's at first."
 )
+@click.option(
+    "--plan",
+    "plan",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Do exactly what `anden plan --save FILE` has prepared, or nothing.",
+)
 @common(*PLACE, "no_input", "yes")
 @click.pass_obj
 def command(
-    words: Words, folder: Path | None, gateway: str | None, revert: bool, adopt: bool, manners: str | None
-) -> int:
+    words: Words, folder: Path | None, gateway: str | None, revert: bool, adopt: bool, manners: str | None,
+    plan: Path | None,
+) -> int:  # fmt: skip
     """Make what runs be what the manifest in FOLDER says.
 
     New instances serve only after they are healthy, and never fewer than the base serve. A version that does not
@@ -43,13 +52,16 @@ def command(
     if revert and said.yes:
         raise click.UsageError("--yes keeps deployed images and --revert takes the manifest's: say one of them.")
     here = place.with_manifest(said, folder)
+    approved = codec.to_data(saved.read(plan)) if plan is not None else None
     deployed = "revert" if revert else "keep" if said.yes else "ask"
     columns = events.columns_for(here.services)
     with app.connect(here.client, here.engine, start=True) as api:
+        terminal.note(api.note)
         try:
             while True:
                 body = {
                     "at": here.at(), "gateway": gateway, "deployed": deployed, "adopt": adopt, "manners": manners,
+                    "plan": approved,
                 }  # fmt: skip
                 ended = stream.follow(api.stream("POST", "/v1/up", body), columns)
                 if ended.asked is None:

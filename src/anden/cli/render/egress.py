@@ -5,7 +5,7 @@ from anden.cli.render.paint import Paint
 from anden.cli.render.table import columns
 from anden.model.report import EgressProof, EgressReport
 
-_SIGNS = {"proved": "✓", "blocked": "…"}
+_SIGNS = {"proved": "✓", "opens": "~", "blocked": "…"}
 
 
 def lines(report: EgressReport, paint: Paint) -> list[str]:
@@ -20,7 +20,11 @@ def lines(report: EgressReport, paint: Paint) -> list[str]:
         seen = each.observed or "-"
         rows.append([f"{sign} {each.service}", each.zone, each.destination, each.declared or "-", seen, why])
     proved = sum(each.verdict == "proved" for each in report.proofs)
-    return [*columns(rows), f"{proved} of {words.count(len(report.proofs), 'way')} out proved"]
+    opens = sum(each.verdict == "opens" for each in report.proofs)
+    said = f"{proved} of {words.count(len(report.proofs), 'way')} out proved"
+    if opens:
+        said += f", {opens} open from the declared address as AWS gives it: only the other side can see it"
+    return [*columns(rows), said]
 
 
 def failures(report: EgressReport) -> tuple[EgressProof, ...]:

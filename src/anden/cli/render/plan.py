@@ -1,11 +1,24 @@
 """`anden plan`."""
 
-from anden.cli.render import problems, words
+from anden.cli.render import cost, preflight, problems, words
 from anden.cli.render.paint import Paint
 from anden.cli.render.status import label
 from anden.cli.render.table import columns
-from anden.model.plan import Configure, Remove, StartInstance, StopInstance
+from anden.model.plan import (
+    Action,
+    ApplyStack,
+    Configure,
+    CopyImage,
+    DeleteStack,
+    Remove,
+    StartInstance,
+    Step,
+    StopInstance,
+)
 from anden.model.report import PlanReport
+
+MOST_STACKS = 8
+"""Stacks that a line names before it only counts them; `--steps` shows them all."""
 
 
 def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str = "") -> list[str]:
@@ -18,15 +31,40 @@ def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str
     for each in report.differences:
         why = ", ".join(str(part) for part in (each.mark, each.note) if part)
         rows.append([f"{paint.sign(each.action)} {each.subject}", each.text, paint.dim(why)])
+    foresight = report.foresight
+    rows += [
+        [f"{paint.sign('✗')} quota", preflight.shortfall(each), ""] for each in foresight.shortfalls if each.guessed
+    ]
     said += columns(rows)
+    said += _stacks(report, paint)
     if steps and report.steps:
         said += ["", paint.dim("the whole rollout, step by step, if every one succeeds:")]
         said += columns([[f"{paint.sign(step.action)} {step.address}", step.reason] for step in report.steps])
         said.append("")
+    if report.kept:
+        said.append(f"= kept, and used again: {', '.join(each.what for each in report.kept)}")
     said += [f"{paint.sign('≠')} {each.engine}: {each.subject}: {each.text}" for each in report.caveats]
     said += [f"{paint.sign('!')} {problems.line(each, paint)}" for each in report.warnings]
     said += [f"{paint.sign('✗')} {problems.line(each, paint)}" for each in report.problems]
     return [*said, summary(report)]
+
+
+def _stacks(report: PlanReport, paint: Paint) -> list[str]:
+    """`+ 7 stacks  network, data, firewall and 4 more`: what comes, what changes, what goes."""
+    rows = []
+    for action in Action:
+        families = list(
+            dict.fromkeys(step.address for step in report.steps if _of_stack(step) and step.action is action)
+        )
+        if families:
+            more = len(families) - MOST_STACKS
+            named = ", ".join(families[:MOST_STACKS]) + (f" and {more} more" if more > 0 else "")
+            rows.append([f"{paint.sign(action)} {words.count(len(families), 'stack')}", named])
+    return columns(rows)
+
+
+def _of_stack(step: Step) -> bool:
+    return isinstance(step.effect, (ApplyStack, DeleteStack))
 
 
 def _way(report: PlanReport) -> str:
@@ -47,9 +85,26 @@ def summary(report: PlanReport) -> str:
         parts.append("removes the environment")
     if starts or stops:
         parts.append(f"starts {starts}, stops {stops}")
+    copies = sum(isinstance(each, CopyImage) for each in effects)
+    if copies:
+        parts.append(f"copies {words.count(copies, 'image')}")
+    parts += _stack_parts(report)
     if any(isinstance(each, Configure) for each in effects):
         parts.append("makes the network" if report.current is None else "changes the network")
+    if report.foresight.cost is not None:
+        parts.append(cost.change(report.foresight.cost))
     if blocked:
         parts.append(blocked)
     said = ", ".join(parts) or words.count(len(report.differences), "difference")
     return said[0].upper() + said[1:]
+
+
+def _stack_parts(report: PlanReport) -> list[str]:
+    """`makes 7 stacks`, `changes 2 stacks`, `ends 1 stack`: each stack once, though a change may touch it twice."""
+    verbs = {Action.CREATE: "makes", Action.UPDATE: "changes", Action.DELETE: "ends"}
+    parts = []
+    for action, verb in verbs.items():
+        count = len({step.address for step in report.steps if _of_stack(step) and step.action is action})
+        if count:
+            parts.append(f"{verb} {words.count(count, 'stack')}")
+    return parts

@@ -13,6 +13,7 @@ _SEEN = {
     Seen.SILENT: "silence",
     Seen.REFUSED: "refused",
     Seen.UNRESOLVED: "the name does not resolve",
+    Seen.UNTRIED: "not tried",
 }
 
 
@@ -67,7 +68,10 @@ def table(paths: Sequence[Path], paint: Paint) -> list[str]:
 
 
 def agrees(path: Path, seen: Seen) -> bool:
-    """Whether a probe saw what was computed: open means connected (or actively refused by the other end)."""
+    """Whether a probe saw what was computed: open means connected (or actively refused by the other end). What could
+    not be tried shows nothing."""
+    if seen is Seen.UNTRIED:
+        return False
     return seen is Seen.OPEN if path.open else seen is not Seen.OPEN
 
 
@@ -92,11 +96,17 @@ def probed_lines(report: ReachReport, paint: Paint) -> list[str]:
     rows = []
     for each in report.probed:
         sign = paint.sign("✗" if id(each) in wrong else "✓")
-        source = f"seen from {each.source}" if each.source else ""
+        source = f"seen from {each.source}" if each.source else each.note
         took = f"{each.took_s * 1000:.1f} ms"
         way = f"{each.probe.caller} → {each.probe.host}:{each.probe.port}"
         rows.append([f"{sign} live", way, _SEEN[each.seen], took, source])
     said = columns(rows)
+    untried = sum(each.seen is Seen.UNTRIED for each in report.probed)
+    of = f"of {len(report.probed)} probes"
+    if len(wrong) > untried:
+        said.append(paint.bad(f"{len(wrong) - untried} {of} saw something else than was computed"))
+    if untried:
+        said.append(paint.bad(f"{untried} {of} could not be tried"))
     if wrong:
-        return [*said, paint.bad(f"{len(wrong)} of {len(report.probed)} probes saw something else than was computed")]
+        return said
     return [*said, f"{words.count(len(report.probed), 'probe')}: each saw what was computed"]

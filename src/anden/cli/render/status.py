@@ -19,16 +19,18 @@ def label(client: str, environment: str, engine: str, manners: str = TWIN.name) 
     return manners_label(EnvironmentKey(client, environment, EngineName(engine)), manners)
 
 
-def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = False) -> list[str]:
+def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = False, drift: bool = False) -> list[str]:
     """The heading, a table of services (of instances as well when asked), findings, and where the gateway answers."""
     said = [heading(report, now, paint)]
     if not report.running and not report.services:
-        return [*said, *_start(report, paint)]
+        return [*said, *_kept(report, paint), *_start(report, paint)]
     said += _services(report.services, paint)
     if instances:
         said += ["", *_instances(report.services, now, paint)]
     for finding in report.findings:
         said += finding_lines(finding, paint)
+    if drift:
+        said.append(_compared(report, now))
     said += _change(report, paint)
     for difference in report.deployed:
         note = difference.note or "not in the manifest"
@@ -58,6 +60,18 @@ def heading(report: StatusReport, now: float, paint: Paint) -> str:
 def _start(report: StatusReport, paint: Paint) -> list[str]:
     on = "" if report.engine == EngineName.LOCAL else f" --on {report.engine}"
     return [f"  fix: {paint.link(f'anden up -e {report.environment}{on}')}"]
+
+
+def _kept(report: StatusReport, paint: Paint) -> list[str]:
+    """What is left of one that is down, and what ends that."""
+    if not report.kept:
+        return []
+    said = []
+    for each in report.kept:
+        cost = f", ${each.month_usd:.2f} a month" if each.month_usd is not None else ""
+        said.append(f"{paint.sign('!')} {each.family} is kept: {clean(each.what)}{cost}")
+    release = f"anden down -e {report.environment} --on {report.engine} --release"
+    return [*said, f"  gives it up for ever: {paint.link(release)}"]
 
 
 def _services(services: tuple[ServiceStatus, ...], paint: Paint) -> list[str]:
@@ -104,6 +118,14 @@ def _change(report: StatusReport, paint: Paint) -> list[str]:
     sign = paint.sign("…" if change.state in (ChangeState.APPLYING, ChangeState.ROLLING_BACK) else "✗")
     said = [f"{sign} change {change.id} ({way}) {change.state.replace('-', ' ')}{why}"]
     return said + [paint.dim(f"  | {clean(line)}") for line in change.evidence]
+
+
+def _compared(report: StatusReport, now: float) -> str:
+    if report.compared_at is None:
+        return "changed by hand: not everything could be compared" if report.engine == EngineName.AWS else (
+            "changed by hand: nothing can be here"
+        )  # fmt: skip
+    return f"changed by hand: compared {words.ago(report.compared_at, now)}, nothing but what is said here"
 
 
 def _gateway(report: StatusReport, paint: Paint) -> str:

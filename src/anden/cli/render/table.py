@@ -18,3 +18,12 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         GAP.join(pad(cell, widths[index]) for index, cell in enumerate(row)).rstrip() if row else "" for row in rows
     ]
+
+
+def right(rows: Sequence[Sequence[str]], which: Sequence[int]) -> list[list[str]]:
+    """The rows with these columns, of numbers, ending below each other."""
+    widest = {index: max((width(row[index]) for row in rows), default=0) for index in which}
+    return [
+        [" " * (widest[index] - width(cell)) + cell if index in widest else cell for index, cell in enumerate(row)]
+        for row in rows
+    ]

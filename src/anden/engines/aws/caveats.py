@@ -1,14 +1,21 @@
 """What AWS does otherwise than the twin, for one topology. Pure. Each figure names AWS's page that documents it.
 
-Only what is true of the design that the aws engine will follow (one account, ECS Fargate, Service Connect, a regional
-REST API before an internal ALB) and matters to what the manifest declares.
+Only what is true of what the aws engine renders (one account, ECS Fargate, Service Connect, a regional REST API before
+an internal ALB) and matters to what the manifest declares.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
+from anden.engines.aws.render import backup, naming, waf
+from anden.engines.aws.render.entrance import GATEWAY_TIMEOUT_S, Entrance, entrance
+from anden.engines.aws.render.gateway import RATE
+from anden.engines.aws.render.mesh import Mesh, mesh
+from anden.engines.aws.render.target import KEYS_PATH
+from anden.engines.aws.render.task import LONGEST_STOP_S
 from anden.model.ids import EngineName
 from anden.model.plan import Caveat
-from anden.model.topology import Destination, Egress, Protocol, Service, Strategy, Topology
+from anden.model.topology import Destination, Egress, Protocol, ScaleMetric, Service, Strategy, Topology
 
 UP = "up"
 """In `Caveat.withholds`: `anden up` is refused altogether."""
@@ -16,10 +23,17 @@ EDGE_ZONES = 2
 """Zones that an Application Load Balancer needs at least (ELB user guide, "Application Load Balancers: subnets")."""
 TASK_START_S = (30, 60)
 """From the start of a task to its first healthy answer, as a rule of thumb: image pull, network interface, checks."""
-LONGEST_STOP_S = 120
-"""The longest `stopTimeout` of a Fargate task (ECS developer guide, "Container definitions")."""
-GATEWAY_TIMEOUT_S = 29
-"""API Gateway's integration timeout for a regional REST API, until a higher quota is asked for (its "Quotas" page)."""
+LONG_S = 30
+"""A `timeout` above the usual one is meant, and the entrance does not wait that long."""
+MOST_BODY_MB = 10
+"""What a REST API passes in either direction (API Gateway developer guide, "Quotas": payload size)."""
+PROXY = "256 CPU units and 64 MB"
+"""What AWS advises to add for the proxy (ECS developer guide, "Amazon ECS Service Connect components")."""
+MOST_KEYS = 10
+"""Keys of an issuer (Elastic Load Balancing user guide, "Verify JWTs using an Application Load Balancer")."""
+_LIKE_A_SUFFIX = re.compile(r".*-.{6}")
+"""Names that end as Secrets Manager ends its ARNs: asked for without the ending they are not found (Secrets Manager
+API, "CreateSecret")."""
 MOST_AHEAD = 5
 """Names in a list before the rest is only counted."""
 
@@ -33,16 +47,13 @@ _Found = tuple[str, str, tuple[str, ...]]
 
 
 def _all(topology: Topology) -> Iterator[_Found]:
+    doors, calls = entrance(topology), mesh(topology)
     yield from _environment(topology)
+    yield from _entrance(topology, doors)
     yield from _together(topology.services)
     for service in topology.services:
-        yield from _service(service)
-    calls = [
-        f"{caller.name} → {name}" for caller in topology.services for name in caller.reaches if name in _names(topology)
-    ]
-    if calls:
-        text = "go by Service Connect, task to task: the caller's own proxy balances and retries, not a shared balancer"
-        yield _listed(calls), text, ()
+        yield from _service(service, topology, doors, calls)
+    yield from _inside(topology, calls)
     for place in topology.destinations:
         yield from _destination(place, topology)
     if topology.links:
@@ -50,11 +61,9 @@ def _all(topology: Topology) -> Iterator[_Found]:
         yield f"link {names}", "addresses on AWS's side are known only after the first apply", ()
 
 
-def _names(topology: Topology) -> frozenset[str]:
-    return frozenset(service.name for service in topology.services)
-
-
 def _environment(topology: Topology) -> Iterator[_Found]:
+    if topology.region is None:
+        yield "region", "AWS is many regions: say `region:` in the manifest, such as us-east-1", (UP,)
     if topology.zones < EDGE_ZONES:
         text = f"edge subnets in {EDGE_ZONES} zones all the same: an ALB needs them; instances stay in zone a"
         yield "zones", text, ()
@@ -62,11 +71,62 @@ def _environment(topology: Topology) -> Iterator[_Found]:
     yield "start", f"an instance takes {first}-{last} s until it serves; on the twin it takes well under a second", ()
     text = "seccomp profile and DNS search list are the platform's: Fargate takes no custom ones"
     yield "hardening", text, ()
+    text = "ANDEN_INSTANCE and ANDEN_ZONE are not set: a task asks ECS who it is (ECS_CONTAINER_METADATA_URI_V4)"
+    yield "env", text, ()
     if topology.egress is not Egress.NONE:
         count = topology.zones if topology.egress is Egress.PER_ZONE else 1
         addresses = "an Elastic IP" if count == 1 else f"{count} Elastic IPs"
-        text = f"{addresses} of the client's own, known after the first apply and retained"
+        text = f"{addresses} of the client's own, known after the first apply, and kept until they are released"
         yield "egress", text, ()
+    if backup.wanted(topology):
+        tag = f"{backup.TAG} = {topology.client}/{topology.environment}"
+        text = f"the balancer's records, and what you tag {tag}, are copied to {topology.recovery} every day; no more"
+        yield "recovery", text, ()
+
+
+def _entrance(topology: Topology, doors: Entrance) -> Iterator[_Found]:
+    """What comes in, and how."""
+    if doors.hosts:
+        where = naming.given(topology, "certificate")
+        text = f"write the ARN of an ACM certificate for {', '.join(doors.hosts)} to the SSM parameter {where} first"
+        yield "certificate", text, ()
+    if doors.doors:
+        text = (
+            f"a web firewall refuses known attacks and more than {waf.MOST_FROM_ONE:,} requests of an address in"
+            f" {waf.WINDOW_S // 60} minutes; all in all {RATE:,.0f} requests a second pass"
+        )
+        yield "gateway", text, ()
+        text = (
+            f"bodies over {MOST_BODY_MB} MB, WebSocket and gRPC do not pass a REST API: have large files go to S3"
+            " by signed addresses, and news asked for"
+        )
+        yield "bodies", text, ()
+        text = "a slash at the end of a path does not arrive: /accounts/ is asked for as /accounts"
+        yield "slash", text, ()
+
+
+def _inside(topology: Topology, calls: Mesh) -> Iterator[_Found]:
+    """Services among themselves."""
+    pairs = [f"{caller.name} → {callee.name}" for caller in topology.services for callee in calls.callees[caller.name]]
+    if not pairs:
+        return
+    text = "go by Service Connect, task to task: the caller's own proxy balances and retries, not a shared balancer"
+    yield _listed(pairs), text, ()
+    text = (
+        "only SERVICE resolves, not SERVICE.internal; also what is not declared: there the caller's proxy answers 503"
+    )
+    yield "names", text, ()
+    yield "proxy", f"it takes its share of each instance's size: AWS advises to add {PROXY}", ()
+    asked = [s.name for s in topology.services if s.name in calls.served and s.route is None and s.health.path]
+    if asked:
+        text = (
+            f"{_listed(asked)}: no path is asked; a task is healthy while it runs, and proxies pass by one that fails"
+        )
+        yield "health", text, ()
+    rings = [f"{each.name} → {other}" for each in topology.services for other in calls.ring(each.name)]
+    if rings:
+        text = f"{_listed(rings)}: a task knows the names that were there when it was deployed; restart them once"
+        yield "ring", text, ()
 
 
 def _together(services: Sequence[Service]) -> Iterator[_Found]:
@@ -74,40 +134,84 @@ def _together(services: Sequence[Service]) -> Iterator[_Found]:
     late = [service.name for service in services if service.route and service.timeout_s > GATEWAY_TIMEOUT_S]
     if late:
         text = f"{_listed(late)}: API Gateway cuts answers after {GATEWAY_TIMEOUT_S} s until a higher quota is granted"
+        if any(service.timeout_s > LONG_S for service in services if service.route):
+            text += "; or answer at once, and let clients ask again"
         yield "timeout", text, ()
-    written = [service.name for service in services if service.writable]
-    if written:
-        text = f"{_listed(written)}: an ephemeral volume on disk and not memory, which counts for no instance's size"
-        yield "writable", text, ()
     killed = [service.name for service in services if service.stop_s > LONGEST_STOP_S]
     if killed:
         text = f"{_listed(killed)}: killed after {LONGEST_STOP_S} s, for Fargate waits no longer than that"
         yield "stop", text, ()
 
 
-def _service(service: Service) -> Iterator[_Found]:
-    if service.protocol is Protocol.TCP and service.route is not None:
-        text = "a route is HTTP: API Gateway and the ALB pass no bare TCP"
-        yield f"{service.name} route", text, (service.name,)
+def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh) -> Iterator[_Found]:
+    door = doors.doors.get(service.name)
+    if service.name in doors.none:
+        yield f"{service.name} route", doors.none[service.name], (service.name,)
+    if door is not None and door.closed:
+        yield f"{service.name} route", door.closed, (service.name,)
+    elif door is not None and door.issuer is not None:
+        keys = door.issuer.issuer.rstrip("/") + KEYS_PATH
+        text = (
+            f"the balancer takes tokens signed by RS256 with one `aud`; {keys} is public, with {MOST_KEYS} keys at most"
+        )
+        yield f"{service.name} auth", text, ()
     if service.protocol is Protocol.HTTP2 and service.route is not None:
         text = "its route reaches it over HTTP/1.1, which it must speak too: API Gateway sends nothing else"
         yield f"{service.name} http2", text, ()
     if service.protocol is Protocol.TCP:
         text = "balanced by connection, and no latency or status is measured (Service Connect without appProtocol)"
         yield f"{service.name} tcp", text, ()
+    if door is not None and not door.closed and service.health.path is None:
+        text = "an ALB cannot only connect: it asks GET, and any answer below 500 is healthy"
+        yield f"{service.name} health", text, ()
+    if service.scale is not None and service.scale.metric is ScaleMetric.REQUESTS:
+        yield f"{service.name} scale", _scale(service, door is not None and not door.closed, calls), ()
+    if service.secrets:
+        names = sorted({naming.secret_name(topology, name) for name in service.secrets.values()})
+        text = (
+            f"from Secrets Manager, by your hand: {_listed(names)}; as variables, so that a new value needs a restart"
+        )
+        yield f"{service.name} secrets", text, ()
+        bad = sorted({name for name in service.secrets.values() if _LIKE_A_SUFFIX.fullmatch(name)})
+        if bad:
+            text = (
+                f"{_listed(bad)}: a dash and six characters is how Secrets Manager ends its own names: choose another"
+            )
+            yield f"{service.name} secret names", text, (UP,)
     if service.strategy is not Strategy.ROLLING:
-        yield f"{service.name} deploy", f"{service.strategy} comes later: only rolling is there yet", (UP,)
+        yield from _strategy(service, door is not None and door.issuer is not None, calls)
+
+
+def _scale(service: Service, routed: bool, calls: Mesh) -> str:
+    if not routed and (service.name not in calls.served or service.protocol is Protocol.TCP):
+        return "nothing there measures its requests: it stays at its level"
+    text = "requests in flight are computed of a minute's requests and durations: three minutes until it grows"
+    return f"{text}; what other services send it is not counted" if routed and service.name in calls.served else text
+
+
+def _strategy(service: Service, guarded: bool, calls: Mesh) -> Iterator[_Found]:
+    if guarded:
+        text = f"{service.strategy} moves no traffic where the balancer checks tokens (ECS): use rolling"
+        yield f"{service.name} deploy", text, (UP,)
+    elif service.strategy is Strategy.CANARY and service.route is None and service.name not in calls.served:
+        yield f"{service.name} deploy", "a canary needs requests, and nobody asks it: use rolling or blue-green", (UP,)
+    else:
+        text = f"{service.strategy} is ECS's own, with twice the instances for a while"
+        if service.route is not None:
+            text += "; to change its route, deploy that change rolling, for the rule's weights are ECS's"
+        yield f"{service.name} deploy", text, ()
 
 
 def _destination(place: Destination, topology: Topology) -> Iterator[_Found]:
-    if place.host is not None and place.link is None:
+    if place.link is None and topology.egress is Egress.NONE:
+        yield place.name, "egress is none: no NAT gateway is made, and nothing leaves", (place.name,)
+    elif place.host is not None and place.link is None:
         text = (
             f"security groups match no names: DNS Firewall lets only {place.host} resolve (default deny),"
-            f" and port {place.port} is open to every address"
+            f" and port {place.port} is open to every address: a program that has an address written in it reaches any"
+            " host there by that port, whatever its name; only Network Firewall, at a price, would look at names"
         )
         yield place.name, text, ()
-    elif place.link is None and topology.egress is Egress.NONE:
-        yield place.name, "egress is none: no NAT gateway is made, and nothing leaves", (place.name,)
 
 
 def _listed(names: Sequence[str]) -> str:

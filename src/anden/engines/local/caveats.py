@@ -33,9 +33,10 @@ def _fixed(number: int) -> IPv4Address:
 
 
 def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    behind = {
-        link.name: [one.name for one in topology.destinations if one.link == link.name] for link in topology.links
-    }
+    behind: dict[str, list[str]] = {link.name: [] for link in topology.links}
+    for one in topology.destinations:
+        if one.link is not None:
+            behind.setdefault(one.link, []).append(one.name)
     for place in topology.destinations:
         if place.link is None and place.host is not None:
             yield (

@@ -12,17 +12,21 @@ from anden.engines.local.images import LocalImages
 from anden.engines.local.render import container, haproxy, nftables, resolver
 from anden.engines.local.render.container import Surroundings
 from anden.model import codec
+from anden.model.approval import Prepared
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
+from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
+from anden.model.mark import Marks
 from anden.model.observation import Observation
-from anden.model.plan import Caveat, Receipt, Step
+from anden.model.plan import ApplyStack, Caveat, Receipt, Step
 from anden.model.ports import Clock, Exec
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed
+from anden.model.stack import StackWanted
 from anden.model.topology import Topology
 from anden.planning.configuration import configure
 from anden.planning.instances import specification
@@ -38,6 +42,7 @@ class LocalEngine:
     """state: the folder of all clients' state. images: the image cache."""
 
     name = EngineName.LOCAL
+    start_limit_s = 0.0
 
     def __init__(self, state: Path, images: Path, clock: Clock) -> None:
         self._state = state
@@ -52,6 +57,29 @@ class LocalEngine:
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
         """See model.ports.Engine. Every cell has an internet of its own, so all use the same fixed addresses."""
         return caveats.facts(topology, zones)
+
+    def stacks(
+        self, blueprint: Blueprint, keeping: Blueprint | None, generations: Mapping[str, int]
+    ) -> tuple[StackWanted, ...]:
+        """None: this engine places instances itself."""
+        return ()
+
+    def preview(self, key: EnvironmentKey, steps: Sequence[ApplyStack]) -> tuple[Prepared, ...]:
+        """Nothing: there are no stacks."""
+        return ()
+
+    def pin(self, key: EnvironmentKey, approved: Sequence[Prepared]) -> None:
+        """Nothing: there are no stacks."""
+
+    def know(self, topology: Topology) -> None:
+        """Nothing: a cell says itself what it is."""
+
+    def compare(self, key: EnvironmentKey, before: float) -> None:
+        """Nothing: in a cell nothing can be changed by hand."""
+
+    def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
+        """Nothing: a twin is limited by its machine, and nobody pays for it."""
+        return Foresight()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
@@ -127,7 +155,13 @@ class LocalEngine:
         }
         return codec.from_data(Exec, self._ask(key, request, timeout_s + ANSWER_MARGIN_S))
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+    def attended(
+        self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float, who: str
+    ) -> Iterator[Exec | None]:
+        """See model.ports.Engine. It ends at its time, whether or not somebody waits."""
+        yield self.exec(key, instance, argv, stdin, timeout_s)
+
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """See model.ports.Engine."""
         answer = self._ask(key, {"op": "probe", "probes": [codec.to_data(one) for one in probes]}, PROBE_S)
         return tuple(codec.from_data(Probed, one) for one in answer)

@@ -47,6 +47,7 @@ TOOLS = (
 
 TEST_TOOLS = (
     Tool("git", "git", "lists the files of this repository", "test"),
+    Tool("docker-registry", "docker-registry", "is a registry in ECR's place", "test"),
     Tool("ip", "iproute2", "shows what networks a test left behind", "test"),
 )
 

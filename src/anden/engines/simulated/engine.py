@@ -188,7 +188,7 @@ class SimulatedEngine(Engine):
                 case _:
                     return Exec(127, "", f"{argv[0] if argv else ''}: not found in a simulated instance\n")
 
-    def probe(self, key: EnvironmentKey, probes: Sequence[Probe]) -> tuple[Probed, ...]:
+    def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
         """By the rules of the applied configuration."""
         with self._lock:
             self._turn()
@@ -279,8 +279,10 @@ class SimulatedEngine(Engine):
             return Problem(str(key), "is gone", "it ended between two looks at it", "The next tick brings it back.")
         if isinstance(step.effect, StartInstance):
             return self._start(world, step.effect)
-        self._stop(world, step.effect)
-        return None
+        if isinstance(step.effect, StopInstance):
+            self._stop(world, step.effect)
+            return None
+        raise TypeError(f"{type(step.effect).__name__} is another engine's")
 
     def _start(self, world: World, effect: StartInstance) -> Problem | None:
         instance = effect.instance

@@ -1,8 +1,10 @@
 """What requests carry, and the one answer that is no report. Shapes are public: add to them, do not change them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from anden.model.approval import SavedPlan
 from anden.model.drill import DrillKind
 from anden.model.fault import Outage
 from anden.model.ids import EngineName
@@ -21,19 +23,23 @@ class At:
     folder: str = ""
     manifest: str | None = None
     file: str = "anden.yaml"
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Files of overrides beside the manifest, name to text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Up:
     """deployed: what becomes of images deployed beside the manifest.
     gateway: `HOST:PORT`; None: the one that was kept, or the default.
-    manners: `twin` or `aws`; None: those that were kept, or the twin's."""
+    manners: `twin` or `aws`; None: those that were kept, or the twin's.
+    plan: what was saved of a plan: exactly that is done, or nothing."""
 
     at: At
     gateway: str | None = None
     deployed: Literal["ask", "keep", "revert"] = "ask"
     adopt: bool = False
     manners: Literal["twin", "aws"] | None = None
+    plan: SavedPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,34 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class Just:
-    """Nothing but where: rollback, down, plan, status, prove-egress, verify."""
+class Plan:
+    """prepare: for approval: what can be prepared is, and is in the answer's `saved`."""
 
     at: At
+    prepare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """drift: find out first what was changed by hand, which may take minutes."""
+
+    at: At
+    drift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Just:
+    """Nothing but where: rollback, prove-egress, verify."""
+
+    at: At
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """release: give up, for ever, what would outlive the environment as well."""
+
+    at: At
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _asked(desk: Desk, at: asks.At) -> Asked:
                 f"this is the control plane of {desk.client} on the engine {desk.engine}", "Ask its own.",
             )
         )  # fmt: skip
-    return Asked(at.client, at.environment, Path(at.folder), at.manifest, at.file)
+    return Asked(at.client, at.environment, Path(at.folder), at.manifest, at.file, at.overrides)
 
 
 def _version(desk: Desk, body: None, who: str) -> Version:
@@ -72,7 +72,7 @@ def _version(desk: Desk, body: None, who: str) -> Version:
 
 def _up(desk: Desk, body: asks.Up, who: str) -> Any:
     at, who = _asked(desk, body.at), named(who)
-    return desk.control.up(at, who, body.gateway, body.deployed, body.adopt, body.manners)
+    return desk.control.up(at, who, body.gateway, body.deployed, body.adopt, body.manners, body.plan)
 
 
 def _deploy(desk: Desk, body: asks.Deploy, who: str) -> Any:
@@ -91,24 +91,24 @@ def _restart(desk: Desk, body: asks.Restart, who: str) -> Any:
     return desk.control.restart(_asked(desk, body.at), named(who), body.service)
 
 
-def _down(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.down(_asked(desk, body.at), named(who))
+def _down(desk: Desk, body: asks.Down, who: str) -> Any:
+    return desk.control.down(_asked(desk, body.at), named(who), body.release)
 
 
-def _plan(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.plan(_asked(desk, body.at))
+def _plan(desk: Desk, body: asks.Plan, who: str) -> Any:
+    return desk.control.plan(_asked(desk, body.at), body.prepare)
 
 
-def _status(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.status(_asked(desk, body.at))
+def _status(desk: Desk, body: asks.Status, who: str) -> Any:
+    return desk.control.status(_asked(desk, body.at), body.drift)
 
 
 def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
-    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live)
+    return desk.control.reach(_asked(desk, body.at), body.caller, body.callee, body.port, body.live, who)
 
 
 def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.prove_egress(_asked(desk, body.at))
+    return desk.control.prove_egress(_asked(desk, body.at), who)
 
 
 def _logs(desk: Desk, body: asks.Logs, who: str) -> Any:
@@ -124,7 +124,7 @@ def _exec(desk: Desk, body: asks.Exec, who: str) -> Any:
     except binascii.Error as error:
         raise Problems(Problem("stdin", "not base64", str(error), "Encode it.")) from error
     limit = min(max(body.timeout_s, 0.1), LONGEST_EXEC_S)
-    return desk.control.exec(_asked(desk, body.at), named(who), body.instance, body.argv, stdin, limit)
+    return desk.control.attended(_asked(desk, body.at), named(who), body.instance, body.argv, stdin, limit)
 
 
 def _disturb(desk: Desk, body: asks.Disturb, who: str) -> Any:
@@ -152,13 +152,13 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/scale", asks.Scale, _scale, "Another level of a service: events", streams=True),
     Endpoint("POST", "/v1/rollback", asks.Just, _rollback, "Back to the previous blueprint: events", streams=True),
     Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
-    Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
-    Endpoint("POST", "/v1/plan", asks.Just, _plan, "What `up` would do: a PlanReport"),
-    Endpoint("POST", "/v1/status", asks.Just, _status, "What runs: a StatusReport"),
+    Endpoint("POST", "/v1/down", asks.Down, _down, "End the environment: events", streams=True),
+    Endpoint("POST", "/v1/plan", asks.Plan, _plan, "What `up` would do: a PlanReport"),
+    Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
-    Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec"),
+    Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec", streams=True),
     Endpoint("POST", "/v1/disturb", asks.Disturb, _disturb, "Put a fault in on purpose: a Disturbed"),
     Endpoint("POST", "/v1/restore", asks.Just, _restore, "End every fault that a drill has put in"),
     Endpoint("POST", "/v1/commands", asks.Commands, _commands, "The record of commands, newest first"),

@@ -67,3 +67,9 @@ def test_fixed_addresses() -> None:
         "198.51.100.13",
         "None",
     ]
+
+
+def test_what_lies_behind_a_link_that_is_nowhere_described_is_withheld_too() -> None:
+    place = Destination(DestinationName("core-api"), 8443, network=IPv4Network("10.20.4.17"), link="core")
+    (found,) = caveats(replace(PLAIN, destinations=(place,)))
+    assert (found.subject, found.withholds) == ("link core", ("core-api",))

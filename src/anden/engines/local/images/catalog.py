@@ -9,14 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from anden.engines.local.images import build, foundation, imports, reference, unpack
+from anden.engines.local.images import build, carry, foundation, imports, process, reference, unpack
 from anden.engines.local.images.cache import Cache, Kind
 from anden.engines.local.images.reference import Kind as Form
 from anden.engines.local.images.reference import Reference
 from anden.model.event import Event, EventKind
 from anden.model.ids import Digest
 from anden.model.image import Image
-from anden.model.ports import Clock
+from anden.model.ports import Clock, Registry, Stop
 from anden.model.problem import Problem, Problems
 from anden.model.topology import ImageSource
 
@@ -60,9 +60,26 @@ class LocalImages:
         self._begin()
         return unpack.make(self._cache, digest, threading.Event())
 
+    def holds(self, digest: Digest) -> bool:
+        """Whether the image is complete here."""
+        return self._cache.has(digest)
+
+    def carry(self, digest: Digest, repository: str, to: Registry, stop: Stop) -> None:
+        """See model.ports.Carrier."""
+        self._begin()
+        try:
+            carry.make(self._cache, digest, repository, to, stop)
+        except process.Cancelled as cancelled:
+            what, fix = "was cut off", "Run the same command again: layers that arrived stay."
+            raise Problems(Problem(f"image {repository}", what, "nobody waits for it any more", fix)) from cancelled
+
     def presume(self, folder: Path, sources: Mapping[str, ImageSource]) -> Mapping[str, Image]:
         """What is known at once. A digest of an unknown image is made from its name or its build context."""
         return {service: self._presumed(folder, source) for service, source in sources.items()}
+
+    def presumed(self, image: Image) -> bool:
+        """Whether the digest of what `presume` gave is made up: neither is it said by name, nor the image here."""
+        return image.digest not in image.name and not self._cache.has(image.digest)
 
     def _presumed(self, folder: Path, source: ImageSource) -> Image:
         seed = said = str(source)
@@ -72,6 +89,8 @@ class LocalImages:
                 seed = f"{work.said} {work.recipe.key(None)}"
             if (digest := self._known(folder, work)) is not None:
                 return self._cache.image(digest, work.said)
+            if work.reference is not None and work.reference.digest is not None:
+                return Image(work.said, work.reference.digest, foundation.architecture())
         except (Problems, OSError):
             pass
         name = source.image if source.image is not None else f"build:{source.build}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anden.engines.local import tools
+from anden.model.ports import Stop
 from anden.model.problem import Problem, Problems
 
 LINES_KEPT = 40
@@ -90,7 +91,7 @@ def run(
     *,
     where: str,
     limit_s: float,
-    stop: threading.Event,
+    stop: Stop,
     disk: Path,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
@@ -124,7 +125,7 @@ def _run(
     argv: Sequence[str],
     where: str,
     limit_s: float,
-    stop: threading.Event,
+    stop: Stop,
     disk: Path,
     cwd: Path | None,
     variables: Mapping[str, str],
@@ -153,7 +154,7 @@ def _run(
 
 
 def _listen(
-    started: subprocess.Popen[bytes], where: str, name: str, limit_s: float, stop: threading.Event, disk: Path
+    started: subprocess.Popen[bytes], where: str, name: str, limit_s: float, stop: Stop, disk: Path
 ) -> tuple[str, ...]:
     kept: deque[str] = deque(maxlen=LINES_KEPT)
     rest = b""

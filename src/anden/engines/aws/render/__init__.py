@@ -1,0 +1,1 @@
+"""Blueprint to CloudFormation, pure: plain typed dicts, a module for each resource family, put together in `stacks`."""

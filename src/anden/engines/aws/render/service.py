@@ -1,0 +1,136 @@
+"""A service: one ECS service on Fargate in the private subnets, in a security group of its own, found by its callers
+through Service Connect and by the gateway through its target group. Its stack holds all that is its own.
+"""
+
+import math
+from collections.abc import Sequence
+
+from anden.engines.aws.render import alarms, metrics, roles, scaling, target, task
+from anden.engines.aws.render.arns import BOUNDARY, managed
+from anden.engines.aws.render.cluster import logs
+from anden.engines.aws.render.entrance import Door
+from anden.engines.aws.render.mesh import Mesh
+from anden.engines.aws.render.naming import CLUSTER, NAMESPACE, discovery_name, group, private_subnet
+from anden.engines.aws.render.statement import assumed_by
+from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource
+from anden.model.blueprint import Blueprint, Placement
+from anden.model.topology import Protocol, ScaleMetric, Service, Strategy, Topology
+
+PLATFORM = "1.4.0"
+"""Fargate's platform version: the one that has tmpfs and linux parameters."""
+LEAST_PERCENT, MOST_PERCENT = 100, 200
+"""While versions change: of the level at that moment. Never below it, so never below the base; and twice of it at most,
+so that a level of one can be replaced (ECS developer guide, "Deploy Amazon ECS services by replacing tasks")."""
+BAKE_MINUTES = 10
+"""How long both versions stay after traffic has moved, blue-green and canary."""
+CANARY_PERCENT, CANARY_MINUTES = 10.0, 10
+"""The share that a canary gets, and for how long."""
+STRATEGIES = {Strategy.ROLLING: "ROLLING", Strategy.BLUE_GREEN: "BLUE_GREEN", Strategy.CANARY: "CANARY"}
+SHIFTING = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
+"""AWS's policy for moving traffic between target groups (ECS developer guide, "Amazon ECS infrastructure IAM role for
+load balancers")."""
+
+
+def parts(
+    blueprint: Blueprint, service: Service, placement: Placement, door: Door | None, calls: Mesh, generation: int
+) -> Sequence[Part]:
+    """Everything of one service's stack."""
+    topology = blueprint.topology
+    open_ = door if door is not None and not door.closed else None
+    groups = () if open_ is None else target.groups(service)
+    traffic = metrics.traffic(topology, service, groups, service.name in calls.served)
+    found = [
+        Part({"Log": logs(topology, service.name)}),
+        roles.part(topology, service),
+        task.part(blueprint, service, calls, generation),
+        Part(_service(blueprint, service, placement, groups, calls, traffic)),
+        scaling.part(topology, service, traffic),
+        alarms.part(topology, service, traffic),
+    ]
+    if door is not None:
+        found.append(target.part(blueprint, door, placement.number))
+    return found
+
+
+def _service(
+    blueprint: Blueprint, service: Service, placement: Placement, groups: Sequence[str], calls: Mesh,
+    traffic: metrics.Traffic | None,
+) -> dict[str, Resource]:  # fmt: skip
+    topology = blueprint.topology
+    watching = alarms.deploying(service, traffic)
+    network = {
+        "AssignPublicIp": "DISABLED", "SecurityGroups": [group(service.name, placement.number)],
+        "Subnets": [private_subnet(zone.name) for zone in blueprint.layout.zones],
+    }  # fmt: skip
+    follows_cpu = scaling.elastic(service) and service.scale is not None and service.scale.metric is ScaleMetric.CPU
+    fast = {"MetricNames": ["CPUUtilization"], "ResolutionSeconds": scaling.FAST_S}
+    made = {
+        "Service": resource(
+            "AWS::ECS::Service", after=[*(["Rule"] if len(groups) == 1 else []), *watching], ServiceName=service.name,
+            Cluster=CLUSTER, TaskDefinition=ref("Task"), LaunchType="FARGATE", PlatformVersion=PLATFORM,
+            SchedulingStrategy="REPLICA", AvailabilityZoneRebalancing="ENABLED", PropagateTags="SERVICE",
+            EnableECSManagedTags=True, EnableExecuteCommand=not topology.production,
+            DeploymentController={"Type": "ECS"}, DeploymentConfiguration=_deployment(topology, service, watching),
+            NetworkConfiguration={"AwsvpcConfiguration": network},
+            ServiceConnectConfiguration=_connect(topology, service, calls),
+            LoadBalancers=[_balanced(service, groups)] if groups else None,
+            HealthCheckGracePeriodSeconds=math.ceil(service.start_s) if groups else None,
+            Monitoring={"MetricConfigurations": [fast]} if follows_cpu else None,
+        )
+    }  # fmt: skip
+    if len(groups) > 1:
+        made["ShiftingRole"] = resource(
+            "AWS::IAM::Role", AssumeRolePolicyDocument=assumed_by("ecs.amazonaws.com"),
+            ManagedPolicyArns=[managed(SHIFTING)], PermissionsBoundary=BOUNDARY,
+        )  # fmt: skip
+    return made
+
+
+def _deployment(topology: Topology, service: Service, watching: Sequence[str]) -> Json:
+    """How a version takes over. A failed one is taken back: by the breaker when its tasks do not come up (rolling only,
+    as ECS has it), by the alarms when its answers are bad."""
+    made: dict[str, Json] = {
+        "Strategy": STRATEGIES[service.strategy], "MinimumHealthyPercent": LEAST_PERCENT,
+        "MaximumPercent": MOST_PERCENT,
+    }  # fmt: skip
+    if service.strategy is Strategy.ROLLING:
+        made["DeploymentCircuitBreaker"] = {"Enable": True, "Rollback": True}
+    else:
+        made["BakeTimeInMinutes"] = BAKE_MINUTES
+    if service.strategy is Strategy.CANARY:
+        made["CanaryConfiguration"] = {"CanaryPercent": CANARY_PERCENT, "CanaryBakeTimeInMinutes": CANARY_MINUTES}
+    if watching:
+        names = [alarms.name(topology, service, each) for each in watching]
+        made["Alarms"] = {"AlarmNames": names, "Enable": True, "Rollback": True}
+    return made
+
+
+def _connect(topology: Topology, service: Service, calls: Mesh) -> Json:
+    """Service Connect: its name on its own port, for those who may call it; a proxy only where somebody calls."""
+    if not calls.connects(service.name):
+        return {"Enabled": False}
+    made: dict[str, Json] = {"Enabled": True, "Namespace": NAMESPACE, "LogConfiguration": task.log("connect")}
+    if service.name in calls.served:
+        name = discovery_name(topology, service.name)
+        offered: dict[str, Json] = {
+            "PortName": name, "DiscoveryName": name,
+            "ClientAliases": [{"DnsName": service.name, "Port": service.port}],
+        }  # fmt: skip
+        if service.protocol is not Protocol.TCP:
+            offered["Timeout"] = {"PerRequestTimeoutSeconds": math.ceil(service.timeout_s)}
+        made["Services"] = [offered]
+    return made
+
+
+def _balanced(service: Service, groups: Sequence[str]) -> Json:
+    made: dict[str, Json] = {
+        "ContainerName": service.name,
+        "ContainerPort": service.port,
+        "TargetGroupArn": ref(groups[0]),
+    }
+    if len(groups) > 1:
+        made["AdvancedConfiguration"] = {
+            "AlternateTargetGroupArn": ref(groups[1]), "ProductionListenerRule": ref("Rule"),
+            "RoleArn": att("ShiftingRole", "Arn"),
+        }  # fmt: skip
+    return made

@@ -1,0 +1,218 @@
+"""A CloudFormation template as plain values, and the stack that it makes. Nothing here knows anden's nouns.
+
+A family's module returns a Part; `assemble` puts parts together into one Stack. What one stack needs of another travels
+by an SSM parameter: the stack that makes a value *publishes* it, the one that uses it names it with `published`, which
+becomes a template parameter with the SSM name as its default. CloudFormation resolves it when a change set is made, so
+what was approved is pinned (docs/decisions/0018-stacks.md), and the templates deploy without anden as well.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
+from typing import Any, Literal, TypedDict
+
+import msgspec
+
+Json = Any
+"""What JSON can hold; CloudFormation's functions are dicts of one key."""
+
+Policy = Literal["Delete", "Retain", "RetainExceptOnCreate"]
+Keep = bool | Literal["replaced"]
+
+
+class Resource(TypedDict, total=False):
+    """One resource of a template, in CloudFormation's own words."""
+
+    Type: str
+    Properties: dict[str, Json]
+    DependsOn: list[str]
+    DeletionPolicy: Policy
+    UpdateReplacePolicy: Policy
+    Metadata: dict[str, Json]
+
+
+class Template(TypedDict):
+    """A whole template, in CloudFormation's own words."""
+
+    AWSTemplateFormatVersion: str
+    Description: str
+    Parameters: dict[str, Json]
+    Resources: dict[str, Resource]
+    Outputs: dict[str, Json]
+
+
+class Published(Mapping[str, str]):
+    """A `Ref` that knows which stack family publishes the value, and as what. No dict: what copies a template asks
+    about what it does not know, and so `assemble` learns of it.
+
+    family: the publishing stack's family. key: the value's name there. kind: CloudFormation's parameter type
+    (`String`, `AWS::EC2::VPC::Id`, …).
+    """
+
+    __slots__ = ("family", "key", "kind", "name")
+
+    def __init__(self, family: str, key: str, kind: str) -> None:
+        self.family, self.key, self.kind, self.name = family, key, kind, logical(family, key)
+
+    def __getitem__(self, key: str) -> str:
+        return {"Ref": self.name}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield "Ref"
+
+    def __len__(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one family adds to a stack. publishes: key to the value that other stacks may use.
+    parameters: template parameters whose values no stack publishes (rare: what only a person or an account knows)."""
+
+    resources: Mapping[str, Resource]
+    publishes: Mapping[str, Json] = field(default_factory=dict)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack to be.
+
+    name: CloudFormation's (at most 128 characters). family: what published names begin with: `network`,
+    `service-accounts`. after: families that publish what it uses; they come first, and go last. region: where.
+    lasting: it holds what must outlive a mistake (addresses, keys, records): termination protection.
+    text: the template as JSON, one property a line. resources: those of the template as JSON, by whom they are written
+    already.
+    """
+
+    name: str
+    family: str
+    region: str
+    template: Template
+    after: tuple[str, ...] = ()
+    lasting: bool = False
+    text: str = field(init=False, compare=False, repr=False)
+    resources: InitVar[bytes | None] = None
+
+    def __post_init__(self, resources: bytes | None) -> None:
+        written = self.template if resources is None else {**self.template, "Resources": msgspec.Raw(resources)}
+        object.__setattr__(self, "text", text(written))
+
+
+def assemble(
+    *, name: str, family: str, region: str, description: str, space: str, parts: Iterable[Part], lasting: bool = False,
+    after: Sequence[str] = (),
+) -> Stack:  # fmt: skip
+    """A stack of parts. space: the path that published names lie under (`/anden/banco-andino/production`). after: more
+    families to come first than those whose values are used. Raises ValueError: two parts claim one logical name."""
+    resources: dict[str, Resource] = {}
+    parameters: dict[str, Json] = {}
+    publishes: dict[str, Json] = {}
+    for part in parts:
+        for target, source in ((resources, part.resources), (parameters, part.parameters), (publishes, part.publishes)):
+            twice = target.keys() & source.keys()
+            if twice:
+                raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
+            target.update(source)
+    families = set(after)
+
+    def used(value: object) -> Json:
+        said = _said(value)
+        if isinstance(value, Published):
+            families.add(value.family)
+            parameters[value.name] = {
+                "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
+            }  # fmt: skip
+        return said
+
+    for key, value in publishes.items():
+        properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
+        resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
+    # Each property of each resource comes by here: what writes them in C asks about what is published only.
+    written = msgspec.json.encode(resources, enc_hook=used)
+    template = Template(
+        AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
+        Resources=resources, Outputs={},
+    )  # fmt: skip
+    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting, resources=written)
+
+
+def text(value: Json) -> str:
+    """JSON, one property a line: what Python's `json` writes with `indent=1`, in C (docs/decisions/0023-json.md)."""
+    return (msgspec.json.format(msgspec.json.encode(value, enc_hook=_said), indent=1) + b"\n").decode()
+
+
+def _said(value: object) -> Json:
+    """What stands in a template for a value of ours. Raises TypeError: nothing can."""
+    if isinstance(value, Published):
+        return dict(value)
+    raise TypeError(f"{value!r} is nothing that JSON can hold")
+
+
+def path(space: str, family: str, key: str) -> str:
+    """The SSM name of a published value: `/anden/banco-andino/production/network/vpc`."""
+    return f"{space}/{family}/{key}"
+
+
+_APART = re.compile(r"[^A-Za-z0-9]")
+_VANISHES = re.compile(r"[^A-Za-z0-9][0-9]")
+
+
+def logical(*words: str) -> str:
+    """A logical name of words: `logical("private", "a")` is `PrivateA`, `logical("core-api")` is `CoreApi`.
+
+    Two texts never get the same one: where a hyphen would vanish before a digit, a few digits of a digest follow.
+    Whoever joins several names that people chose into one adds them anyway (`apart`).
+    """
+    said = "-".join(words)
+    joined = "".join([part[:1].upper() + part[1:] for part in _APART.split(said)])
+    return joined + _digits(said) if _VANISHES.search(said) else joined
+
+
+def apart(*words: str) -> str:
+    """A logical name for a combination of names: readable, and never that of another combination."""
+    return logical(*words) + _digits("\n".join(words))
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def resource(
+    kind: str, *, after: Sequence[str] = (), keep: Keep = False, metadata: Mapping[str, Json] | None = None,
+    **properties: Json,
+) -> Resource:  # fmt: skip
+    """A resource. after: DependsOn. keep: retained when the stack goes or replaces it, except where its creation was
+    rolled back; `replaced`: only when it is replaced, for its stack is what is kept. Properties that are None are left
+    out."""
+    made = Resource(Type=kind)
+    if after:
+        made["DependsOn"] = list(after)
+    if keep:
+        made["DeletionPolicy"] = "RetainExceptOnCreate" if keep is True else "Delete"
+        made["UpdateReplacePolicy"] = "Retain"
+    if metadata:
+        made["Metadata"] = dict(metadata)
+    made["Properties"] = {name: value for name, value in properties.items() if value is not None}
+    return made
+
+
+def ref(name: str) -> dict[str, Json]:
+    """`Ref` to a resource or parameter of the same template."""
+    return {"Ref": name}
+
+
+def att(name: str, attribute: str) -> dict[str, Json]:
+    """`Fn::GetAtt` of a resource of the same template."""
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def sub(text: str, **values: Json) -> dict[str, Json]:
+    """`Fn::Sub`: `${Name}` of `values`, of the template, or of AWS (`${AWS::Region}`)."""
+    return {"Fn::Sub": [text, values] if values else text}
+
+
+def tags(**words: str) -> list[dict[str, str]]:
+    """Tags in the list form that most resources take; a value `Name=` names it for people."""
+    return [{"Key": key, "Value": value} for key, value in words.items()]

@@ -1,0 +1,107 @@
+"""Links to the client's data centres: site-to-site VPN, two tunnels each, with static routes.
+
+One virtual private gateway for the VPC, which takes no second one. Routes to what lies behind a link stand in the
+private tables only, or, with `seen-as`, in those of its own subnets (`seen_as`); nothing is propagated. Keys come from
+Secrets Manager by name when the stack is applied: whoever rotates one applies the stack again. They are kept there by
+AWS too (`PreSharedKeyStorage`), so that reading the connection does not show them.
+"""
+
+from anden.engines.aws.render import seen_as
+from anden.engines.aws.render.flow_logs import log_group
+from anden.engines.aws.render.naming import link_key, secret_name
+from anden.engines.aws.render.template import Json, Part, Resource, apart, ref, resource, sub, tags
+from anden.engines.aws.render.terrain import Terrain
+from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
+from anden.model.blueprint import Blueprint
+from anden.model.topology import Link, Topology
+
+GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
+LOGS = "LinkLogs"
+CUSTOMER_ASN = 65000
+"""AWS wants a number of the peer's, also where no BGP is spoken; this is its default."""
+
+TUNNEL: dict[str, Json] = {
+    "IKEVersions": [{"Value": "ikev2"}],
+    "Phase1EncryptionAlgorithms": [{"Value": "AES256"}, {"Value": "AES256-GCM-16"}],
+    "Phase1IntegrityAlgorithms": [{"Value": "SHA2-256"}],
+    "Phase1DHGroupNumbers": [{"Value": 14}, {"Value": 19}, {"Value": 20}],
+    "Phase1LifetimeSeconds": 28_800,
+    "Phase2EncryptionAlgorithms": [{"Value": "AES256"}, {"Value": "AES256-GCM-16"}],
+    "Phase2IntegrityAlgorithms": [{"Value": "SHA2-256"}],
+    "Phase2DHGroupNumbers": [{"Value": 14}, {"Value": 19}, {"Value": 20}],
+    "Phase2LifetimeSeconds": 3_600,
+    "RekeyMarginTimeSeconds": 540,
+    "RekeyFuzzPercentage": 100,
+    "ReplayWindowSize": 1_024,
+    "DPDTimeoutAction": "restart",
+    "DPDTimeoutSeconds": 30,
+    "StartupAction": "start",
+}
+"""What both tunnels offer (VPN user guide, "Tunnel options"): the strongest that common devices speak; group 14 is the
+twin's. AWS starts the tunnels and starts them anew: links are outbound, so the first packet is ours."""
+
+
+def part(blueprint: Blueprint, terrain: Terrain) -> Part:
+    """Everything of the links; nothing without one. Publishes each connection's id, as `link-core`."""
+    if not terrain.links:
+        return Part({})
+    resources: dict[str, Resource] = {
+        GATEWAY: resource("AWS::EC2::VPNGateway", Type="ipsec.1", Tags=tags(Name=terrain.name)),
+        ATTACHED: resource("AWS::EC2::VPCGatewayAttachment", VpcId=ref(VPC_ID), VpnGatewayId=ref(GATEWAY)),
+        LOGS: log_group(terrain, f"{terrain.name}-links"),
+    }
+    publishes: dict[str, Json] = {}
+    for link in terrain.links:
+        resources |= _connection(blueprint.topology, terrain, link)
+        publishes[link_key(link.name)] = ref(connection(link))
+        if link.seen_as is None:
+            resources |= _straight(terrain, link)
+        else:
+            resources |= seen_as.resources(blueprint, terrain, link, GATEWAY, ATTACHED)
+    return Part(resources, publishes)
+
+
+def connection(link: Link) -> str:
+    """Logical name of the link's VPN connection."""
+    return apart("link", link.name)
+
+
+def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, Resource]:
+    name = f"{terrain.name}-{link.name}"
+    peer, tunnels = apart("peer", link.name), connection(link)
+    made: dict[str, Resource] = {
+        peer: resource(
+            "AWS::EC2::CustomerGateway", Type="ipsec.1", IpAddress=str(link.peer), BgpAsn=CUSTOMER_ASN,
+            Tags=tags(Name=name),
+        ),
+        tunnels: resource(
+            "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=True,
+            CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
+            RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
+            VpnTunnelOptionsSpecifications=[_tunnel(topology, secret) for secret in link.secret], Tags=tags(Name=name),
+        ),
+    }  # fmt: skip
+    for network in link.networks:
+        made[apart("link", link.name, "carries", str(network))] = resource(
+            "AWS::EC2::VPNConnectionRoute", VpnConnectionId=ref(tunnels), DestinationCidrBlock=str(network)
+        )
+    return made
+
+
+def _tunnel(topology: Topology, secret: str) -> Json:
+    logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
+    log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
+    key = f"{{{{resolve:secretsmanager:{secret_name(topology, secret)}}}}}"
+    return {**TUNNEL, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
+
+
+def _straight(terrain: Terrain, link: Link) -> dict[str, Resource]:
+    """Without `seen-as`: from the private subnets to the gateway, with the tasks' own addresses."""
+    return {
+        way(zone.name, network): resource(
+            "AWS::EC2::Route", after=[ATTACHED], RouteTableId=ref(routes(PRIVATE, zone.name)),
+            DestinationCidrBlock=str(network), GatewayId=ref(GATEWAY),
+        )
+        for zone in terrain.zones
+        for network in link.networks
+    }  # fmt: skip

@@ -1,0 +1,42 @@
+"""The name of a blueprint: what is part of it, and that it stays what it was."""
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from tests.unit.planning.topologies import drafted, service, topology
+
+from anden.model import codec
+from anden.model.blueprint import Blueprint, Facts
+from anden.model.override import Operation, Override
+
+OVERRIDE = Override("network", (Operation("remove", "/Resources/Vpc/Metadata"),))
+
+
+@pytest.fixture
+def given() -> Blueprint:
+    return drafted(topology(service("accounts"), service("ledger")))
+
+
+def test_without_overrides_the_name_is_what_it_was_before_there_were_any(given: Blueprint) -> None:
+    older = {
+        "topology": codec.to_data(given.topology), "layout": codec.to_data(given.layout),
+        "placements": [codec.to_data(each) for each in given.placements],
+        "images": {name: codec.to_data(each) for name, each in given.images.items()},
+    }  # fmt: skip
+    assert given.digest == codec.digest(older)
+
+
+def test_overrides_are_part_of_the_name_and_facts_are_not(given: Blueprint) -> None:
+    more = replace(given, overrides=(OVERRIDE,))
+    other = replace(given, overrides=(Override("network", (Operation("remove", "/Resources/Vpc/Other"),)),))
+    assert len({given.digest, more.digest, other.digest}) == 3
+    assert replace(more, facts=Facts({"a": IPv4Address("192.0.2.1")})).digest == more.digest
+
+
+def test_a_blueprint_from_before_there_were_overrides_has_none(given: Blueprint) -> None:
+    data = codec.to_data(given)
+    del data["overrides"]
+    assert codec.from_data(Blueprint, data) == given
+    more = replace(given, overrides=(OVERRIDE,))
+    assert codec.from_json(Blueprint, codec.to_json(more)).digest == more.digest
