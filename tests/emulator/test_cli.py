@@ -147,9 +147,7 @@ def test_fixed_addresses_outlive_the_environment_until_they_are_released(aws: Em
     assert allocations(aws) == three
 
 
-def test_a_release_asks_and_leaves_nothing(
-    aws: Emulator, run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_release_asks_and_leaves_nothing(aws: Emulator, run: Run, caplog: pytest.LogCaptureFixture) -> None:
     meant(3)
     assert run("up")[0] == 0
     three = allocations(aws)
