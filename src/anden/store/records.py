@@ -72,6 +72,10 @@ class Records:
     def let_go(self, key: EnvironmentKey) -> None:
         """Nothing to do."""
 
+    def ours(self, key: EnvironmentKey) -> bool:
+        """Always: whoever opened the file is the only one."""
+        return True
+
     def check(self, key: EnvironmentKey) -> None:
         """Nothing to do."""
 

@@ -67,6 +67,11 @@ class AccountRecords:
         """Give it back. Not an error when it is somebody else's by now."""
         self._let_go(key.environment)
 
+    def ours(self, key: EnvironmentKey) -> bool:
+        """While a command of this control plane holds the lock, or held it until it was lost."""
+        with self._lock:
+            return key.environment in self._held
+
     def check(self, key: EnvironmentKey) -> None:
         """Raises Problems unless this control plane may change it now."""
         with self._lock:
