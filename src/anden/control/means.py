@@ -46,15 +46,10 @@ class Means:
         self.runner.begin(self.tick, self.engine)
 
     def tick(self, key: EnvironmentKey) -> Ticked:
-        """One tick; followers hear why when it cannot be made. Where several control planes share the records, only the
-        one whose command holds them has anything to do here: any other's tick ends its care at once, without a word."""
-        if not self.store.ours(key):
-            return Ticked(self.clock.monotonic(), None, None)
+        """One tick; followers hear why when it cannot be made."""
         try:
             return self.reconciler.tick(key)
         except Problems as found:
-            if not self.store.ours(key):  # its command ended meanwhile
-                return Ticked(self.clock.monotonic(), None, None)
             self.feeds[key].tell(Stuck(found.problems[0]))
             raise
 
@@ -92,6 +87,7 @@ class Means:
         with self._lock:
             self._running.pop(command.key, None)
         self.reconciler.mending.discard(command.key)
+        self.reconciler.releasing.discard(command.key)
         try:
             self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
         finally:

@@ -50,12 +50,8 @@ class Shared:
     def let_go(self, key: EnvironmentKey) -> None:
         self._held.discard(key)
 
-    def ours(self, key: EnvironmentKey) -> bool:
+    def check(self, key: EnvironmentKey) -> bool:
         return key in self._held
-
-    def check(self, key: EnvironmentKey) -> None:
-        if key not in self._held:
-            raise Problems(Problem("records", "no command of this control plane is changing it"))
 
 
 class Moody(SimulatedEngine):
