@@ -172,14 +172,24 @@ def written(aws: Emulator, service: str, *lines: tuple[float, str]) -> None:
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
-def said(service: str | None, lines: int) -> list[str]:
-    return [each.text for each in AwsEngine(VirtualClock(7.0)).logs(KEY, service, lines, False) if each is not None]
+def said(service: str | None, lines: int, ago: float | None = None) -> list[str]:
+    """ago: how many seconds back at most."""
+    since = None if ago is None else time.time() - ago
+    found = AwsEngine(VirtualClock(7.0)).logs(KEY, service, lines, False, since)
+    return [each.text for each in found if each is not None]
 
 
 def test_the_last_lines_are_found_however_old_they_are(aws: Emulator) -> None:
     written(aws, "web", (5 * 86400, "days ago"), (7200, "hours ago"), (1800, "half an hour ago"), (1, "now"))
     written(aws, "api", (7000, "the other's"))
     assert said("web", 1) == ["now"]
+    assert said("web", 9, ago=3600) == ["half an hour ago", "now"]
+    assert said("web", 1, ago=3600) == ["now"]
+    assert said("web", 9, ago=30 * 86400) == ["days ago", "hours ago", "half an hour ago", "now"]
+    assert said(None, 9, ago=7100) == ["the other's", "half an hour ago", "now"]
+    assert said("web", 9, ago=-60) == []
+    following = AwsEngine(VirtualClock(7.0)).logs(KEY, "web", 9, True, time.time() - 0.5)
+    assert [next(following), next(following)] == [None, None]  # what is young and older than that is not said later
     assert said("web", 2) == ["half an hour ago", "now"]
     assert said("web", 10) == ["days ago", "hours ago", "half an hour ago", "now"]
     assert said(None, 3) == ["the other's", "half an hour ago", "now"]

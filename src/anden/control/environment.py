@@ -137,10 +137,12 @@ class Control:
         """Whether the record is what was written, of all environments: they share one chain."""
         return self._means.store.verify()
 
-    def logs(self, at: Asked, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
-        """Of a service, an instance, or of all (None). None is a heartbeat."""
+    def logs(
+        self, at: Asked, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
+        """Of a service, an instance, or of all (None). since: none older (Unix seconds). None is a heartbeat."""
         yield from self._means.engine.logs(
-            meant(at, self._means.engine.name, self._means.store), service, lines, follow
+            meant(at, self._means.engine.name, self._means.store), service, lines, follow, since
         )
 
     def exec(self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:

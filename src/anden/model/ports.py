@@ -119,9 +119,12 @@ class Engine(Protocol):
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """The last `lines` of a service or instance (None: of all), then, with `follow`, new ones as they come.
-        With `follow`, None is yielded at least once a second, so that the reader can stop."""
+        since: none that is older (Unix seconds). With `follow`, None is yielded at least once a second, so that the
+        reader can stop."""
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """Run a command inside an instance, with its user, limits and network. No terminal."""

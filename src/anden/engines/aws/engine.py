@@ -240,11 +240,13 @@ class AwsEngine(Engine):
             self._clock.sleep(pause)
             left -= pause
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """From CloudWatch Logs."""
         from anden.engines.aws import logs  # noqa: PLC0415 - boto3
 
-        return logs.read(self._aws(), key, self._regions(key)[0], service, lines, follow)
+        return logs.read(self._aws(), key, self._regions(key)[0], service, lines, follow, since)
 
     def _aws(self) -> "Session":
         from anden.engines.aws.session import Session  # noqa: PLC0415 - boto3

@@ -137,9 +137,11 @@ class LocalEngine:
         """See model.ports.Engine."""
         return observe.wait(place.of(self._state, key), seen, timeout_s)
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """See model.ports.Engine."""
-        return logs.read(place.of(self._state, key).logs, service, lines, follow)
+        return logs.read(place.of(self._state, key).logs, service, lines, follow, since)
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """See model.ports.Engine. Input is at most STDIN_BYTES."""

@@ -112,12 +112,13 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """service: a service, an instance, or None for all."""
+    """service: a service, an instance, or None for all. since: none that is older, in Unix seconds."""
 
     at: At
     service: str | None = None
     lines: int = 100
     follow: bool = False
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
 
 def _logs(desk: Desk, body: asks.Logs, who: str) -> Any:
     lines = min(max(body.lines, 0), MOST_LOG_LINES)
-    return desk.control.logs(_asked(desk, body.at), body.service, lines, body.follow)
+    return desk.control.logs(_asked(desk, body.at), body.service, lines, body.follow, body.since)
 
 
 def _exec(desk: Desk, body: asks.Exec, who: str) -> Any:
