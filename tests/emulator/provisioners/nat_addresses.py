@@ -25,7 +25,9 @@ def _saying(theirs: Callable[[Any], tuple[int, Any, Any]]) -> Callable[[Any], tu
 
 def _addressed(item: re.Match[str]) -> str:
     nat = ec2._nat_gateways[item[1]]
-    public = ec2._addresses.get(nat["AllocationId"], {}).get("PublicIp", "")
-    said = f"<publicIp>{public}</publicIp>" if public else "<privateIp>10.0.0.9</privateIp>"
+    its_id = nat["AllocationId"]
+    public = ec2._addresses.get(its_id, {}).get("PublicIp", "")
+    said = f"<publicIp>{public}</publicIp><allocationId>{its_id}</allocationId>"
+    said = said if public else "<privateIp>10.0.0.9</privateIp>"
     its = f"<item>{said}<isPrimary>true</isPrimary><status>succeeded</status></item>"
     return f"<natGatewayId>{item[1]}</natGatewayId>{item[2]}<natGatewayAddressSet>{its}</natGatewayAddressSet>"

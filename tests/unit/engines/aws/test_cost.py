@@ -108,7 +108,7 @@ def test_what_is_not_there_costs_nothing_and_has_no_line() -> None:
 
 
 def test_stacks_that_are_not_there_are_said() -> None:
-    assert "stacks that are not rendered: data, edge, firewall, network, rules" in made().left_out
+    assert "stacks that are not rendered: data, edge, firewall, key, network, rules" in made().left_out
     assert not any("not rendered" in each for each in made(*EVERYTHING).left_out)
 
 
