@@ -66,6 +66,7 @@ def _up(
     approved: SavedPlan | None, command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
+    _refuse_alone(means, key, topology)
     target, seen = means.store.target(key), _compared(means, key, topology)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
@@ -226,6 +227,8 @@ def _down(means: Means, key: EnvironmentKey, command: Command, standing: Standin
             return Ending(Outcome.DONE, "nothing runs")
         # The records know nothing of it, and it is there: it goes all the same.
         target = Target(key, None, "", seen.gateway or "", {}, {}, {})
+    elif target.blueprint is not None:
+        _refuse_alone(means, key, means.store.blueprint(target.blueprint).topology)
     yield follow.heading(key, None, manners=target.manners)
     with means.reconciler.writing(key):
         open_change = changes.open_of(means.store, key)
@@ -381,7 +384,14 @@ def _running(means: Means, key: EnvironmentKey) -> tuple[Target, Blueprint]:
     target = means.store.target(key)
     if target is None or target.blueprint is None:
         raise Problems(Problem(str(key), "nothing runs", "", f"Start it with `anden up -e {key.environment}`."))
-    return target, means.store.blueprint(target.blueprint)
+    current = means.store.blueprint(target.blueprint)
+    _refuse_alone(means, key, current.topology)
+    return target, current
+
+
+def _refuse_alone(means: Means, key: EnvironmentKey, topology: Topology) -> None:
+    if means.alone and (refused := refusals.alone(key, topology)):
+        raise Problems(refused)
 
 
 def _still(means: Means, key: EnvironmentKey) -> Target:

@@ -223,6 +223,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
+    problems += refusals.alone(key, topology) if means.alone else ()
     report = PlanReport(
         key.client,
         key.environment,

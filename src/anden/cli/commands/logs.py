@@ -31,6 +31,7 @@ def command(words: Words, service: str | None, follow: bool, lines: int) -> int:
     numbers = {name: index for index, name in enumerate(here.services)}
     body = {"at": here.at(with_manifest=False), "service": service, "lines": lines, "follow": follow}
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         stream = api.stream("POST", "/v1/logs", body)
         any_line = False
         try:
