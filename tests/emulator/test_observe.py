@@ -47,7 +47,7 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "A": made("AWS::EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="10.0.0.0/24", AvailabilityZone="us-east-1a"),
     "Cluster": made("AWS::ECS::Cluster", ClusterName="banco-dev"),
     "Published": made("AWS::SSM::Parameter", Name=f"{SPACE}/edge/cluster", Type="String", Value={"Ref": "Cluster"}),
-    "Egress": made("AWS::SSM::Parameter", Name=f"{SPACE}/network/egress-a", Type="String", Value="203.0.113.7"),
+    "Egress": made("AWS::SSM::Parameter", Name=f"{SPACE}/address-a/ip", Type="String", Value="203.0.113.7"),
     "Task": made(
         "AWS::ECS::TaskDefinition", Family="banco-dev-web", Cpu="256", Memory="512", NetworkMode="awsvpc",
         RequiresCompatibilities=["FARGATE"],
@@ -98,7 +98,7 @@ def test_alarms_that_are_on_and_what_was_changed_by_hand_are_seen(aws: Emulator)
             ComparisonOperator="LessThanThreshold",
         )  # fmt: skip
         alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="3 of 3 were below 2")
-    aws.client("ssm").put_parameter(Name=f"{SPACE}/network/egress-a", Value="203.0.113.8", Overwrite=True)
+    aws.client("ssm").put_parameter(Name=f"{SPACE}/address-a/ip", Value="203.0.113.8", Overwrite=True)
     before = engine.observe(KEY)
     (alarm,) = before.alarms  # of a service that runs here, and of this environment only
     assert (alarm.service, alarm.text, alarm.why) == ("web", "fewer tasks than the base of 2", "3 of 3 were below 2")
@@ -111,7 +111,7 @@ def test_alarms_that_are_on_and_what_was_changed_by_hand_are_seen(aws: Emulator)
     asked = stack.looked_at
     engine.compare(KEY, asked - 600)  # young enough: not looked at again
     assert engine.observe(KEY).stacks[0].looked_at == asked
-    aws.client("ssm").delete_parameter(Name=f"{SPACE}/network/egress-a")
+    aws.client("ssm").delete_parameter(Name=f"{SPACE}/address-a/ip")
     engine.compare(KEY, time.time() + 60)
     assert engine.observe(KEY).stacks[0].drifted == ("Egress (deleted)",)
 

@@ -78,9 +78,9 @@ class Control:
         """New instances of the same version; of all services when none is named."""
         yield from commands.restart(self._means, at, access.named(who), service, self._report(at))
 
-    def down(self, at: Asked, who: str) -> Told:
-        """End the environment and leave nothing of it but the record."""
-        yield from commands.down(self._means, at, access.named(who), self._report(at))
+    def down(self, at: Asked, who: str, release: bool = False) -> Told:
+        """End the environment and leave nothing of it but the record, and what outlives it. release: that as well."""
+        yield from commands.down(self._means, at, access.named(who), release, self._report(at))
 
     def disturb(self, at: Asked, who: str, drill: Drill) -> Disturbed:
         """Put a drill's fault in. It is recorded, and keeps no other command out: faults do not wait for anybody."""

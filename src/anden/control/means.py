@@ -89,6 +89,7 @@ class Means:
         with self._lock:
             self._running.pop(command.key, None)
         self.reconciler.mending.discard(command.key)
+        self.reconciler.releasing.discard(command.key)
         try:
             self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
         finally:

@@ -10,6 +10,7 @@ from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, probing, refusals
 from anden.control.asked import Asked
 from anden.control.drafts import after
+from anden.control.keeping import kept
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
@@ -63,6 +64,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         return StatusReport(
             key.client, key.environment, key.engine.value, False, reason, None, None, seen.at if seen else None,
             wished.topology.zones if wished else 0, None, (), change=changes.latest(means.store, key),
+            kept=kept(seen),
         )  # fmt: skip
     blueprint = means.store.blueprint(target.blueprint)
     said = follow.marks(target)
@@ -97,6 +99,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         processes=seen.processes if seen is not None and present else {},
         traffic=seen.traffic if seen is not None and present else {},
         compared_at=_compared_at(seen) if seen is not None and present else None,
+        kept=kept(seen),
     )
 
 
@@ -236,6 +239,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         (),
         (),
         manners.name,
+        kept=kept(seen),
     )
     try:
         drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides)

@@ -216,8 +216,9 @@ class Store(Protocol):
     def let_go(self, key: EnvironmentKey) -> None:
         """Let others in."""
 
-    def check(self, key: EnvironmentKey) -> None:
-        """Raises Problems when another control plane may be changing it."""
+    def check(self, key: EnvironmentKey) -> bool:
+        """Whether this control plane may change it now; False: only a command may, and none is running. Raises Problems
+        when one is, and another control plane may be changing it."""
 
     def put_blueprint(self, blueprint: Blueprint) -> None:
         """Keep it under its digest; the same digest again is not an error."""

@@ -11,6 +11,7 @@ from anden.model.foresight import Foresight
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
+from anden.model.stack import Kept
 from anden.model.traffic import Passed
 
 
@@ -79,6 +80,8 @@ class StatusReport:
     compared_at: float | None = None
     """Since when nothing was found to be changed by hand but what the findings say, Unix seconds; None: nobody has
     looked at all of it."""
+    kept: tuple[Kept, ...] = ()
+    """What outlives the environment, used or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class PlanReport:
     """What the engine says of it beforehand; its problems are among `problems`."""
     saved: SavedPlan | None = None
     """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
+    kept: tuple[Kept, ...] = ()
+    """What an earlier life has left, or this one has, that outlives the environment: `up` uses it."""
 
     @property
     def changes(self) -> bool:

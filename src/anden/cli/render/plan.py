@@ -41,6 +41,8 @@ def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str
         said += ["", paint.dim("the whole rollout, step by step, if every one succeeds:")]
         said += columns([[f"{paint.sign(step.action)} {step.address}", step.reason] for step in report.steps])
         said.append("")
+    if report.kept:
+        said.append(f"= kept, and used again: {', '.join(each.what for each in report.kept)}")
     said += [f"{paint.sign('≠')} {each.engine}: {each.subject}: {each.text}" for each in report.caveats]
     said += [f"{paint.sign('!')} {problems.line(each, paint)}" for each in report.warnings]
     said += [f"{paint.sign('✗')} {problems.line(each, paint)}" for each in report.problems]

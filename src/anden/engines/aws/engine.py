@@ -78,13 +78,14 @@ class AwsEngine(Engine):
         return caveats(topology)
 
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
-        """Fixed addresses as the network's stack publishes them, and the region's zones; nothing while AWS cannot be
-        asked: a plan is made without an account too."""
+        """Fixed addresses as the stacks that keep them publish them, also before the first `up` of another life; and
+        the region's zones. Nothing while AWS cannot be asked: a plan is made without an account too."""
         self._know(topology)
-        from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
+        from anden.engines.aws import kept, observe  # noqa: PLC0415 - boto3 costs half a second
 
         try:
-            return observe.facts(self._aws(), key, self._regions(key)[0])
+            region = self._regions(key)[0]
+            return observe.facts(self._aws(), region, kept.published(self._aws(), key, region), topology)
         except Problems:
             return Facts()
 
@@ -209,8 +210,10 @@ class AwsEngine(Engine):
         from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
         with self._lock:
-            before = self._last.get(key)
-        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), self._shelves(), before)
+            before, topology = self._last.get(key), self._topologies.get((key.client, key.environment))
+        seen = observe.observe(
+            self._aws(), key, self._regions(key), self._clock.now(), self._shelves(), before, topology
+        )
         return self._versioned(key, seen)
 
     def know(self, topology: Topology) -> None:

@@ -179,11 +179,11 @@ def _delete(work: Work, subject: str, name: str, region: str, its_id: str, *, li
         client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
         client.delete_stack(StackName=its_id)
     ended = _wait(work, client, subject, name, its_id, since)
-    for kept in happenings.retained(client, its_id, since):
-        work.tell(subject, f"retained: {kept}", "!", EventKind.NOTE)
+    for left in happenings.retained(client, its_id, since):
+        work.tell(subject, f"retained: {left}", "!", EventKind.NOTE)
     if ended not in (GONE, "DELETE_COMPLETE"):
-        cause, left = happenings.cause(client, its_id, since), () if lift else [resource for resource, _ in guarded]
-        raise Problems(failures.undeletable(name, ended, cause, left))
+        cause, holding = happenings.cause(client, its_id, since), () if lift else [resource for resource, _ in guarded]
+        raise Problems(failures.undeletable(name, ended, cause, holding))
 
 
 def _at_rest(work: Work, client: Any, subject: str, name: str) -> tuple[str, str]:

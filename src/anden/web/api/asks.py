@@ -86,9 +86,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, down, prove-egress, verify."""
+    """Nothing but where: rollback, prove-egress, verify."""
 
     at: At
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """release: give up, for ever, what would outlive the environment as well."""
+
+    at: At
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True)

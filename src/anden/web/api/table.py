@@ -91,8 +91,8 @@ def _restart(desk: Desk, body: asks.Restart, who: str) -> Any:
     return desk.control.restart(_asked(desk, body.at), named(who), body.service)
 
 
-def _down(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.down(_asked(desk, body.at), named(who))
+def _down(desk: Desk, body: asks.Down, who: str) -> Any:
+    return desk.control.down(_asked(desk, body.at), named(who), body.release)
 
 
 def _plan(desk: Desk, body: asks.Plan, who: str) -> Any:
@@ -152,7 +152,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/scale", asks.Scale, _scale, "Another level of a service: events", streams=True),
     Endpoint("POST", "/v1/rollback", asks.Just, _rollback, "Back to the previous blueprint: events", streams=True),
     Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
-    Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
+    Endpoint("POST", "/v1/down", asks.Down, _down, "End the environment: events", streams=True),
     Endpoint("POST", "/v1/plan", asks.Plan, _plan, "What `up` would do: a PlanReport"),
     Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
