@@ -125,7 +125,9 @@ def apply(work: Work, effect: ApplyStack) -> None:
         _delete(work, stack.family, stack.name, stack.region, its_id, lift=True)
         status = GONE
     if status in STUCK:
-        raise Problems(failures.stuck(stack.name, happenings.cause(client, its_id)))
+        raise Problems(
+            failures.stuck(stack.name, happenings.cause(client, its_id), happenings.hindrance(client, its_id))
+        )
     if status == "DELETE_FAILED":
         raise Problems(failures.half_deleted(stack.name, happenings.cause(client, its_id)))
     pinned = work.pinned.get((stack.name, stack.digest))
@@ -148,7 +150,10 @@ def apply(work: Work, effect: ApplyStack) -> None:
             raise
     ended = _wait(work, client, stack.family, stack.name, its_id, since)
     if ended not in DONE:
-        raise Problems(failures.failed(stack.name, ended, happenings.cause(client, its_id, since)))
+        cause = happenings.cause(client, its_id, since)
+        if ended in STUCK:
+            raise Problems(failures.stuck(stack.name, cause, happenings.hindrance(client, its_id)))
+        raise Problems(failures.failed(stack.name, ended, cause))
     _protect(client, stack, where)
 
 

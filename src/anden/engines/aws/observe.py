@@ -121,7 +121,8 @@ def _stack(
     state = _state(status)
     why = ""
     if state in (StackState.FAILED, StackState.STUCK):
-        cause = happenings.cause(client, its_id)
+        back = status == "UPDATE_ROLLBACK_FAILED"
+        cause = happenings.hindrance(client, its_id) if back else happenings.cause(client, its_id)
         why = f"{cause.resource}: {cause.said}" if cause.resource else cause.said
     elif state is StackState.WORKING:
         why = status
