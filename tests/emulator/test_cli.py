@@ -1,5 +1,6 @@
 """`anden … --on aws` as a person runs it, against an emulated account; only the images are not built."""
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -282,3 +283,85 @@ def test_an_address_that_somebody_released_is_made_anew_when_its_stack_is_delete
     assert code == 0, err
     assert len(allocations(aws)) == 2
     assert allocations(aws).keys() & first.keys() == first.keys() - {some}
+
+
+ONE = "\n".join(line for line in TEXT.replace(", reaches: [api]", "").splitlines() if "api:" not in line) + "\n"
+DEBUG = ONE.replace("image: web:1.0", "image: web:1.0, env: { LEVEL: debug }")
+
+
+def scans_are_shown(aws: Emulator, run: Run, manifest: Path) -> None:
+    """Of the image that runs, as soon as there is a verdict; another image has none yet."""
+    said = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {"findingSeverityCounts": {"CRITICAL": 2}}}
+    tag = {"Key": "emulator:scan", "Value": base64.b64encode(json.dumps(said).encode()).decode()}
+    (shelf,) = aws.client("ecr").describe_repositories(repositoryNames=["shop/dev/web"])["repositories"]
+    aws.client("ecr").tag_resource(resourceArn=shelf["repositoryArn"], tags=[tag])
+    assert "! scan  web (web:1.0): 2 critical" in run("plan")[1]
+    (scanned,) = json.loads(run("plan", "--json")[1])["scans"]
+    assert (scanned["service"], scanned["scan"]["verdict"], scanned["scan"]["counts"]) == (
+        "web",
+        "found",
+        {"CRITICAL": 2},
+    )
+    manifest.write_text(ONE.replace("web:1.0", "web:9.0"))  # which does not lie there
+    assert "  scan  not scanned yet: web" in run("plan")[1]
+    manifest.write_text(ONE)
+
+
+def changes_by_hand_are_shown_and_put_back(aws: Emulator, run: Run) -> None:
+    """A parameter that the network's stack publishes."""
+    code, out, _ = run("status", "--drift")
+    assert code == 0
+    assert "nothing but what is said here" in out
+    assert "anden-shop-dev-network" not in out
+    cfn, ssm = aws.client("cloudformation"), aws.client("ssm")
+    found = cfn.list_stack_resources(StackName="anden-shop-dev-network")["StackResourceSummaries"]
+    held = next(each for each in found if each["ResourceType"] == "AWS::SSM::Parameter")
+    name, logical = held["PhysicalResourceId"], held["LogicalResourceId"]
+    before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value="by-hand", Overwrite=True)
+    assert logical not in run("status")[1]  # nobody has looked since
+    code, out, _ = run("status", "--drift")
+    assert code == 0
+    assert logical in out
+    code, out, err = run("up", "--no-input")
+    assert code == 1
+    assert logical in out + err
+    code, _, err = run("up", "--revert")
+    assert code == 0, err
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == before
+    assert logical not in run("status", "--drift")[1]
+
+
+def test_what_was_changed_by_hand_is_found_and_a_saved_plan_is_done_exactly(aws: Emulator, run: Run) -> None:
+    """One environment for both: its first stacks are those of a plan that was approved."""
+    manifest = Path("anden.yaml")
+    manifest.write_text(ONE)
+    code, out, err = run("plan", "--save", "first.json")
+    assert code == 0, out + err
+    assert "… later     " in out
+    assert "  scan  not scanned yet: web" in out
+    assert "`anden up --plan first.json` does exactly this" in err
+    manifest.write_text(DEBUG)
+    code, out, err = run("up", "--plan", "first.json")  # not the manifest that was approved
+    assert code == 1
+    assert "it is of blueprint " in out + err
+    assert "service-web" not in stacks(aws)
+    manifest.write_text(ONE)
+    code, _, err = run("up", "--plan", "first.json")
+    assert code == 0, err
+    assert stacks(aws) == ALL - {"service-api"}
+
+    scans_are_shown(aws, run, manifest)
+    changes_by_hand_are_shown_and_put_back(aws, run)
+
+    manifest.write_text(DEBUG)
+    code, out, err = run("plan", "--save", "second.json")
+    assert code == 0, out + err
+    assert [each["family"] for each in json.loads(Path("second.json").read_text())["prepared"]] == ["service-web"]
+    code, _, err = run("up", "--plan", "second.json")
+    assert code == 0, err
+    assert "Nothing to do" in run("plan")[1]
+    Path("second.json").write_text("{}")
+    code, out, err = run("up", "--plan", "second.json")
+    assert code == 1
+    assert "it is not a saved plan" in out + err

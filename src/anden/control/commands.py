@@ -68,6 +68,7 @@ def _up(
     approved: SavedPlan | None, command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
+    _refuse_alone(means, key, topology)
     target, seen = means.store.target(key), _compared(means, key, topology)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
@@ -223,6 +224,8 @@ def down(means: Means, at: Asked, who: str, release: bool, report: ReportOf) -> 
 
 def _down(means: Means, key: EnvironmentKey, release: bool, command: Command, standing: Standing) -> Work:
     target, seen = means.store.target(key), None
+    if target is not None and target.blueprint is not None:
+        _refuse_alone(means, key, means.store.blueprint(target.blueprint).topology)
     if release or target is None:
         seen = means.observe(key)
         if release and not any(one.kept is not None for one in seen.stacks):
@@ -393,7 +396,14 @@ def _running(means: Means, key: EnvironmentKey) -> tuple[Target, Blueprint]:
     target = means.store.target(key)
     if target is None or target.blueprint is None:
         raise Problems(Problem(str(key), "nothing runs", "", f"Start it with `anden up -e {key.environment}`."))
-    return target, means.store.blueprint(target.blueprint)
+    current = means.store.blueprint(target.blueprint)
+    _refuse_alone(means, key, current.topology)
+    return target, current
+
+
+def _refuse_alone(means: Means, key: EnvironmentKey, topology: Topology) -> None:
+    if means.alone and (refused := refusals.alone(key, topology)):
+        raise Problems(refused)
 
 
 def _still(means: Means, key: EnvironmentKey) -> Target:

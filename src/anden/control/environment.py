@@ -25,10 +25,11 @@ class Control:
 
     def __init__(
         self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None,
-        fall: Callable[[], None] | None = None,
+        fall: Callable[[], None] | None = None, *, alone: bool = False,
     ) -> None:  # fmt: skip
-        """fall: ends this process at once, for a drill of the control plane itself."""
-        self._means = Means(engine, images, store, clock, runner, knock, fall)
+        """fall: ends this process at once, for a drill of the control plane itself. alone: the store lies on this
+        machine only, and should not: nothing productive is changed."""
+        self._means = Means(engine, images, store, clock, runner, knock, fall, alone)
 
     def begin(self) -> None:
         """Look after every environment that is on record."""

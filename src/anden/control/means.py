@@ -36,6 +36,8 @@ class Means:
     knock: Knock | None = None
     fall: Callable[[], None] | None = None
     """Ends this control plane at once, as a crash does; None: it cannot be ended on purpose."""
+    alone: bool = False
+    """The store lies on this machine only, and should not: nothing productive is changed."""
     reconciler: Reconciler = field(init=False)
     feeds: defaultdict[EnvironmentKey, Feed] = field(default_factory=lambda: defaultdict(Feed))
     _running: dict[EnvironmentKey, Command] = field(default_factory=dict)

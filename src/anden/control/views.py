@@ -23,6 +23,7 @@ from anden.model.command import RESTORED, Outcome
 from anden.model.event import Event
 from anden.model.finding import Finding, Severity
 from anden.model.ids import Digest, EnvironmentKey
+from anden.model.image import ImageScan
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
 from anden.model.observation import InstanceSeen, Observation
@@ -226,6 +227,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
+    problems += refusals.alone(key, topology) if means.alone else ()
     report = PlanReport(
         key.client,
         key.environment,
@@ -256,18 +258,30 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         # What no template can say: this engine's own rules, beside those that hold for all. Foresight knows where the
         # manifest says it.
         return replace(report, problems=(*problems, *linted.problems, *(foresight.problems or found.problems)))
+    scans, unscanned = ((), ()) if unread else _scans(means, key, drafted)
     planned = replace(
         report,
+        scans=scans,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
         steps=steps,
-        warnings=(*unread, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
+        warnings=(*unread, *unscanned, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
         problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
         foresight=foresight,
     )
     if not prepare or planned.problems or unread:
         return replace(planned, problems=(*planned.problems, *(unread if prepare else ())))
     return replace(planned, saved=_prepared(means, key, drafted.digest, steps))
+
+
+def _scans(
+    means: Means, key: EnvironmentKey, blueprint: Blueprint
+) -> tuple[tuple[ImageScan, ...], tuple[Problem, ...]]:
+    """And why there are none, for a plan: they decide nothing."""
+    try:
+        return means.engine.scans(key, blueprint), ()
+    except Problems as found:
+        return (), found.problems
 
 
 def _prepared(means: Means, key: EnvironmentKey, blueprint: Digest, steps: Sequence[Step]) -> SavedPlan:

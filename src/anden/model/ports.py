@@ -13,7 +13,7 @@ from anden.model.event import Event
 from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
-from anden.model.image import Image
+from anden.model.image import Image, ImageScan
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -68,6 +68,11 @@ class Engine(Protocol):
         """What will not hold and what it costs to go from `current` to `blueprint`. marks: where the manifest says
         what, for problems. Nothing, where nothing is paid for and nothing is limited."""
         return Foresight()
+
+    def scans(self, key: EnvironmentKey, blueprint: Blueprint) -> tuple[ImageScan, ...]:
+        """What the registry's scan says of each image, by service; () for an engine without a registry. Raises
+        Problems."""
+        return ()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""

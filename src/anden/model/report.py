@@ -8,6 +8,7 @@ from anden.model.change import Change
 from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
+from anden.model.image import ImageScan
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -102,6 +103,8 @@ class PlanReport:
     manners: str = "twin"
     foresight: Foresight = Foresight()
     """What the engine says of it beforehand; its problems are among `problems`."""
+    scans: tuple[ImageScan, ...] = ()
+    """Of the images that the services are to run; () where no registry can be asked."""
     saved: SavedPlan | None = None
     """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
     kept: tuple[Kept, ...] = ()

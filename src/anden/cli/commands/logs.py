@@ -40,6 +40,7 @@ def command(words: Words, service: str | None, follow: bool, lines: int | None, 
         lines = LINES if since is None else MOST_LINES
     body: dict[str, object] = {"at": here.at(with_manifest=False), "service": service, "lines": lines, "follow": follow}
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         if since is not None:
             try:
                 body["since"] = moment(since, api.now(), None)

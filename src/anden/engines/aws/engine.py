@@ -20,6 +20,7 @@ from anden.model.event import Event
 from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
+from anden.model.image import ImageScan
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -98,6 +99,11 @@ class AwsEngine(Engine):
         except Problems as found:
             return Foresight(problems=found.problems)
         return foresee(blueprint, current, marks, facts, today)
+
+    def scans(self, key: EnvironmentKey, blueprint: Blueprint) -> tuple[ImageScan, ...]:
+        """By ECR's scan of what lies in the environment's repositories."""
+        region = blueprint.topology.region
+        return self._shelves().scans(self._aws(), key, region, images_of(blueprint)) if region is not None else ()
 
     def _account_facts(self, topology: Topology) -> AccountFacts | None:
         """None: there are no credentials, or nobody answers. Raises Problems: it is another account."""

@@ -18,6 +18,7 @@ from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.image import ImageScan
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -80,6 +81,10 @@ class LocalEngine:
     def foresee(self, blueprint: Blueprint, current: Blueprint | None, marks: Marks) -> Foresight:
         """Nothing: a twin is limited by its machine, and nobody pays for it."""
         return Foresight()
+
+    def scans(self, key: EnvironmentKey, blueprint: Blueprint) -> tuple[ImageScan, ...]:
+        """There is no registry."""
+        return ()
 
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
