@@ -98,14 +98,14 @@ def rebuild(client: str, engine: EngineName) -> "StateReport":
     if engine is not EngineName.AWS:
         where, why = f"--on {engine}", "this machine keeps it, with a copy beside it, and mends it by itself"
         raise Problems(Problem(where, "has its state here", why, "`anden history --verify` checks it."))
-    from anden.engines.aws.opening import open_state
+    from anden.engines.aws.opening import open_account
     from anden.engines.aws.rebuilding import rebuild as rebuilt
 
-    found = open_state(client)
-    if found is None:
+    found = open_account(client)
+    if found.state is None:
         what, why = "the account has no state bucket", "nothing of it is kept there yet"
-        raise Problems(Problem(f"state of {client}", what, why, "Set the account up first (docs/aws.md)."))
-    return rebuilt(found[0], client, found[1])
+        raise Problems(Problem(f"state of {client}", what, why, "Set it up first: `anden account bootstrap`."))
+    return rebuilt(found.state, client, found.place)
 
 
 # Writing what an engine would apply, without acting on it.

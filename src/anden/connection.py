@@ -19,13 +19,14 @@ from anden.session import Session, Virtual
 from anden.web.files import Files
 
 if TYPE_CHECKING:
+    from anden.engines.aws.opening import Opened
     from anden.model.ports import Engine, Images, Store
     from anden.web.caller import Api
 
 SIMULATION_LOCK_LIMIT_S = 10.0
 ONE_MACHINE = (
     "! state is kept on this machine only: the account has no state bucket yet, so no other operator sees the target,"
-    " and nothing keeps two apart"
+    " and nothing keeps two apart; `anden account bootstrap` makes one"
 )
 
 
@@ -96,37 +97,50 @@ def _engine_of_aws() -> "tuple[Engine, Images]":
 
 def _aws(client: str, *, needed: bool) -> Session:
     """Control in this process over the client's account. Its state lies there, in a bucket; where the account has none
-    yet, in the state folder of this machine, which is said. needed: what runs must be seen; otherwise an account that
+    yet, in a folder of this machine for that account, which is said, and nothing productive is changed. What lies in
+    that folder goes to the bucket as soon as there is one. needed: what runs must be seen; otherwise an account that
     cannot be asked is planned for from nothing."""
-    from anden.engines.aws.opening import open_records
+    from anden.engines.aws.opening import fresh, open_account
 
     try:
-        records = open_records(client)
+        opened = open_account(client, fresh())
     except Problems as found:
         if needed:
             raise
         return _in_process(client, *_engine_of_aws(), f"! compared with nothing: {found}")
     engine, images = _engine_of_aws()
-    files = Files(root() / client / "aws")
+    files = Files(root() / client / "aws" / opened.account)
     with contextlib.ExitStack() as undo:
+        records = opened.records()
         if records is not None:
             undo.callback(records.close)
-            api = _attended(client, engine, images, records, files, undo)
-            return Session(api)
+            note = _moved(client, files, opened)
+            return Session(_attended(client, engine, images, records, files, undo), note)
         if not needed and not files.store.exists():
-            return _in_process(client, engine, images, ONE_MACHINE)
+            return _in_process(client, engine, images, ONE_MACHINE, alone=True)
         files.prepare()
         undo.enter_context(_alone(files))
         from anden.store import open_store
 
         store = open_store(files.store)
         undo.callback(store.close)
-        return Session(_attended(client, engine, images, store, files, undo), ONE_MACHINE)
+        return Session(_attended(client, engine, images, store, files, undo, alone=True), ONE_MACHINE)
+
+
+def _moved(client: str, files: Files, opened: "Opened") -> str:
+    """What this machine kept before there was a bucket goes there: what to say of it. Raises Problems."""
+    if not files.store.exists():
+        return ""
+    from anden.relocation import relocate
+
+    with _alone(files):
+        return relocate(client, files, opened)
 
 
 def _attended(
-    client: str, engine: "Engine", images: "Images", store: "Store", files: Files, undo: contextlib.ExitStack
-) -> "Api":
+    client: str, engine: "Engine", images: "Images", store: "Store", files: Files, undo: contextlib.ExitStack, *,
+    alone: bool = False,
+) -> "Api":  # fmt: skip
     """Control whose ticks have threads of their own, so that a command tells what happens while a stack is made."""
     import logging
 
@@ -139,12 +153,12 @@ def _attended(
     logging.basicConfig(
         filename=files.log, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    control = Control(engine, images, store, SystemClock(), ThreadRunner(), knock)
+    control = Control(engine, images, store, SystemClock(), ThreadRunner(), knock, alone=alone)
     undo.callback(control.close)
     return InProcess(Desk(client, engine.name, control), myself(), undo.pop_all().close)
 
 
-def _in_process(client: str, engine: "Engine", images: "Images", note: str) -> Session:
+def _in_process(client: str, engine: "Engine", images: "Images", note: str, *, alone: bool = False) -> Session:
     """Control in this process, with a store that is forgotten."""
     from anden.control.environment import Control
     from anden.control.runner import InlineRunner
@@ -155,7 +169,7 @@ def _in_process(client: str, engine: "Engine", images: "Images", note: str) -> S
     store = open_store(":memory:")
     # Where nothing was ever kept, none is there; what may not be looked at (`note`) or is AWS's, nobody here knows.
     kept = store.secrets if engine.name is EngineName.LOCAL and not note else None
-    control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept)
+    control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept, alone=alone)
 
     def done() -> None:
         control.close()

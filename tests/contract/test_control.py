@@ -22,7 +22,7 @@ from anden.control.asked import Asked
 from anden.control.environment import Control
 from anden.control.runner import InlineRunner
 from anden.engines.aws.engine import AwsEngine
-from anden.engines.aws.opening import open_records
+from anden.engines.aws.opening import fresh, open_account
 from anden.engines.aws.render.account import bucket_name
 from anden.engines.simulated import SimulatedEngine, SimulatedImages, VirtualClock
 from anden.model.command import Outcome
@@ -102,7 +102,7 @@ def people(
             monkeypatch.setenv(name, value)
         emulated.client("s3").create_bucket(Bucket=bucket_name(CLIENT, ACCOUNT))
         engine = AwsEngine(clock, POLL_S, Carrying())
-        found = open_records(CLIENT)
+        found = open_account(CLIENT, fresh()).records()
         assert found is not None
         records: Store = found
         close: Callable[[], None] = found.close

@@ -231,6 +231,23 @@ def test_logs_of_all_of_a_service_and_of_an_instance(make: Make) -> None:
     assert len([line for line in engine.logs(key, "web-1", 1, False) if line]) == 1
 
 
+def test_logs_since_a_moment_have_nothing_older(make: Make) -> None:
+    environment = make()
+    environment.up("web-1")
+    engine, key = environment.engine, environment.key
+    environment.up("web-2")
+    every = [line for line in engine.logs(key, None, 100, False) if line]
+    middle = every[len(every) // 2].at
+    young = [line for line in every if line.at >= middle]
+    assert 0 < len(young) <= len(every)
+    assert [line for line in engine.logs(key, None, 100, False, middle) if line] == young
+    assert [line for line in engine.logs(key, None, 1, False, middle) if line] == young[-1:]
+    assert [line for line in engine.logs(key, None, 100, False, every[-1].at + 1.0) if line] == []
+    followed = engine.logs(key, None, 100, True, middle)
+    assert [next(followed) for _ in young] == young
+    followed.close()  # type: ignore[attr-defined]
+
+
 def test_following_logs_gives_the_reader_a_chance_to_stop(make: Make) -> None:
     environment = make()
     environment.up("web-1")

@@ -1,13 +1,16 @@
 """What somebody has left behind, done by hand, or not paid for: each is mended, or refused in four parts."""
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.emulator.emulator import Emulator
 from tests.emulator.refusing import refusing
-from tests.emulator.test_execute import BLUEPRINT, NAME, REFUSED, applying, ending, run, seen, stack, topic
+from tests.emulator.test_execute import BLUEPRINT, NAME, REFUSED, applying, ending, run, seen, signal, stack, topic
 
 from anden.engines.aws import execute
 from anden.engines.aws.session import Session
@@ -27,6 +30,9 @@ BALANCER: dict[str, Any] = {
         },
     },
 }  # fmt: skip
+
+
+LIMIT_S = 20.0
 
 
 def drifting(wanted: StackWanted, drift: Any) -> Step:
@@ -156,3 +162,73 @@ def test_no_way_leads_a_template_of_more_than_a_megabyte_into_cloudformation(aws
     assert problem is not None
     assert problem.why == "CloudFormation takes 1048576 of one"
     assert seen(aws) == {}
+
+
+def filtered(pattern: str) -> dict[str, Any]:
+    return {
+        "Type": "AWS::Logs::MetricFilter",
+        "Properties": {
+            "LogGroupName": GROUP, "FilterName": "slow", "FilterPattern": pattern,
+            "MetricTransformations": [{"MetricName": "slow", "MetricNamespace": "x", "MetricValue": "1"}],
+        },
+    }  # fmt: skip
+
+
+GROUP = "/somebodys/group"
+
+
+def meanwhile(when: Callable[[], bool], *then: Callable[[], object]) -> threading.Thread:
+    """Begun: as soon as `when` is so, `then` is done; given up after LIMIT_S."""
+
+    def watching() -> None:
+        until = time.monotonic() + LIMIT_S
+        while not when():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        for each in then:
+            each()
+
+    begun = threading.Thread(target=watching, daemon=True)
+    begun.start()
+    return begun
+
+
+def test_what_can_neither_go_on_nor_back_is_named_and_the_way_on_leads_on(aws: Emulator) -> None:
+    """The update fails at one resource, and going back fails at another: its log group was deleted meanwhile."""
+    logs, cfn = aws.client("logs"), aws.client("cloudformation")
+    logs.create_log_group(logGroupName=GROUP)
+    assert run(applying(stack(Slow=filtered("slow"))))[0] == [None]
+    handle = {"Type": "AWS::CloudFormation::WaitConditionHandle", "DependsOn": ["Slow"]}
+    wait = {
+        "Type": "AWS::CloudFormation::WaitCondition",
+        "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "30", "Count": 1},
+    }
+    wanted = stack(Slow=filtered("slower"), Handle=handle, Wait=wait)
+
+    def waits() -> bool:
+        found = cfn.describe_stack_resources(StackName=NAME)["StackResources"]
+        return any(each["LogicalResourceId"] == "Handle" for each in found)
+
+    breaking = meanwhile(
+        waits, lambda: logs.delete_log_group(logGroupName=GROUP), lambda: signal(aws, "FAILURE", "no luck")
+    )
+    (problem,), _ = run(applying(wanted))
+    breaking.join()
+    assert cfn.describe_stacks(StackName=NAME)["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert problem is not None
+    assert problem.what == "its update failed, and Slow could not be put back (UPDATE_ROLLBACK_FAILED)"
+    assert f"The specified log group does not exist: {GROUP}" in problem.why
+    assert "; what the update failed at was Wait: WaitCondition received failed message: 'no luck'" in problem.why
+    found = seen(aws)["data"]
+    assert found.state is StackState.STUCK
+    assert found.why.startswith("Slow: ")
+    assert run(applying(wanted))[0] == [problem]  # nothing is tried in that state, and it is told the same way
+
+    logs.create_log_group(logGroupName=GROUP)  # what it names is mended, and what it says is done
+    assert f"`aws cloudformation continue-update-rollback --stack-name {NAME}`" in problem.fix
+    cfn.continue_update_rollback(StackName=NAME)
+    mended = stack(Slow=filtered("slower"))
+    assert run(applying(mended))[0] == [None]
+    assert (seen(aws)["data"].state, seen(aws)["data"].template) == (StackState.SETTLED, mended.digest)
+    (kept,) = logs.describe_metric_filters(logGroupName=GROUP)["metricFilters"]
+    assert kept["filterPattern"] == "slower"

@@ -190,8 +190,21 @@ def test_from_nothing_to_complete_and_back(aws: Emulator) -> None:
         told += said
     assert "edge Balancer: deletion protection lifted" in told
     assert {line.partition("(")[2].partition(")")[0] for line in told if "retained: " in line} >= {
-        "AWS::EC2::EIP", "AWS::ECR::Repository", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::S3::Bucket",
+        "AWS::ECR::Repository", "AWS::Logs::LogGroup", "AWS::S3::Bucket",
     }  # fmt: skip
-    assert engine.observe(KEY).stacks == ()
+    left = engine.observe(KEY)
+    assert not left.present
+    assert {each.family for each in left.stacks} == {"key", "address-a", "address-b", "address-c"}
+    before = allocations(aws)
+    assert len(before) == 3
     for layer in layers(stacks):  # what was retained is no obstacle to a second life
         assert apply(layer) == {each.family: None for each in layer}
+    assert allocations(aws) == before
+    nats = aws.client("ec2").describe_nat_gateways()["NatGateways"]
+    addressed = [its for nat in nats if nat["State"] != "deleted" for its in nat["NatGatewayAddresses"]]
+    used = {its["AllocationId"] for its in addressed if "AllocationId" in its}  # private ones have none
+    assert used == before
+
+
+def allocations(aws: Emulator) -> set[str]:
+    return {each["AllocationId"] for each in aws.client("ec2").describe_addresses()["Addresses"]}

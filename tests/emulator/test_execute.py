@@ -140,20 +140,16 @@ def held(aws: Emulator) -> tuple[StackWanted, Any]:
         },
     )  # fmt: skip
 
-    def release() -> None:
-        cfn = aws.client("cloudformation")
-        url = cfn.describe_stack_resource(StackName=NAME, LogicalResourceId="Handle")
-        body = json.dumps({"Status": "SUCCESS", "UniqueId": "1", "Reason": "", "Data": ""}).encode()
-        address = url["StackResourceDetail"]["PhysicalResourceId"]
-        asked = urllib.request.Request(  # noqa: S310 - loopback
-            address,
-            data=body,
-            method="PUT",
-            headers={"Content-Type": ""},
-        )
-        urllib.request.urlopen(asked, timeout=5).close()  # noqa: S310 - loopback
+    return wanted, lambda: signal(aws, "SUCCESS")
 
-    return wanted, release
+
+def signal(aws: Emulator, status: str, reason: str = "") -> None:
+    """To the Handle of the stack NAME, for its wait condition. status: `SUCCESS` or `FAILURE`."""
+    found = aws.client("cloudformation").describe_stack_resource(StackName=NAME, LogicalResourceId="Handle")
+    body = json.dumps({"Status": status, "UniqueId": "1", "Reason": reason, "Data": ""}).encode()
+    address = found["StackResourceDetail"]["PhysicalResourceId"]
+    asked = urllib.request.Request(address, body, {"Content-Type": ""}, method="PUT")  # noqa: S310 - loopback
+    urllib.request.urlopen(asked, timeout=5).close()  # noqa: S310 - loopback
 
 
 def test_a_run_that_is_cut_off_is_taken_up_by_the_next(aws: Emulator, held: tuple[StackWanted, Any]) -> None:

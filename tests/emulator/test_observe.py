@@ -47,7 +47,7 @@ RESOURCES: dict[str, dict[str, Any]] = {
     "A": made("AWS::EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="10.0.0.0/24", AvailabilityZone="us-east-1a"),
     "Cluster": made("AWS::ECS::Cluster", ClusterName="banco-dev"),
     "Published": made("AWS::SSM::Parameter", Name=f"{SPACE}/edge/cluster", Type="String", Value={"Ref": "Cluster"}),
-    "Egress": made("AWS::SSM::Parameter", Name=f"{SPACE}/network/egress-a", Type="String", Value="203.0.113.7"),
+    "Egress": made("AWS::SSM::Parameter", Name=f"{SPACE}/address-a/ip", Type="String", Value="203.0.113.7"),
     "Task": made(
         "AWS::ECS::TaskDefinition", Family="banco-dev-web", Cpu="256", Memory="512", NetworkMode="awsvpc",
         RequiresCompatibilities=["FARGATE"],
@@ -98,7 +98,7 @@ def test_alarms_that_are_on_and_what_was_changed_by_hand_are_seen(aws: Emulator)
             ComparisonOperator="LessThanThreshold",
         )  # fmt: skip
         alarms.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="3 of 3 were below 2")
-    aws.client("ssm").put_parameter(Name=f"{SPACE}/network/egress-a", Value="203.0.113.8", Overwrite=True)
+    aws.client("ssm").put_parameter(Name=f"{SPACE}/address-a/ip", Value="203.0.113.8", Overwrite=True)
     before = engine.observe(KEY)
     (alarm,) = before.alarms  # of a service that runs here, and of this environment only
     assert (alarm.service, alarm.text, alarm.why) == ("web", "fewer tasks than the base of 2", "3 of 3 were below 2")
@@ -111,7 +111,7 @@ def test_alarms_that_are_on_and_what_was_changed_by_hand_are_seen(aws: Emulator)
     asked = stack.looked_at
     engine.compare(KEY, asked - 600)  # young enough: not looked at again
     assert engine.observe(KEY).stacks[0].looked_at == asked
-    aws.client("ssm").delete_parameter(Name=f"{SPACE}/network/egress-a")
+    aws.client("ssm").delete_parameter(Name=f"{SPACE}/address-a/ip")
     engine.compare(KEY, time.time() + 60)
     assert engine.observe(KEY).stacks[0].drifted == ("Egress (deleted)",)
 
@@ -172,14 +172,24 @@ def written(aws: Emulator, service: str, *lines: tuple[float, str]) -> None:
     client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
-def said(service: str | None, lines: int) -> list[str]:
-    return [each.text for each in AwsEngine(VirtualClock(7.0)).logs(KEY, service, lines, False) if each is not None]
+def said(service: str | None, lines: int, ago: float | None = None) -> list[str]:
+    """ago: how many seconds back at most."""
+    since = None if ago is None else time.time() - ago
+    found = AwsEngine(VirtualClock(7.0)).logs(KEY, service, lines, False, since)
+    return [each.text for each in found if each is not None]
 
 
 def test_the_last_lines_are_found_however_old_they_are(aws: Emulator) -> None:
     written(aws, "web", (5 * 86400, "days ago"), (7200, "hours ago"), (1800, "half an hour ago"), (1, "now"))
     written(aws, "api", (7000, "the other's"))
     assert said("web", 1) == ["now"]
+    assert said("web", 9, ago=3600) == ["half an hour ago", "now"]
+    assert said("web", 1, ago=3600) == ["now"]
+    assert said("web", 9, ago=30 * 86400) == ["days ago", "hours ago", "half an hour ago", "now"]
+    assert said(None, 9, ago=7100) == ["the other's", "half an hour ago", "now"]
+    assert said("web", 9, ago=-60) == []
+    following = AwsEngine(VirtualClock(7.0)).logs(KEY, "web", 9, True, time.time() - 0.5)
+    assert [next(following), next(following)] == [None, None]  # what is young and older than that is not said later
     assert said("web", 2) == ["half an hour ago", "now"]
     assert said("web", 10) == ["days ago", "hours ago", "half an hour ago", "now"]
     assert said(None, 3) == ["the other's", "half an hour ago", "now"]

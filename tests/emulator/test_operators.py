@@ -61,7 +61,9 @@ def at(
     return machine
 
 
-def test_a_second_operator_sees_the_same_target_and_goes_on_from_it(at: Callable[[str], Operator]) -> None:
+def test_a_second_operator_sees_the_same_target_and_goes_on_from_it(
+    at: Callable[[str], Operator], caplog: pytest.LogCaptureFixture
+) -> None:
     ana, luis = at("ana"), at("luis")
     code, _, err = ana("up")
     assert code == 0, err
@@ -81,6 +83,7 @@ def test_a_second_operator_sees_the_same_target_and_goes_on_from_it(at: Callable
     for who in (ana, luis):
         said = json.loads(who("history", "--json")[1])
         assert [each["what"] for each in said][::-1] == ["up", "deploy web web:2.0", "rollback"]
+    assert "no command of this control plane" not in caplog.text  # after its command each leaves it alone
 
 
 def test_of_two_at_once_one_wins_and_the_other_is_told_who(at: Callable[[str], Operator]) -> None:

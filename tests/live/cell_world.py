@@ -15,6 +15,7 @@ from pathlib import Path
 from anden.engines.local import place
 from anden.engines.local.engine import LocalEngine
 from anden.engines.local.images import LocalImages
+from anden.machine import SystemClock
 from anden.model.blueprint import Blueprint
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.image import Image
@@ -60,19 +61,6 @@ print("up", flush=True)
 print("a word on stderr", file=sys.stderr, flush=True)
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
 """
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def image() -> Image:

@@ -19,10 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.live.cell_world import IMAGES, SERVER, SystemClock, free_port
+from tests.live.cell_world import IMAGES, SERVER, free_port
 from tests.live.load import Load
 
 from anden.engines.local.images import LocalImages
+from anden.machine import SystemClock
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import OPEN_STATES

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live.cell_world import IMAGES, SERVER, Cell, SystemClock, cell, service
+from tests.live.cell_world import IMAGES, SERVER, Cell, cell, service
 from tests.live.escapes import runner
 from tests.live.escapes.attempts import ATTEMPTS, CELL, HOST, OWN, Attempt
 
 from anden.engines.local.images import LocalImages
+from anden.machine import SystemClock
 from anden.model.image import Image
 from anden.model.topology import ImageSource, Route
 

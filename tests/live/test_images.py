@@ -18,6 +18,7 @@ from tests.live.conftest import ROOT, processes
 
 from anden.engines.local import idmap
 from anden.engines.local.images import LocalImages, foundation
+from anden.machine import SystemClock
 from anden.model.event import Event
 from anden.model.ids import Digest
 from anden.model.image import Image
@@ -27,17 +28,6 @@ from anden.model.topology import ImageSource
 pytestmark = pytest.mark.live
 
 OURS = "ARG BASE\nFROM ${BASE}\nCOPY app.py /app.py\n"
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +42,7 @@ def cache() -> Iterator[Path]:
 
 @pytest.fixture
 def images(cache: Path) -> LocalImages:
-    return LocalImages(cache, Clock())
+    return LocalImages(cache, SystemClock())
 
 
 def app(folder: Path, text: str, **files: str) -> Path:
@@ -220,7 +210,7 @@ def test_many_at_once_unpack_once(images: LocalImages, tmp_path: Path) -> None:
     found: list[tuple[Path, int]] = []
 
     def unpack() -> None:
-        tree = LocalImages(images._images, Clock()).rootfs(digest)
+        tree = LocalImages(images._images, SystemClock()).rootfs(digest)
         found.append((tree, tree.stat().st_ino))
 
     threads = [threading.Thread(target=unpack) for _ in range(6)]
@@ -260,7 +250,7 @@ def test_a_killed_builder_leaves_nothing_that_hinders(images: LocalImages, tmp_p
         "import sys, time\nfrom pathlib import Path\n"
         "from anden.engines.local.images import LocalImages\nfrom anden.model.topology import ImageSource\n"
         f"import tests.live.test_images as t\n"
-        f"list(LocalImages(Path({str(images._images)!r}), t.Clock()).resolve(Path({str(tmp_path)!r}), "
+        f"list(LocalImages(Path({str(images._images)!r}), t.SystemClock()).resolve(Path({str(tmp_path)!r}), "
         "{'a': ImageSource(build='a')}))\n"
     )
     builder = subprocess.Popen(
@@ -290,7 +280,7 @@ from anden.model.topology import ImageSource
 import tests.live.test_images as t
 def said():
     try:
-        images = LocalImages(Path(sys.argv[1], "images"), t.Clock())
+        images = LocalImages(Path(sys.argv[1], "images"), t.SystemClock())
         list(images.resolve(Path(sys.argv[2]), {"a": ImageSource(build="a")}))
     except Problems as found:
         return [f"{p.what}; {p.why}; {p.fix}" for p in found.problems]

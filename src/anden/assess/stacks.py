@@ -64,6 +64,11 @@ def _spare(one: StackSeen, up: str) -> Finding:
     if one.template is None and one.state is StackState.SETTLED:
         text, fix = "has a name like ours, and anden did not make it", "It is left alone. Rename or delete it."
         return Finding(Severity.WARNING, _name(one.family), text, fix)
+    if one.kept is not None:
+        cost = f", for ${one.kept.month_usd:.2f} a month" if one.kept.month_usd is not None else ""
+        text = f"is not used and kept: {one.kept.what}{cost}"
+        fix = "It is used again when its zone is; `anden down --release` gives up everything that is kept."
+        return Finding(Severity.NOTE, _name(one.family), text, fix)
     return Finding(Severity.WARNING, _name(one.family), "is not needed any more", f"`{up}` ends it.")
 
 

@@ -32,7 +32,7 @@ What `web` builds on (anden.control.environment.Control, one for each client and
     control.refused(at, since_s=None) -> RefusedReport
     control.prove_egress(at) -> EgressReport
     control.commands(at, most=50) -> tuple[Command, ...]      newest first; of all environments when at names none
-    control.logs(at, service, lines, follow) -> Iterator[LogLine | None]      None: a heartbeat
+    control.logs(at, service, lines, follow, since) -> Iterator[LogLine | None]      None: a heartbeat
     control.exec(at, who, instance, argv, stdin, timeout_s) -> Exec           instance: or a service
     control.attended(the same) -> Iterator[Exec | None]                        closed when the caller leaves
 

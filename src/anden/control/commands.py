@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from anden.assess.stacks import listed
-from anden.control import changes, deployed, follow, refusals, sealed
+from anden.control import changes, deployed, follow, keeping, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -44,6 +44,8 @@ HAND_CHOICES = {
     REVERT: "put back what was changed by hand, and take the images from the manifest too",
 }
 
+DOWN, DOWN_RELEASE = "down", "down --release"
+
 ReportOf = Callable[[EnvironmentKey], Report]
 
 
@@ -66,6 +68,7 @@ def _up(
     approved: SavedPlan | None, command: Command, standing: Standing,
 ) -> Work:  # fmt: skip
     key, topology = wished.key, wished.topology
+    _refuse_alone(means, key, topology)
     target, seen = means.store.target(key), _compared(means, key, topology)
     _check_folder(target, at, adopt)
     _check_gateway(target, seen, gateway)
@@ -216,32 +219,44 @@ def _restart(means: Means, key: EnvironmentKey, service: str | None, command: Co
     return (yield from follow.settled(means, moved, current))
 
 
-def down(means: Means, at: Asked, who: str, report: ReportOf) -> Told:
-    """End the environment and leave nothing of it but the record."""
+def down(means: Means, at: Asked, who: str, release: bool, report: ReportOf) -> Told:
+    """End the environment and leave nothing of it but the record, and what outlives it. release: that goes too."""
     try:
         key = meant(at, means.engine.name, means.store)
     except Problems:
         if at.environment is None and at.manifest is None:
             return follow.nothing_runs(at.client)
         raise
-    return recorded(means, key, who, "down", partial(_down, means, key), report(key))
+    return recorded(
+        means, key, who, DOWN_RELEASE if release else DOWN, partial(_down, means, key, release), report(key)
+    )
 
 
-def _down(means: Means, key: EnvironmentKey, command: Command, standing: Standing) -> Work:
-    target = means.store.target(key)
-    if target is None:
+def _down(means: Means, key: EnvironmentKey, release: bool, command: Command, standing: Standing) -> Work:
+    target, seen = means.store.target(key), None
+    if target is not None and target.blueprint is not None:
+        _refuse_alone(means, key, means.store.blueprint(target.blueprint).topology)
+    if release or target is None:
         seen = means.observe(key)
-        if not seen.present:
+        if release and not any(one.kept is not None for one in seen.stacks):
+            yield Event(EventKind.NOTE, "release", f"nothing of {key} is kept: there is nothing to release", "")
+            release = False
+    if target is None and seen is not None:
+        if not seen.present and not release:
             yield Event(EventKind.NOTE, "", f"{key}: nothing runs", "")
+            yield from keeping.told(key, seen)
             return Ending(Outcome.DONE, "nothing runs")
         # The records know nothing of it, and it is there: it goes all the same.
         target = Target(key, None, "", seen.gateway or "", {}, {}, {})
+    assert target is not None  # noqa: S101 - for mypy: it was seen where there was none
     yield follow.heading(key, None, manners=target.manners)
     with means.reconciler.writing(key):
         open_change = changes.open_of(means.store, key)
         if open_change is not None:
             means.store.move_change(open_change.id, ChangeState.SUPERSEDED, means.clock.now(), "taken down")
         means.store.put_target(replace(target, blueprint=None))
+        if release:
+            means.reconciler.releasing.add(key)
     standing.acknowledge()
     return (yield from follow.gone(means, key, command))
 
@@ -400,7 +415,14 @@ def _running(means: Means, key: EnvironmentKey) -> tuple[Target, Blueprint]:
     target = means.store.target(key)
     if target is None or target.blueprint is None:
         raise Problems(Problem(str(key), "nothing runs", "", f"Start it with `anden up -e {key.environment}`."))
-    return target, means.store.blueprint(target.blueprint)
+    current = means.store.blueprint(target.blueprint)
+    _refuse_alone(means, key, current.topology)
+    return target, current
+
+
+def _refuse_alone(means: Means, key: EnvironmentKey, topology: Topology) -> None:
+    if means.alone and (refused := refusals.alone(key, topology)):
+        raise Problems(refused)
 
 
 def _still(means: Means, key: EnvironmentKey) -> Target:

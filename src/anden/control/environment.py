@@ -27,11 +27,12 @@ class Control:
 
     def __init__(
         self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None,
-        fall: Callable[[], None] | None = None, secrets: Secrets | None = None,
+        fall: Callable[[], None] | None = None, secrets: Secrets | None = None, *, alone: bool = False,
     ) -> None:  # fmt: skip
         """fall: ends this process at once, for a drill of the control plane itself. secrets: where they are kept; None:
-        nobody here knows of any."""
-        self._means = Means(engine, images, store, clock, runner, knock, fall, secrets)
+        nobody here knows of any. alone: the store lies on this machine only, and should not: nothing productive is
+        changed."""
+        self._means = Means(engine, images, store, clock, runner, knock, fall, secrets, alone)
 
     def begin(self) -> None:
         """Look after every environment that is on record."""
@@ -80,9 +81,9 @@ class Control:
         """New instances of the same version; of all services when none is named."""
         yield from commands.restart(self._means, at, access.named(who), service, self._report(at))
 
-    def down(self, at: Asked, who: str) -> Told:
-        """End the environment and leave nothing of it but the record."""
-        yield from commands.down(self._means, at, access.named(who), self._report(at))
+    def down(self, at: Asked, who: str, release: bool = False) -> Told:
+        """End the environment and leave nothing of it but the record, and what outlives it. release: that as well."""
+        yield from commands.down(self._means, at, access.named(who), release, self._report(at))
 
     def put_secret(self, at: Asked, who: str, name: str, value: SecretValue | None, length: int, rotate: bool) -> Told:
         """A new version of a secret; see control.secrets."""
@@ -157,10 +158,12 @@ class Control:
         """Whether the record is what was written, of all environments: they share one chain."""
         return self._means.store.verify()
 
-    def logs(self, at: Asked, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
-        """Of a service, an instance, or of all (None). None is a heartbeat."""
+    def logs(
+        self, at: Asked, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
+        """Of a service, an instance, or of all (None). since: none older (Unix seconds). None is a heartbeat."""
         yield from self._means.engine.logs(
-            meant(at, self._means.engine.name, self._means.store), service, lines, follow
+            meant(at, self._means.engine.name, self._means.store), service, lines, follow, since
         )
 
     def exec(self, at: Asked, who: str, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from anden.control import keeping
 from anden.control.means import Means
 from anden.control.news import Done, Judged, News, Ticked
 from anden.control.progress import Progress, ended
@@ -129,8 +130,11 @@ def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
         elif isinstance(ticked, Ticked):
             if ticked.target is None:
                 took = means.clock.monotonic() - began
-                yield Event(EventKind.STEP, key.environment, "nothing of it is left", "✓", took)
-                return Ending(Outcome.DONE)
+                what = ", ".join(each.what for each in keeping.kept(ticked.observation))
+                text = "nothing of it is left" + (" but what is kept" if what else "")
+                yield Event(EventKind.STEP, key.environment, text, "✓", took)
+                yield from keeping.told(key, ticked.observation)
+                return Ending(Outcome.DONE, f"gone, but what is kept: {what}" if what else "")
             if ticked.problem is not None and str(ticked.problem) != told:
                 told = str(ticked.problem)
                 yield Event(EventKind.PROBLEM, problem=ticked.problem, sign="✗")

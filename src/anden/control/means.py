@@ -39,6 +39,8 @@ class Means:
     """Ends this control plane at once, as a crash does; None: it cannot be ended on purpose."""
     secrets: Secrets | None = None
     """None: nobody here knows which there are; then none is missing, and no version is named."""
+    alone: bool = False
+    """The store lies on this machine only, and should not: nothing productive is changed."""
     reconciler: Reconciler = field(init=False)
     feeds: defaultdict[EnvironmentKey, Feed] = field(default_factory=lambda: defaultdict(Feed))
     _running: dict[EnvironmentKey, Command] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Means:
         with self._lock:
             self._running.pop(command.key, None)
         self.reconciler.mending.discard(command.key)
+        self.reconciler.releasing.discard(command.key)
         try:
             self.store.end_command(command.id, outcome, " ".join(detail.split()), self.clock.now())
         finally:

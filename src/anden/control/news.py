@@ -36,8 +36,8 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Ticked:
     """A tick ended. began: when it looked, by the clock that only goes on; what was acknowledged later it may not know.
-    target None: the environment is gone. change: the latest one, after it was judged. problem: what
-    kept it from doing all of its plan. note: worth saying: `brought back: its keeper died`."""
+    target None: the environment is gone, or no command looks after it. change: the latest one, after it was judged.
+    problem: what kept it from doing all of its plan. note: worth saying: `brought back: its keeper died`."""
 
     began: float
     observation: Observation | None

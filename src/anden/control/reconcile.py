@@ -19,6 +19,7 @@ from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Plan
 from anden.model.ports import Clock, Engine, Store, Target
 from anden.model.problem import Problem
+from anden.model.stack import StackState
 
 MOST_FAILED_TICKS = 3
 """Ticks in a row that could not do their plan before the change in flight has failed."""
@@ -43,6 +44,9 @@ class Reconciler:
     tried again by itself. Who comes back after a crash tries it once more."""
     mending: set[EnvironmentKey] = field(default_factory=set)
     """Environments in which a command puts back what was changed by hand."""
+    releasing: set[EnvironmentKey] = field(default_factory=set)
+    """Environments of which a command gives up what would outlive them. Only while it runs: what cannot be taken back
+    is done for who asks for it now, and never because somebody once did."""
     _ways: dict[EnvironmentKey, dict[bool, tuple[object, Way]]] = field(default_factory=dict)
     """By whether they keep what they replace: a change is judged by one that does not, and planned by one that does."""
     _locks: dict[EnvironmentKey, threading.RLock] = field(default_factory=dict)
@@ -65,7 +69,9 @@ class Reconciler:
         began = self.clock.monotonic()
         observation = self.sight.observe(key)
         with self.writing(key):
-            self.store.check(key)
+            if not self.store.check(key):
+                # No command looks after it any more: left alone, and nobody follows who could be told.
+                return Ticked(began, observation, None)
             target = self.store.target(key)
             if target is None:
                 return self._told(key, Ticked(began, observation, None))
@@ -76,8 +82,8 @@ class Reconciler:
                 target, change = self._judged(target, change, observation)
         made = Plan(key, target.blueprint) if leave else self._planned(target, change, observation)
         problem = self._executed(key, made, target, observation)
-        if target.blueprint is None and problem is None and self._ended(key):
-            return self._told(key, Ticked(began, None, None, None, made))
+        if target.blueprint is None and problem is None and (left := self._ended(key)) is not None:
+            return self._told(key, Ticked(began, left, None, None, made))
         latest = changes.latest(self.store, key)
         return self._told(key, Ticked(began, observation, target, latest, made, problem, note))
 
@@ -101,7 +107,7 @@ class Reconciler:
 
     def _planned(self, target: Target, change: Change | None, observation: Observation) -> Plan:
         if target.blueprint is None:
-            return removing(self.engine, self.store, target.key, observation)
+            return removing(self.engine, self.store, target.key, observation, release=target.key in self.releasing)
         keeping = changes.replacing(target, change)
         its, tried = self._way(target, target.blueprint, keeping), self._tried.get(target.key, {})
         return its.plan(observation, tried, mend=target.key in self.mending)
@@ -134,18 +140,22 @@ class Reconciler:
         self._why[key] = str(problem or "")
         return problem
 
-    def _ended(self, key: EnvironmentKey) -> bool:
-        """After a removal: forget what is gone, unless somebody wants it again by now."""
-        if self.sight.observe(key).present:
-            return False
+    def _ended(self, key: EnvironmentKey) -> Observation | None:
+        """After a removal: forget what is gone, unless somebody wants it again by now. What is left then; None: it is
+        not gone."""
+        seen = self.sight.observe(key)
+        if seen.present or any(one.state is StackState.WORKING for one in seen.stacks):
+            return None
+        if key in self.releasing and any(one.kept is not None for one in seen.stacks):
+            return None
         with self.writing(key):
             target = self.store.target(key)
             if target is None or target.blueprint is not None:
-                return False
+                return None
             self.store.forget(key)
             self._ways.pop(key, None)
             self._tried.pop(key, None)
-            return True
+            return seen
 
     def _looked(self, target: Target, observation: Observation) -> tuple[str, bool]:
         """Whether it died since it was last seen, which is recorded; and whether it is left alone now, and why."""

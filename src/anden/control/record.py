@@ -32,8 +32,8 @@ class Standing:
     acknowledged: bool = False
 
     def acknowledge(self) -> None:
-        """From here on the reconciler goes on by itself."""
-        self.text, self.acknowledged = "its target stands, and the control plane goes on towards it", True
+        """From here on the reconciler goes on by itself: a daemon's at once, of an account with the next command."""
+        self.text, self.acknowledged = "its target stands, and the control plane goes on towards it while it runs", True
 
 
 Work = Generator[Event | None, None, Ending]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from anden.model.ids import EngineName
+from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.image import Image
 from anden.model.mark import Marks, find
 from anden.model.plan import Caveat
@@ -18,6 +18,16 @@ ROLLING_ONLY = frozenset({EngineName.LOCAL, EngineName.SIMULATED})
 def refusals(engine: EngineName, topology: Topology, marks: Marks, caveats: Sequence[Caveat]) -> tuple[Problem, ...]:
     """Every reason for which `up` does not even begin on this engine."""
     return tuple(_all(engine, topology, marks, caveats))
+
+
+def alone(key: EnvironmentKey, topology: Topology) -> tuple[Problem, ...]:
+    """Why nothing changes a productive environment whose state lies on this machine only."""
+    if not topology.production:
+        return ()
+    what = "its state would lie on this machine only, and it is production"
+    why = "the account has no state bucket: no other operator sees the target, and a lost machine loses it"
+    fix = f"Set the account up first: `anden account bootstrap -e {key.environment}`."
+    return (Problem(str(key), what, why, fix),)
 
 
 def without_command(topology: Topology, images: Mapping[str, Image], marks: Marks) -> tuple[Problem, ...]:

@@ -98,11 +98,11 @@ def way_to(engine: Engine, store: Store, target: Target, digest: Digest, keeping
     return way(engine, target.key, store.blueprint(digest), target.levels, target.generations, kept, manners)
 
 
-def removing(engine: Engine, store: Store, key: EnvironmentKey, observation: Observation) -> Plan:
-    """The plan of `down`."""
+def removing(engine: Engine, store: Store, key: EnvironmentKey, observation: Observation, *, release: bool) -> Plan:
+    """The plan of `down`. release: with what would outlive the environment."""
     known = last_wanted(engine, store, key)
     if known or observation.stacks:
-        return removal_of_stacks(key, observation, known)
+        return removal_of_stacks(key, observation, known, release=release)
     # Also where nothing answers any more: what died may have left something behind.
     step = Step(Action.DELETE, key.environment, "down", Remove())
     return removal(key, observation) if observation.present else Plan(key, None, (step,))

@@ -11,6 +11,7 @@ from anden.assess.instances import assess
 from anden.control import changes, deployed, egress, follow, hops, probing, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
+from anden.control.keeping import kept
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
@@ -24,6 +25,7 @@ from anden.model.command import RESTORED, Outcome
 from anden.model.event import Event
 from anden.model.finding import Finding, Severity
 from anden.model.ids import Digest, EnvironmentKey
+from anden.model.image import ImageScan
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
 from anden.model.observation import InstanceSeen, Observation
@@ -67,6 +69,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         return StatusReport(
             key.client, key.environment, key.engine.value, False, reason, None, None, seen.at if seen else None,
             wished.topology.zones if wished else 0, None, (), change=changes.latest(means.store, key),
+            kept=kept(seen),
         )  # fmt: skip
     blueprint = means.store.blueprint(target.blueprint)
     said = follow.marks(target)
@@ -103,6 +106,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         processes=seen.processes if seen is not None and present else {},
         traffic=seen.traffic if seen is not None and present else {},
         compared_at=_compared_at(seen) if seen is not None and present else None,
+        kept=kept(seen),
     )
 
 
@@ -229,6 +233,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         images = dict(each for each in resolved if not isinstance(each, Event))
     caveats = means.caveats(topology)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
+    problems += refusals.alone(key, topology) if means.alone else ()
     versions: Mapping[str, str] = {}
     try:
         versions, lacking = sealed.versions(means, key, topology, marks)
@@ -247,6 +252,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         (),
         (),
         manners.name,
+        kept=kept(seen),
     )
     try:
         drafted = after(current, replaced, seen, topology, images, facts, marks, wished.overrides, versions)
@@ -264,18 +270,30 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         # What no template can say: this engine's own rules, beside those that hold for all. Foresight knows where the
         # manifest says it.
         return replace(report, problems=(*problems, *linted.problems, *(foresight.problems or found.problems)))
+    scans, unscanned = ((), ()) if unread else _scans(means, key, drafted)
     planned = replace(
         report,
+        scans=scans,
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
         steps=steps,
-        warnings=(*unread, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
+        warnings=(*unread, *unscanned, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
         problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
         foresight=foresight,
     )
     if not prepare or planned.problems or unread:
         return replace(planned, problems=(*planned.problems, *(unread if prepare else ())))
     return replace(planned, saved=_prepared(means, key, drafted.digest, steps))
+
+
+def _scans(
+    means: Means, key: EnvironmentKey, blueprint: Blueprint
+) -> tuple[tuple[ImageScan, ...], tuple[Problem, ...]]:
+    """And why there are none, for a plan: they decide nothing."""
+    try:
+        return means.engine.scans(key, blueprint), ()
+    except Problems as found:
+        return (), found.problems
 
 
 def _prepared(means: Means, key: EnvironmentKey, blueprint: Digest, steps: Sequence[Step]) -> SavedPlan:

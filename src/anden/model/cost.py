@@ -54,7 +54,8 @@ class FamilyCost:
 @dataclass(frozen=True, slots=True)
 class CostReport:
     """`anden cost`. base and max: money a month. left_out: what is not in it, in words. prices_of: the date of the
-    table, `2025-06-01`; age_days: how old it was when this was computed. hours: of a month."""
+    table, `2025-06-01`; age_days: how old it was when this was computed. hours: of a month. kept: what of it, in money
+    a month, goes on while the environment is down, until it is released."""
 
     client: str
     environment: str
@@ -70,6 +71,7 @@ class CostReport:
     prices_of: str
     age_days: int
     hours: float
+    kept: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,17 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageScan:
+    """What the scan says of an image that a service is to run. name: what people see. PENDING also where the image does
+    not lie in the registry yet."""
+
+    service: str
+    name: str
+    digest: Digest
+    scan: Scan
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSeen:
     """An image in the account's registry. scan: None: nobody has asked for its verdict."""
 

@@ -101,7 +101,8 @@ class AlarmSeen:
 class Observation:
     """An environment on an engine at `at` (Unix seconds).
 
-    present: the environment exists and answers. configuration: the digest of what is applied.
+    present: the environment exists and answers; stacks that only keep what outlives it do not make it so.
+    configuration: the digest of what is applied.
     gateway: where the gateway listens, `127.0.0.1:8080`. boot: names the machine's boot, so that a reboot shows.
     version: grows with every change that the engine saw, and never goes back within a boot; `Engine.wait` compares it,
     and control believes nothing older than what it has seen or done.

@@ -72,7 +72,7 @@ class ApplyStack:
 
 @dataclass(frozen=True, slots=True)
 class DeleteStack:
-    """End the stack. What must be kept (addresses, keys, records) stays, and is listed. lift: what protects resources
+    """End the stack. What must be kept (records, images) stays, and is listed. lift: what protects resources
     of it against deletion is taken off first."""
 
     name: str

@@ -13,7 +13,7 @@ from anden.model.event import Event
 from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
-from anden.model.image import Image
+from anden.model.image import Image, ImageScan
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -72,6 +72,11 @@ class Engine(Protocol):
         what, for problems. Nothing, where nothing is paid for and nothing is limited."""
         return Foresight()
 
+    def scans(self, key: EnvironmentKey, blueprint: Blueprint) -> tuple[ImageScan, ...]:
+        """What the registry's scan says of each image, by service; () for an engine without a registry. Raises
+        Problems."""
+        return ()
+
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """Relative file name to text: everything that the engine would write or apply. Pure."""
 
@@ -122,9 +127,12 @@ class Engine(Protocol):
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """The last `lines` of a service or instance (None: of all), then, with `follow`, new ones as they come.
-        With `follow`, None is yielded at least once a second, so that the reader can stop."""
+        since: none that is older (Unix seconds). With `follow`, None is yielded at least once a second, so that the
+        reader can stop."""
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """Run a command inside an instance, with its user, limits and network. No terminal."""
@@ -249,8 +257,9 @@ class Store(Protocol):
     def let_go(self, key: EnvironmentKey) -> None:
         """Let others in."""
 
-    def check(self, key: EnvironmentKey) -> None:
-        """Raises Problems when another control plane may be changing it."""
+    def check(self, key: EnvironmentKey) -> bool:
+        """Whether this control plane may change it now; False: only a command may, and none is running. Raises Problems
+        when one is, and another control plane may be changing it."""
 
     def put_blueprint(self, blueprint: Blueprint) -> None:
         """Keep it under its digest; the same digest again is not an error."""

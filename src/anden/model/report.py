@@ -8,10 +8,12 @@ from anden.model.change import Change
 from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
+from anden.model.image import ImageScan
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
 from anden.model.secret import SecretStatus
+from anden.model.stack import Kept
 from anden.model.traffic import Passed
 
 
@@ -80,6 +82,8 @@ class StatusReport:
     compared_at: float | None = None
     """Since when nothing was found to be changed by hand but what the findings say, Unix seconds; None: nobody has
     looked at all of it."""
+    kept: tuple[Kept, ...] = ()
+    """What outlives the environment, used or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,12 @@ class PlanReport:
     manners: str = "twin"
     foresight: Foresight = Foresight()
     """What the engine says of it beforehand; its problems are among `problems`."""
+    scans: tuple[ImageScan, ...] = ()
+    """Of the images that the services are to run; () where no registry can be asked."""
     saved: SavedPlan | None = None
     """What `up` does exactly when it is given this; only where it was asked for and nothing blocks."""
+    kept: tuple[Kept, ...] = ()
+    """What an earlier life has left, or this one has, that outlives the environment: `up` uses it."""
 
     @property
     def changes(self) -> bool:

@@ -45,6 +45,21 @@ class StackState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a stack holds that outlives its environment, until somebody releases it.
+
+    family: the stack's. what: for people: `203.0.113.7`, `KMS key 1234abcd-…`. month_usd: what it costs a month whether
+    it is used or not, by list price; None: no price is known. back: until when and how it can be had back after a
+    release; empty: not at all.
+    """
+
+    family: str
+    what: str
+    month_usd: float | None = None
+    back: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StackSeen:
     """A stack as an engine saw it.
 
@@ -52,7 +67,8 @@ class StackSeen:
     rolled back). blueprint: the one that last changed it. why: when it is not settled, what happened, in the engine's
     words, the first cause first, a line each. drifted: resources that are not as the template says, by name, when
     somebody has looked. looked_at: when that was, Unix seconds; None: not since it was last changed. after: families of
-    stacks that it uses, as far as the engine knows.
+    stacks that it uses, as far as the engine knows. kept: what it holds outlives the environment: nothing but a release
+    ends it.
     """
 
     name: str
@@ -65,3 +81,4 @@ class StackSeen:
     drifted: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     looked_at: float | None = None
+    kept: Kept | None = None

@@ -9,6 +9,8 @@ a stack. *Wide* suits what is replaced as well as what replaces it (the firewall
 2. Then what the target drops goes, users first.
 3. Then the wide ones become narrow, users first: a group goes only when no rule names it any more.
 
+What a stack keeps for longer than the environment (`StackSeen.kept`) stays, needed or not, until it is released.
+
 Steps of one plan never depend on each other, so an engine does them at once. A stack in somebody's hands is waited for;
 one that is stuck holds up those that use it, and says so.
 """
@@ -93,7 +95,7 @@ class StackRollout:
         work.delete(nobody, used, "not in the manifest any more")
         if self._rolling(seen):
             self._roll(seen, used, work, {(image.repository, image.digest) for image in observation.images})
-        elif parting := [one for one in seen.values() if one.family not in self.wide and not self._is_stranger(one)]:
+        elif parting := [one for one in seen.values() if self._parts(one)]:
             work.delete(parting, used, "not in the manifest any more")
             for family in self._moving:
                 work.wait(family, "until nothing of what is replaced is left")
@@ -152,8 +154,8 @@ class StackRollout:
                 work.wait(family, "until its image is in the account's registry")
             else:
                 work.apply(stack, one, why, used)
-        for family in seen.keys() - self.wide.keys():
-            if not self._is_stranger(seen[family]):
+        for family, one in seen.items():
+            if self._parts(one):
                 work.wait(family, "until everything else has rolled: it is not in the manifest any more")
 
     def _narrow(self, seen: Mapping[str, StackSeen], used: Mapping[str, set[str]], work: "_Work") -> None:
@@ -167,6 +169,7 @@ class StackRollout:
             else:
                 work.apply(self.narrow[family], seen[family], "nothing of what was replaced is left", used)
         spare = [seen[family] for family in self._moving if family not in self.narrow and family in seen]
+        spare = [one for one in spare if one.kept is None]
         work.delete(spare, used, "nothing of what was replaced is left")
         # One goal, and reached; but somebody's operation on it may be in flight.
         for family, stack in self.narrow.items():
@@ -199,7 +202,11 @@ class StackRollout:
         return not any(one.family in known for known in (self.narrow, self.wide, self._replaced))
 
     def _is_nobodys(self, one: StackSeen) -> bool:
-        return self._is_stranger(one) and not foreign(one)
+        return self._is_stranger(one) and not foreign(one) and one.kept is None
+
+    def _parts(self, one: StackSeen) -> bool:
+        """What is replaced has it, and the target does not."""
+        return one.family not in self.wide and not self._is_stranger(one) and one.kept is None
 
     def _after(self, seen: Mapping[str, StackSeen]) -> dict[str, set[str]]:
         """Family to the families that its stack, as it is now, uses."""
@@ -213,10 +220,15 @@ class StackRollout:
         return {*one.after, *(family for stack in known for family in stack.after)}
 
 
-def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequence[StackWanted]) -> Plan:
+def removal_of_stacks(
+    key: EnvironmentKey, observation: Observation, known: Sequence[StackWanted], *, release: bool = False
+) -> Plan:
     """The plan of `down`: users first, what must outlive a mistake last. known: the stacks as they were last wanted,
-    where that is on record; without it the engine's own word on what uses what has to do."""
-    seen = {one.family: one for one in observation.stacks if not foreign(one)}
+    where that is on record; without it the engine's own word on what uses what has to do. release: what would outlive
+    the environment goes too, when nothing else is left."""
+    everything = [one for one in observation.stacks if not foreign(one)]
+    seen = {one.family: one for one in everything if one.kept is None}
+    kept = [one for one in everything if one.kept is not None]
     wanted = {stack.family: stack for stack in known}
     after = {family: {*one.after, *(wanted[family].after if family in wanted else ())} for family, one in seen.items()}
     lasting = [one for one in seen.values() if one.family in wanted and wanted[one.family].lasting]
@@ -231,6 +243,13 @@ def removal_of_stacks(key: EnvironmentKey, observation: Observation, known: Sequ
             work.wait(one.family, "until everything else is gone")
         else:
             work.delete([one], used, "down; protection is lifted, and what it retains is listed", lift=True)
+    for one in kept:
+        if one.state is StackState.WORKING:
+            work.hold(one)
+        elif release and seen:
+            work.wait(one.family, "until everything else is gone")
+        elif release:
+            work.release(one)
     return work.plan()
 
 
@@ -293,6 +312,12 @@ class _Work:
                 self._going.add(one.family)
                 effect = DeleteStack(one.name, one.family, one.region, lift)
                 self.steps.append(Step(Action.DELETE, one.family, why, effect))
+
+    def release(self, one: StackSeen) -> None:
+        """End it, and with it what it keeps."""
+        what, back = (one.kept.what, one.kept.back) if one.kept is not None else (one.name, "")
+        why = f"released: {what}; {back}" if back else f"released for ever: {what}"
+        self.steps.append(Step(Action.DELETE, one.family, why, DeleteStack(one.name, one.family, one.region)))
 
 
 def _to_mend(one: StackSeen, tried: Tried) -> bool:

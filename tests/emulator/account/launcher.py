@@ -4,6 +4,7 @@
     aws:PrincipalArn is the role's ARN, not the session's  (IAM user guide, "Global condition context keys")
     s3:if-match, s3:if-none-match                          (S3 user guide, "Enforce conditional writes")
     iam:PermissionsBoundary                                (Service authorization reference, IAM)
+    ecs:cluster, and that RunTask is of a task definition  (Service authorization reference, ECS)
     tags of ECS's resources and of log groups              (aws:ResourceTag)
 
 Run by the emulator's own Python: `python launcher.py SCHEMAS`.
@@ -11,6 +12,7 @@ Run by the emulator's own Python: `python launcher.py SCHEMAS`.
 
 import ctypes
 import importlib
+import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -62,6 +64,8 @@ def know_keys() -> None:
     evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
     actions: Any = importlib.import_module("ministack.core.iam_actions")
     iam = importlib.import_module("ministack.services.iam")
+    ecs: Any = importlib.import_module("ministack.services.ecs")
+    scope: Any = importlib.import_module("ministack.core.responses")
     resolve, of_s3, of_tags = evaluator._resolve_condition_key, actions.s3_service_context, actions.request_tag_context
 
     def resolved(key: str, context: Any) -> Any:
@@ -80,6 +84,10 @@ def know_keys() -> None:
 
     def in_request(service: str, action: str, body: bytes, given: dict[str, Any]) -> dict[str, Any]:
         known: dict[str, Any] = of_tags(service, action, body, given)
+        if service == "ecs" and body[:1] == b"{" and (cluster := json.loads(body).get("cluster")):
+            name = cluster.rpartition("/")[2]
+            where = f"{scope.get_region()}:{scope.get_account_id()}"
+            known["ecs:cluster"] = f"arn:aws:ecs:{where}:cluster/{name}"
         if service == "iam":
             boundary = actions._query_param(given, "PermissionsBoundary")
             if not boundary:
@@ -88,6 +96,16 @@ def know_keys() -> None:
                 known["iam:PermissionsBoundary"] = boundary
         return known
 
+    of_call = actions.extract_resource_arn
+
+    def of_resource(service: str, method: str, path: str, headers: Any, *rest: Any) -> Any:
+        body, _, region, account = rest
+        if service == "ecs" and headers.get("x-amz-target", "").endswith(".RunTask"):
+            definition = ecs._resolve_td_key(json.loads(body).get("taskDefinition", ""))
+            return f"arn:aws:ecs:{region}:{account}:task-definition/{definition}"
+        return of_call(service, method, path, headers, *rest)
+
+    actions.extract_resource_arn = of_resource
     evaluator._resolve_condition_key = resolved
     actions.s3_service_context = in_s3
     actions.request_tag_context = in_request

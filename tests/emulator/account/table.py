@@ -17,6 +17,7 @@ TEMPLATE = "templates/00.json"
 OTHER_BUCKET = "receipts"
 REPOSITORY = f"{CLIENT}/production/accounts"
 SECRET = f"{CLIENT}/production/core-token"
+DEBUG = f"{CLIENT}-production-accounts-debug"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/anden-boundary"
 TASKS = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [TASKS]})
@@ -71,6 +72,19 @@ def _inside(environment: str) -> Ask:
     )
 
 
+def _run(cluster: str, definition: str) -> Ask:
+    return lambda of: of("ecs").run_task(cluster=cluster, taskDefinition=definition)
+
+
+def _debugging(cluster: str) -> Context:
+    return {**tagged("production"), "ecs:cluster": arn("ecs", f"cluster/{cluster}")}
+
+
+def _sealing(environment: str) -> Context:
+    bound = f"ecs:{CLIENT}-{environment}_1_2"
+    return {**tagged(environment), "kms:EncryptionContext:aws:ssm:TargetId": bound}
+
+
 def _lines(environment: str) -> Ask:
     return lambda of: of("logs").filter_log_events(logGroupName=f"/anden/{CLIENT}/{environment}/accounts")
 
@@ -92,6 +106,8 @@ def _group(name: str) -> str:
 VIA = {"aws:CalledVia": ["cloudformation.amazonaws.com"]}
 NOT_VIA = "the emulator does not tell who calls through CloudFormation"
 NO_API = "the emulator does not have it"
+NO_KEYS = "the emulator does not tell what a data key is bound to"
+NOT_TAGS = "the emulator does not ask for it"
 OF_STACK = f"stack/anden-{CLIENT}-production-edge/1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/anden-{CLIENT}-production-task"
 
@@ -143,9 +159,27 @@ OPERATING = (
          _inside("production"), context=tagged("production")),
     _row("run a command inside an instance of certification", "sre developer", "ecs:ExecuteCommand",
          _service("certification"), _inside("certification"), context=tagged("certification")),
-    _row("run a debug task in production", "sre", "ecs:RunTask", arn("ecs", "task-definition/debug:1"),
-         lambda of: of("ecs").run_task(cluster=f"{CLIENT}-production", taskDefinition="debug"),
-         context=tagged("production")),
+    _row("seal a session of such a command in production", "", "kms:GenerateDataKey", arn("kms", "key/1"),
+         context=_sealing("production"), untried=NO_KEYS),
+    _row("seal a session of such a command in certification", "sre developer", "kms:GenerateDataKey",
+         arn("kms", "key/1"), context=_sealing("certification"), untried=NO_KEYS),
+    _row("use the key of certification for anything else", "", "kms:GenerateDataKey", arn("kms", "key/1"),
+         context=tagged("certification"), untried=NO_KEYS),
+    _row("end a session of such a command", "sre developer", "ssm:TerminateSession",
+         arn("ssm", "session/ecs-execute-command-1"), untried=NO_API),
+    _row("end another session of Systems Manager", "", "ssm:TerminateSession", arn("ssm", "session/ana-1"),
+         untried=NO_API),
+    _row("run a debug task in production", "sre", "ecs:RunTask", arn("ecs", f"task-definition/{DEBUG}:1"),
+         _run(f"{CLIENT}-production", DEBUG), context=_debugging(f"{CLIENT}-production")),
+    _row("run a debug task in a cluster that is not the client's", "", "ecs:RunTask",
+         arn("ecs", f"task-definition/{DEBUG}:1"), _run("payroll", DEBUG), context=_debugging("payroll")),
+    _row("run a service's own definition as a task", "", "ecs:RunTask", arn("ecs", "task-definition/debug:1"),
+         _run(f"{CLIENT}-production", "debug"), context=_debugging(f"{CLIENT}-production")),
+    _row("give a debug task its tags as it begins", "sre", "ecs:TagResource", arn("ecs", f"task/{CLIENT}-production/1"),
+         context={"ecs:CreateAction": "RunTask", "aws:RequestTag/anden:client": CLIENT}, untried=NOT_TAGS),
+    _row("give a task the tags of another client as it begins", "", "ecs:TagResource",
+         arn("ecs", f"task/{CLIENT}-production/1"), untried=NOT_TAGS,
+         context={"ecs:CreateAction": "RunTask", "aws:RequestTag/anden:client": "payroll"}),
     _row("replace a secret's value, without reading it", "sre", "secretsmanager:PutSecretValue",
          arn("secretsmanager", f"secret:{SECRET}"),
          lambda of: of("secretsmanager").put_secret_value(SecretId=SECRET, SecretString="new")),

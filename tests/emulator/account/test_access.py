@@ -62,7 +62,8 @@ def furnish(ground: Ground) -> None:
         cluster = f"{CLIENT}-{environment}"
         ecs = ground.client("ecs")
         ecs.create_cluster(clusterName=cluster, tags=listed)
-        ecs.register_task_definition(family="debug", containerDefinitions=[{"name": "x", "image": "x"}], tags=listed)
+        for family in ("debug", f"{cluster}-accounts-debug"):
+            ecs.register_task_definition(family=family, containerDefinitions=[{"name": "x", "image": "x"}], tags=listed)
         ecs.create_service(cluster=cluster, serviceName="accounts", taskDefinition="debug", desiredCount=0, tags=listed)
         ground.client("logs").create_log_group(logGroupName=f"/anden/{CLIENT}/{environment}/accounts", tags=tags)
     ground.client("secretsmanager").create_secret(Name=SECRET, SecretString="hidden")

@@ -8,6 +8,8 @@ from ministack.services import ec2
 
 _ITEM = re.compile(r"<natGatewayId>([^<]*)</natGatewayId>(.*?)<natGatewayAddressSet/>", re.DOTALL)
 
+PRIVATE = "<privateIp>10.0.0.9</privateIp>"
+
 
 def install() -> None:
     """Put them into the answer of the module's own handler."""
@@ -25,7 +27,8 @@ def _saying(theirs: Callable[[Any], tuple[int, Any, Any]]) -> Callable[[Any], tu
 
 def _addressed(item: re.Match[str]) -> str:
     nat = ec2._nat_gateways[item[1]]
-    public = ec2._addresses.get(nat["AllocationId"], {}).get("PublicIp", "")
-    said = f"<publicIp>{public}</publicIp>" if public else "<privateIp>10.0.0.9</privateIp>"
+    allocation = nat["AllocationId"]
+    public = ec2._addresses.get(allocation, {}).get("PublicIp", "")
+    said = f"<allocationId>{allocation}</allocationId><publicIp>{public}</publicIp>" if public else PRIVATE
     its = f"<item>{said}<isPrimary>true</isPrimary><status>succeeded</status></item>"
     return f"<natGatewayId>{item[1]}</natGatewayId>{item[2]}<natGatewayAddressSet>{its}</natGatewayAddressSet>"

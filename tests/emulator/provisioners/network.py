@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.services import ec2
+from ministack.services.cloudformation import provisioners as stacks
 
 from .recorded import Attributes, Handlers, Made, changing
 from .schema import Schemas, replacing
@@ -35,11 +36,12 @@ def _inside(tag: str, text: str) -> str:
 
 def _exists(store: Mapping[str, Any], its_id: str | None, what: str) -> None:
     if its_id is not None and its_id not in store:
-        raise ValueError(f"The {what} '{id}' does not exist (Service: Ec2, Status Code: 400)")
+        raise ValueError(f"The {what} '{its_id}' does not exist (Service: Ec2, Status Code: 400)")
 
 
 def provisioners(schemas: Schemas) -> Handlers:
-    """For every type of this module."""
+    """For every type of this module. Addresses have their stack's tags, as CloudFormation gives them."""
+    stacks._STACK_TAG_PROPERTY["AWS::EC2::EIP"] = ("Tags", "list")
     made: Handlers = {}
     for kind, (create, delete) in _TYPES.items():
         fixed = _fixed(replacing(schemas.of(f"AWS::EC2::{kind}")))
@@ -54,6 +56,7 @@ def _fixed(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Mapping[str,
 def _address(logical: str, its: Properties, stack: str) -> Made:
     said = _call(ec2._allocate_address, Domain=its.get("Domain", "vpc"))
     address, its_id = _inside("publicIp", said), _inside("allocationId", said)
+    ec2._tags[its_id] = its.get("Tags", [])
     return address, {"AllocationId": its_id, "PublicIp": address}
 
 

@@ -9,6 +9,8 @@ from anden.cli.render.paint import PLAIN
 from anden.model.cost import Assumed, CostChange, CostLine, CostReport, FamilyCost
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest
+from anden.model.image import ImageScan, Scan
+from anden.model.image import Verdict as Found
 from anden.model.plan import Action, Difference
 from anden.model.preflight import Basis, Need, PreflightReport, QuotaCheck, Verdict
 from anden.model.problem import Problem
@@ -25,7 +27,7 @@ FAMILIES = (
 )
 COST = CostReport(
     "banco-andino", "production", "aws", "sa-east-1", "USD", 59.1008, 236.4032, FAMILIES, LINES,
-    tuple(Assumed().said()), ("support plans, taxes",), "2025-06-01", 545, 730.0,
+    tuple(Assumed().said()), ("support plans, taxes",), "2025-06-01", 545, 730.0, 11.95,
 )  # fmt: skip
 
 
@@ -98,3 +100,16 @@ def test_what_a_change_costs_more_or_less() -> None:
     assert cost.change(CostChange("USD", 412.4, 689.2)) == "+$412/month at base, $689 at max"
     assert cost.change(CostChange("USD", 412.0, 1689.0, 400.0, 689.0)) == "+$12/month at base, +$1,000 at max"
     assert cost.change(CostChange("USD", 400.0, 600.0, 412.0, 600.2)) == "-$12/month at base, +$0 at max"
+
+
+def test_a_plan_with_what_the_scan_says() -> None:
+    digest = Digest("sha256:" + "c0" * 32)
+    said = {
+        "accounts": Scan(Found.FOUND, {"LOW": 1, "CRITICAL": 2}), "ledger": Scan(Found.CLEAN), "web": Scan(),
+        "mail": Scan(Found.NONE, why="the scanner does not know its operating system"), "cards": Scan(),
+    }  # fmt: skip
+    scans = tuple(ImageScan(service, f"{service}:1.0", digest, scan) for service, scan in said.items())
+    report = PlanReport("banco-andino", "production", "aws", None, digest, (), (), (), (), (), scans=scans)
+    same("plan-scans.txt", plan.lines(report, PLAIN))
+    many = replace(report, scans=tuple(ImageScan(f"s{number}", "s:1", digest, Scan()) for number in range(10)))
+    assert "  scan  not scanned yet: s0, s1, s2, s3, s4, s5, s6, s7 and 2 more" in plan.lines(many, PLAIN)

@@ -173,6 +173,18 @@ def test_exec_passes_output_and_exit_code_through(up: Run) -> None:
     assert "no terminal" in refused.err
 
 
+def test_logs_since_a_moment(up: Run) -> None:
+    every = up("logs", "--json", *ON).out.splitlines()
+    assert up("logs", "--json", "--since", "1d", *ON).out.splitlines() == every
+    assert up("logs", "--json", "--since", "2026-01-01", "-n", "1", *ON).out.splitlines() == every[-1:]
+    later = up("logs", "--since", "2999-01-01T00:00", *ON)
+    assert (later.code, later.out) == (0, "")
+    assert "no lines" in later.err
+    refused = up("logs", "--since", "yesterday", *ON)
+    assert refused.code == 2
+    assert "Say 30s, 10m, 2h, 1d, or a date" in refused.err
+
+
 def test_logs_one_line_each_and_json_lines(up: Run) -> None:
     lines = up("logs", "web", *ON).out.splitlines()
     assert lines

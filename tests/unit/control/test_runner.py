@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.control.bench import KEY, Bench, manifest
@@ -12,10 +13,11 @@ from anden.control.environment import Control
 from anden.control.news import MOST_NEWS, Feed, Ticked
 from anden.control.runner import LONGEST_PAUSE_S, ThreadRunner, pause
 from anden.engines.simulated import SimulatedEngine, SimulatedImages, VirtualClock
-from anden.model.command import Outcome
+from anden.model.command import Command, Outcome
 from anden.model.event import Event
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.observation import Observation
+from anden.model.ports import Store
 from anden.model.problem import Problem, Problems
 from anden.store import open_store
 
@@ -31,6 +33,25 @@ def until(true: Callable[[], bool]) -> None:
 
 def ours() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.endswith(f" {KEY.environment}")]
+
+
+class Shared:
+    """A store that others open too: held by one of them while a command of its runs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._held = store, set[EnvironmentKey]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def hold(self, key: EnvironmentKey, command: Command) -> None:
+        self._held.add(key)
+
+    def let_go(self, key: EnvironmentKey) -> None:
+        self._held.discard(key)
+
+    def check(self, key: EnvironmentKey) -> bool:
+        return key in self._held
 
 
 class Moody(SimulatedEngine):
@@ -53,6 +74,24 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.control = Control(bench.engine, SimulatedImages(), bench.store, bench.clock, ThreadRunner())
     yield bench
     bench.control.close()
+
+
+def test_after_its_command_a_control_plane_leaves_what_others_may_change_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(tmp_path)
+    bench.engine = Moody(bench.clock)  # type: ignore[assignment]
+    bench.store = Shared(bench.store)  # type: ignore[assignment]
+    bench.control = Control(bench.engine, SimulatedImages(), bench.store, bench.clock, ThreadRunner())
+    try:
+        assert bench.up().outcome == Outcome.DONE
+        until(lambda: not ours())  # nobody ticks it any more
+        assert bench.up(manifest(web="web:2.0")).outcome == Outcome.DONE  # and a command's ticks come again
+        bench.control._means.runner.signal(KEY)
+        until(lambda: not ours())
+    finally:
+        bench.control.close()
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
 def test_commands_over_threads(bench: Bench) -> None:

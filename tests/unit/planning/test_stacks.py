@@ -11,7 +11,7 @@ from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import ImageSeen, ImageWanted
 from anden.model.observation import Observation
 from anden.model.plan import Action, ApplyStack, CopyImage, DeleteStack, Plan, SetLevel
-from anden.model.stack import StackSeen, StackState, StackWanted
+from anden.model.stack import Kept, StackSeen, StackState, StackWanted
 from anden.model.topology import Range
 from anden.planning.rehearsal import rehearse_stacks
 from anden.planning.stack_judgement import STACK_S, judge_stacks, stacks_bound_s
@@ -291,6 +291,32 @@ def test_removal_goes_by_the_engines_word_where_no_record_says_what_uses_what() 
     plan = removal_of_stacks(KEY, observed(seen(ONE[0]), user), ())
     assert steps(plan) == ["- firewall"]
     assert waits(plan) == {"network": "until firewall does not use it"}
+
+
+# What outlives the environment.
+
+
+def kept(family: str, state: StackState = SETTLED) -> StackSeen:
+    return replace(seen(stack(family, family)), state=state, kept=Kept(family, "203.0.113.7"))
+
+
+def test_what_is_kept_stays_when_nobody_needs_it_any_more() -> None:
+    old = (*BOTH, stack("address-c", "address-c", lasting=True))
+    here = observed(*map(seen, BOTH), kept("address-c"))
+    assert rollout(BOTH).plan(here).settled  # a stranger to the target
+    assert rollout(BOTH, union=old, replaced=old).plan(here).settled  # and what a change has dropped
+
+
+def test_down_leaves_what_is_kept_and_a_release_ends_it_last() -> None:
+    here = observed(seen(ONE[0]), kept("address-a"))
+    assert steps(removal_of_stacks(KEY, here, ONE)) == [f"- {ONE[0].family}"]
+    assert waits(removal_of_stacks(KEY, here, ONE, release=True)) == {"address-a": "until everything else is gone"}
+    alone = observed(kept("address-a"))
+    assert removal_of_stacks(KEY, alone, ONE).settled
+    (step,) = removal_of_stacks(KEY, alone, ONE, release=True).steps
+    assert step.reason == "released for ever: 203.0.113.7"
+    assert step.effect == DeleteStack("anden-address-a", "address-a", "us-east-1")
+    assert not removal_of_stacks(KEY, observed(kept("address-a", WORKING)), ONE).settled
 
 
 # Any observation is a place to go on from.

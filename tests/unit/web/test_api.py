@@ -74,6 +74,8 @@ def test_an_environment_from_up_to_down(served: Served) -> None:
     assert done == Exec(0, "hi", "")
     lines = list(api.stream("POST", "/v1/logs", {"at": at(), "service": "web", "lines": 5, "follow": False}))
     assert lines[0]["instance"].startswith("web-")
+    body = {"at": at(), "service": "web", "lines": 5, "follow": False, "since": lines[-1]["at"] + 0.001}
+    assert list(api.stream("POST", "/v1/logs", body)) == []
     assert follow(served, "/v1/down")[-1].outcome == Outcome.DONE
     who = {command.who for command in commands(served)}
     assert who == {os.environ.get("SUDO_USER", "") + " (via sudo)" if os.environ.get("SUDO_USER") else _me()}

@@ -56,6 +56,7 @@ def command(
         "stdin": base64.b64encode(given).decode(), "timeout_s": timeout_s,
     }  # fmt: skip
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         stream = api.stream("POST", "/v1/exec", body)
         try:
             done = codec.from_data(Exec, next(stream))

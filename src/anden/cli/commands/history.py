@@ -26,6 +26,7 @@ def command(words: Words, most: int, verify: bool) -> int:
     here = place.running(words.said)
     at = here.at(with_manifest=False)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         if verify:
             report = codec.from_data(AuditReport, api.request("POST", "/v1/verify", {"at": at}))
         else:

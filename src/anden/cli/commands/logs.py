@@ -6,11 +6,13 @@ from anden import app
 from anden.cli import place, terminal
 from anden.cli.completion import services
 from anden.cli.main import DONE
+from anden.cli.moment import moment
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import logs as render
 from anden.model import codec
 from anden.model.log import LogLine
 
+LINES = 100
 MOST_LINES = 10_000
 """What one call may ask for; what is older lies in the environment's log files."""
 
@@ -18,10 +20,15 @@ MOST_LINES = 10_000
 @click.command("logs")
 @click.argument("service", required=False, shell_complete=services)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
-@click.option("-n", "--lines", type=click.IntRange(0, MOST_LINES), default=100, show_default=True, help="How many.")
+@click.option("-n", "--lines", type=click.IntRange(0, MOST_LINES), help="How many; 100 if not said.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help=f"10m, 2h, 1d ago, or 2026-11-26T14:00; without -n then all since, {MOST_LINES:,} at most.",
+)
 @common(*PLACE)
 @click.pass_obj
-def command(words: Words, service: str | None, follow: bool, lines: int) -> int:
+def command(words: Words, service: str | None, follow: bool, lines: int | None, since: str | None) -> int:
     """What the instances of SERVICE wrote, or one instance (accounts-1), or all.
 
     With --json one JSON document a line. A line that is JSON itself is shown as it is.
@@ -29,8 +36,16 @@ def command(words: Words, service: str | None, follow: bool, lines: int) -> int:
     here = place.running(words.said)
     paint, zone = terminal.paint_for(terminal.stdout()), terminal.local_zone()
     numbers = {name: index for index, name in enumerate(here.services)}
-    body = {"at": here.at(with_manifest=False), "service": service, "lines": lines, "follow": follow}
+    if lines is None:
+        lines = LINES if since is None else MOST_LINES
+    body: dict[str, object] = {"at": here.at(with_manifest=False), "service": service, "lines": lines, "follow": follow}
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
+        if since is not None:
+            try:
+                body["since"] = moment(since, api.now(), None)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint="--since") from error
         stream = api.stream("POST", "/v1/logs", body)
         any_line = False
         try:
@@ -45,5 +60,5 @@ def command(words: Words, service: str | None, follow: bool, lines: int) -> int:
         finally:
             stream.close()
     if not any_line:
-        terminal.progress().say("no lines: nothing runs, or it wrote nothing")
+        terminal.progress().say("no lines: nothing runs, or it wrote nothing" + (f" since {since}" if since else ""))
     return DONE

@@ -40,13 +40,12 @@ def command(words: Words, folder: Path | None, steps: bool, exit_code: bool, sav
         report = codec.from_data(
             PlanReport, api.request("POST", "/v1/plan", {"at": here.at(), "prepare": save is not None})
         )
-        note = api.note
+        terminal.note(api.note)
     if save is not None and report.saved is not None:
         saved.write(save, report.saved)
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:
-        terminal.note(note)
         account = here.topology.account if here.topology and here.engine is EngineName.AWS else None
         paint = terminal.paint_for(terminal.stdout())
         terminal.data(render.lines(report, paint, steps=steps, account=account or ""))

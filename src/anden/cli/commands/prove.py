@@ -30,6 +30,7 @@ def egress(words: Words) -> int:
     """
     here = place.running(words.said)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         report = codec.from_data(EgressReport, api.request("POST", "/v1/prove-egress", {"at": here.at()}))
     if words.said.json:
         terminal.as_json(codec.to_data(report))

@@ -40,6 +40,7 @@ def command(words: Words, caller: str | None, callee: str | None, live: bool, ma
     body = {"at": here.at(), "caller": caller, "callee": callee, "port": port, "live": live}
     session = app.connect(here.client, here.engine, start=False, seen=True) if live else None
     with session or app.consider(here.client, here.engine) as api:
+        terminal.note(api.note)
         report = codec.from_data(ReachReport, api.request("POST", "/v1/reach", body))
     if words.said.json:
         terminal.as_json(codec.to_data(report))

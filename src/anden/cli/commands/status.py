@@ -25,11 +25,11 @@ def command(words: Words, folder: Path | None, instances: bool, drift: bool) -> 
     here = place.running(words.said, folder)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
         report = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": here.at(), "drift": drift}))
-        now, note = api.now(), api.note
+        now = api.now()
+        terminal.note(api.note)
     if words.said.json:
         terminal.as_json(codec.to_data(report))
         return 0
-    terminal.note(note)
     if here.problems:
         wrong = count(len(here.problems), "problem")
         terminal.progress().say(f"! {here.file} has {wrong} (anden check), so nothing is compared with it")

@@ -17,6 +17,9 @@ def text(report: CostReport, paint: Paint, *, lines: bool = False) -> list[str]:
     rows += [[each.family, money(each.base), money(each.max), each.what] for each in report.families]
     rows.append([paint.strong("Total"), paint.strong(money(report.base)), paint.strong(money(report.max)), ""])
     said += columns(right(rows, (1, 2)))
+    if report.kept:
+        down = f"{money(report.kept)} for fixed addresses and the key, until `anden down --release`"
+        said.append(f"While it is down: {down}; and the storage of what is retained.")
     if lines:
         said += ["", *_lines(report, paint)]
     said += ["", "Assumed, in a month:"]

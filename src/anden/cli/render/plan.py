@@ -1,9 +1,10 @@
 """`anden plan`."""
 
 from anden.cli.render import cost, preflight, problems, words
-from anden.cli.render.paint import Paint
+from anden.cli.render.paint import Paint, clean
 from anden.cli.render.status import label
 from anden.cli.render.table import columns
+from anden.model.image import Verdict
 from anden.model.plan import (
     Action,
     ApplyStack,
@@ -17,8 +18,8 @@ from anden.model.plan import (
 )
 from anden.model.report import PlanReport
 
-MOST_STACKS = 8
-"""Stacks that a line names before it only counts them; `--steps` shows them all."""
+MOST_NAMED = 8
+"""Stacks, or services, that a line names before it only counts them; `--steps` shows all stacks."""
 
 
 def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str = "") -> list[str]:
@@ -37,10 +38,13 @@ def lines(report: PlanReport, paint: Paint, *, steps: bool = False, account: str
     ]
     said += columns(rows)
     said += _stacks(report, paint)
+    said += _scans(report, paint)
     if steps and report.steps:
         said += ["", paint.dim("the whole rollout, step by step, if every one succeeds:")]
         said += columns([[f"{paint.sign(step.action)} {step.address}", step.reason] for step in report.steps])
         said.append("")
+    if report.kept:
+        said.append(f"= kept, and used again: {', '.join(each.what for each in report.kept)}")
     said += [f"{paint.sign('≠')} {each.engine}: {each.subject}: {each.text}" for each in report.caveats]
     said += [f"{paint.sign('!')} {problems.line(each, paint)}" for each in report.warnings]
     said += [f"{paint.sign('✗')} {problems.line(each, paint)}" for each in report.problems]
@@ -55,10 +59,31 @@ def _stacks(report: PlanReport, paint: Paint) -> list[str]:
             dict.fromkeys(step.address for step in report.steps if _of_stack(step) and step.action is action)
         )
         if families:
-            more = len(families) - MOST_STACKS
-            named = ", ".join(families[:MOST_STACKS]) + (f" and {more} more" if more > 0 else "")
-            rows.append([f"{paint.sign(action)} {words.count(len(families), 'stack')}", named])
+            rows.append([f"{paint.sign(action)} {words.count(len(families), 'stack')}", _listed(families)])
     return columns(rows)
+
+
+def _scans(report: PlanReport, paint: Paint) -> list[str]:
+    """A line for each image of which the registry's scan says something, and one for all that were not scanned yet."""
+    rows = []
+    for each in report.scans:
+        its = f"{clean(each.service)} ({clean(each.name)})"
+        match each.scan.verdict:
+            case Verdict.FOUND:
+                rows.append([f"{paint.sign('!')} scan", f"{its}: {each.scan.summary}"])
+            case Verdict.CLEAN:
+                rows.append(["  scan", f"{its}: nothing was found"])
+            case Verdict.NONE:
+                rows.append(["  scan", f"{its}: no verdict: {clean(each.scan.why)}"])
+    waiting = [clean(each.service) for each in report.scans if each.scan.verdict is Verdict.PENDING]
+    if waiting:
+        rows.append(["  scan", f"not scanned yet: {_listed(waiting)}"])
+    return columns(rows)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _of_stack(step: Step) -> bool:

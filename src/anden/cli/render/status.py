@@ -23,7 +23,7 @@ def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = F
     """The heading, a table of services (of instances as well when asked), findings, and where the gateway answers."""
     said = [heading(report, now, paint)]
     if not report.running and not report.services:
-        return [*said, *_start(report, paint)]
+        return [*said, *_kept(report, paint), *_start(report, paint)]
     said += _services(report.services, paint)
     if instances:
         said += ["", *_instances(report.services, now, paint)]
@@ -60,6 +60,18 @@ def heading(report: StatusReport, now: float, paint: Paint) -> str:
 def _start(report: StatusReport, paint: Paint) -> list[str]:
     on = "" if report.engine == EngineName.LOCAL else f" --on {report.engine}"
     return [f"  fix: {paint.link(f'anden up -e {report.environment}{on}')}"]
+
+
+def _kept(report: StatusReport, paint: Paint) -> list[str]:
+    """What is left of one that is down, and what ends that."""
+    if not report.kept:
+        return []
+    said = []
+    for each in report.kept:
+        cost = f", ${each.month_usd:.2f} a month" if each.month_usd is not None else ""
+        said.append(f"{paint.sign('!')} {each.family} is kept: {clean(each.what)}{cost}")
+    release = f"anden down -e {report.environment} --on {report.engine} --release"
+    return [*said, f"  gives it up for ever: {paint.link(release)}"]
 
 
 def _services(services: tuple[ServiceStatus, ...], paint: Paint) -> list[str]:

@@ -171,7 +171,8 @@ class Bootstrap:
 
     def _stuck(self, account: str, stack: Stack, status: str) -> Problem:
         client = self._its.inside(account).client("cloudformation", stack.region)
-        why = happenings.cause(client, stack.name).said
+        back = status == "UPDATE_ROLLBACK_FAILED"
+        why = (happenings.hindrance if back else happenings.cause)(client, stack.name).said
         fix = "Mend that in CloudFormation's console (continue the rollback, or delete it), and run this again."
         return Problem(f"stack {stack.name}", f"stands half-way ({status})", why, fix)
 

@@ -79,7 +79,7 @@ def _environment(topology: Topology) -> Iterator[_Found]:
     if topology.egress is not Egress.NONE:
         count = topology.zones if topology.egress is Egress.PER_ZONE else 1
         addresses = "an Elastic IP" if count == 1 else f"{count} Elastic IPs"
-        text = f"{addresses} of the client's own, known after the first apply and retained"
+        text = f"{addresses} of the client's own, known after the first apply, and kept until they are released"
         yield "egress", text, ()
     if backup.wanted(topology):
         tag = f"{backup.TAG} = {topology.client}/{topology.environment}"

@@ -4,7 +4,7 @@ What a template says is counted there. Instances are counted from the blueprint:
 the end of their range. Traffic, logs and images are nobody's to know: they are assumptions, each with a flag.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,7 +25,7 @@ MIB_A_GB = 1024
 KB_A_GB = 1_000_000
 MILLION = 1_000_000
 
-WHOLE = frozenset({naming.NETWORK, naming.FIREWALL, naming.RULES, naming.DATA, naming.EDGE})
+WHOLE = frozenset({naming.KEYS, naming.NETWORK, naming.FIREWALL, naming.RULES, naming.DATA, naming.EDGE})
 """Families of stacks without which an estimate is not whole."""
 LEFT_OUT = (
     "traffic between zones and regions, through links, and flow logs: it depends on what callers do",
@@ -88,7 +88,15 @@ def estimate(
         prices_of=prices.date.isoformat(),
         age_days=(today - prices.date).days,
         hours=HOURS,
+        kept=_kept(stacks, known),
     )
+
+
+def _kept(stacks: Sequence[Stack], known: Mapping[str, float]) -> float:
+    """What goes on while the environment is down. An address costs the same, used or not."""
+    holds = take([stack for stack in stacks if naming.outlives(stack.family)])
+    addresses, keys = holds.count("AWS::EC2::EIP") * HOURS, holds.count("AWS::KMS::Key")
+    return addresses * known.get("address", 0.0) + keys * known.get("key", 0.0)
 
 
 def _region(topology: Topology, prices: Prices) -> str:

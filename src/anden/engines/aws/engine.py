@@ -22,6 +22,7 @@ from anden.model.event import Event
 from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
+from anden.model.image import ImageScan
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -82,13 +83,14 @@ class AwsEngine(Engine):
         return caveats(topology)
 
     def facts(self, key: EnvironmentKey, zones: int, topology: Topology) -> Facts:
-        """Fixed addresses as the network's stack publishes them, and the region's zones; nothing while AWS cannot be
-        asked: a plan is made without an account too."""
+        """Fixed addresses as the stacks that keep them publish them, also before the first `up` of another life; and
+        the region's zones. Nothing while AWS cannot be asked: a plan is made without an account too."""
         self._know(topology)
-        from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
+        from anden.engines.aws import kept, observe  # noqa: PLC0415 - boto3 costs half a second
 
         try:
-            return observe.facts(self._aws(), key, self._regions(key)[0])
+            region = self._regions(key)[0]
+            return observe.facts(self._aws(), region, kept.published(self._aws(), key, region), topology)
         except Problems:
             return Facts()
 
@@ -101,6 +103,11 @@ class AwsEngine(Engine):
         except Problems as found:
             return Foresight(problems=found.problems)
         return foresee(blueprint, current, marks, facts, today)
+
+    def scans(self, key: EnvironmentKey, blueprint: Blueprint) -> tuple[ImageScan, ...]:
+        """By ECR's scan of what lies in the environment's repositories."""
+        region = blueprint.topology.region
+        return self._shelves().scans(self._aws(), key, region, images_of(blueprint)) if region is not None else ()
 
     def _account_facts(self, topology: Topology) -> AccountFacts | None:
         """None: there are no credentials, or nobody answers. Raises Problems: it is another account."""
@@ -213,8 +220,10 @@ class AwsEngine(Engine):
         from anden.engines.aws import observe  # noqa: PLC0415 - boto3 costs half a second
 
         with self._lock:
-            before = self._last.get(key)
-        seen = observe.observe(self._aws(), key, self._regions(key), self._clock.now(), self._shelves(), before)
+            before, topology = self._last.get(key), self._topologies.get((key.client, key.environment))
+        seen = observe.observe(
+            self._aws(), key, self._regions(key), self._clock.now(), self._shelves(), before, topology
+        )
         return self._versioned(key, seen)
 
     def know(self, topology: Topology) -> None:
@@ -241,11 +250,13 @@ class AwsEngine(Engine):
             self._clock.sleep(pause)
             left -= pause
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """From CloudWatch Logs."""
         from anden.engines.aws import logs  # noqa: PLC0415 - boto3
 
-        return logs.read(self._aws(), key, self._regions(key)[0], service, lines, follow)
+        return logs.read(self._aws(), key, self._regions(key)[0], service, lines, follow, since)
 
     def _aws(self) -> "Session":
         from anden.engines.aws.session import Session  # noqa: PLC0415 - boto3

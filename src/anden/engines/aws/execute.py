@@ -125,7 +125,9 @@ def apply(work: Work, effect: ApplyStack) -> None:
         _delete(work, stack.family, stack.name, stack.region, its_id, lift=True)
         status = GONE
     if status in STUCK:
-        raise Problems(failures.stuck(stack.name, happenings.cause(client, its_id)))
+        raise Problems(
+            failures.stuck(stack.name, happenings.cause(client, its_id), happenings.hindrance(client, its_id))
+        )
     if status == "DELETE_FAILED":
         raise Problems(failures.half_deleted(stack.name, happenings.cause(client, its_id)))
     pinned = work.pinned.get((stack.name, stack.digest))
@@ -148,7 +150,10 @@ def apply(work: Work, effect: ApplyStack) -> None:
             raise
     ended = _wait(work, client, stack.family, stack.name, its_id, since)
     if ended not in DONE:
-        raise Problems(failures.failed(stack.name, ended, happenings.cause(client, its_id, since)))
+        cause = happenings.cause(client, its_id, since)
+        if ended in STUCK:
+            raise Problems(failures.stuck(stack.name, cause, happenings.hindrance(client, its_id)))
+        raise Problems(failures.failed(stack.name, ended, cause))
     _protect(client, stack, where)
 
 
@@ -179,11 +184,11 @@ def _delete(work: Work, subject: str, name: str, region: str, its_id: str, *, li
         client.update_termination_protection(StackName=name, EnableTerminationProtection=False)
         client.delete_stack(StackName=its_id)
     ended = _wait(work, client, subject, name, its_id, since)
-    for kept in happenings.retained(client, its_id, since):
-        work.tell(subject, f"retained: {kept}", "!", EventKind.NOTE)
+    for left in happenings.retained(client, its_id, since):
+        work.tell(subject, f"retained: {left}", "!", EventKind.NOTE)
     if ended not in (GONE, "DELETE_COMPLETE"):
-        cause, left = happenings.cause(client, its_id, since), () if lift else [resource for resource, _ in guarded]
-        raise Problems(failures.undeletable(name, ended, cause, left))
+        cause, holding = happenings.cause(client, its_id, since), () if lift else [resource for resource, _ in guarded]
+        raise Problems(failures.undeletable(name, ended, cause, holding))
 
 
 def _at_rest(work: Work, client: Any, subject: str, name: str) -> tuple[str, str]:

@@ -12,22 +12,22 @@ MOST_NAMED = 5
 
 
 def failed(name: str, ended: str, cause: Cause) -> Problem:
-    """An operation ended badly. ended: CloudFormation's status."""
-    if ended == "UPDATE_ROLLBACK_FAILED":
-        return stuck(name, cause)
+    """An operation ended badly, and what it did was undone. ended: CloudFormation's status."""
     back = "its creation was rolled back, and nothing of it stands" if "UPDATE" not in ended else "it stands as before"
     what = f"{cause.resource} ({cause.kind}) failed" if cause.resource else f"ended as {ended}"
     return Problem(_at(name), what, f"AWS said: {cause.said}; {back}", AGAIN)
 
 
-def stuck(name: str, cause: Cause) -> Problem:
-    """UPDATE_ROLLBACK_FAILED: it is neither what it was nor what it was to become."""
+def stuck(name: str, cause: Cause, back: Cause) -> Problem:
+    """UPDATE_ROLLBACK_FAILED: it is neither what it was nor what it was to become. cause: why the update failed.
+    back: what could not be put back."""
     fix = (
         f"Mend that, then `aws cloudformation continue-update-rollback --stack-name {name}`"
         " (with --resources-to-skip for what cannot be mended), and run the same command again."
     )
-    what = f"its update failed, and {cause.resource or 'something'} could not be put back (UPDATE_ROLLBACK_FAILED)"
-    return Problem(_at(name), what, f"AWS said: {cause.said}", fix)
+    what = f"its update failed, and {back.resource or 'something'} could not be put back (UPDATE_ROLLBACK_FAILED)"
+    first = f"; what the update failed at was {cause.resource}: {cause.said}" if cause.resource else ""
+    return Problem(_at(name), what, f"AWS said: {back.said}{first}", fix)
 
 
 def half_deleted(name: str, cause: Cause) -> Problem:

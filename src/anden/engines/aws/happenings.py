@@ -1,6 +1,6 @@
 """CloudFormation's events of a stack: what happened since, what failed first, and what was retained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,18 @@ def cause(client: Any, id: str, since: str = "") -> Cause:
     if not since:
         begun = [number for number, each in enumerate(happened) if each.whole and each.status in BEGINNINGS]
         happened = happened[begun[-1] :] if begun else happened
+    return _first(happened)
+
+
+def hindrance(client: Any, id: str) -> Cause:
+    """The first failure of the latest way back of an update: what could not be put back, and not what the update had
+    failed at."""
+    happened = after(client, id, "")
+    begun = [number for number, each in enumerate(happened) if each.whole and each.status in GOING_BACK]
+    return _first(happened[begun[-1] :]) if begun else Cause()
+
+
+def _first(happened: Sequence[Happening]) -> Cause:
     failed = [each for each in happened if each.status.endswith("FAILED") and each.said]
     telling = [each for each in failed if not each.said.lower().startswith(NOISE)]
     for each in [*(each for each in telling if not each.whole), *telling, *failed]:
@@ -74,6 +86,7 @@ def cause(client: Any, id: str, since: str = "") -> Cause:
     return Cause()
 
 
+GOING_BACK = frozenset({"UPDATE_ROLLBACK_IN_PROGRESS", "IMPORT_ROLLBACK_IN_PROGRESS"})
 BEGINNINGS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 
 

@@ -7,7 +7,8 @@ on from where it ended. The verdict is shown; nothing waits for it longer than S
 import base64
 import threading
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 from anden.engines.aws.errors import DENIED, code, explained, message
 from anden.engines.aws.session import Session
 from anden.model.ids import Digest, EnvironmentKey
-from anden.model.image import ImageSeen, ImageWanted, Scan, Verdict
+from anden.model.image import ImageScan, ImageSeen, ImageWanted, Scan, Verdict
 from anden.model.ports import Carrier, Registry
 from anden.model.problem import Problem, Problems
 
@@ -24,6 +25,8 @@ LOOK_S, VERDICT_S = 60.0, 600.0
 and a listing asks ECR once a service."""
 SCAN_LIMIT_S, SCAN_POLL_S = 30.0, 3.0
 """How long a copy waits for its verdict."""
+MOST_ASKED_AT_ONCE = 8
+"""Verdicts that a plan asks for at the same time."""
 UNDER_WAY = frozenset({"IN_PROGRESS", "PENDING"})
 REACHED = frozenset({"COMPLETE", "ACTIVE"})
 """Of basic scanning, and of continuous scanning (ECR API, "ImageScanStatus")."""
@@ -54,16 +57,35 @@ class Images:
 
     def seen(self, session: Session, key: EnvironmentKey, region: str, running: Set[Digest]) -> tuple[ImageSeen, ...]:
         """All of them; those that are running with their verdict. Raises Problems."""
+        return tuple(
+            ImageSeen(where, digest, self._scan(session, region, where, digest) if digest in running else None)
+            for where, digest in self._list(session, key, region)
+        )
+
+    def scans(
+        self, session: Session, key: EnvironmentKey, region: str, wanted: Sequence[ImageWanted]
+    ) -> tuple[ImageScan, ...]:
+        """The verdicts on images that are to run; what does not lie there was not scanned yet. Raises Problems."""
+        lying = frozenset(self._list(session, key, region))
+
+        def of(image: ImageWanted) -> Scan:
+            there = (image.repository, image.digest) in lying
+            return self._scan(session, region, image.repository, image.digest) if there else Scan(Verdict.PENDING)
+
+        with ThreadPoolExecutor(MOST_ASKED_AT_ONCE, thread_name_prefix="anden-scan") as pool:
+            found = list(pool.map(of, wanted))
+        return tuple(
+            ImageScan(image.service, image.name, image.digest, scan) for image, scan in zip(wanted, found, strict=True)
+        )
+
+    def _list(self, session: Session, key: EnvironmentKey, region: str) -> tuple[tuple[str, Digest], ...]:
         with self._lock:
             at, listed = self._listed.get(key, (0.0, None))
         if listed is None or self._now() - at > LOOK_S:
             listed = tuple(_listing(session, key, region))
             with self._lock:
                 self._listed[key] = self._now(), listed
-        return tuple(
-            ImageSeen(where, digest, self._scan(session, region, where, digest) if digest in running else None)
-            for where, digest in listed
-        )
+        return listed
 
     def _scan(self, session: Session, region: str, repository: str, digest: Digest) -> Scan:
         with self._lock:

@@ -100,6 +100,11 @@ class Journal:
         said, seen = reason or before.reason, tuple(evidence) or before.evidence
         return self._add(lambda _: replace(before, state=state, updated_at=at, reason=said, evidence=seen))
 
+    def adopt(self, value: Kind) -> Kind:
+        """Take in, as it ended, what was recorded elsewhere; with an id of this record. For the lock's holder."""
+        self.read()
+        return self._add(lambda number: replace(value, id=number))
+
     def commands(self, most: int = 50) -> tuple[Command, ...]:
         """Newest first."""
         self.read()

@@ -6,7 +6,7 @@ that has ended has no ordinal any more.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -30,8 +30,9 @@ MOST_GROUPS = 400
 
 
 def read(
-    session: Session, key: EnvironmentKey, region: str, service: str | None, lines: int, follow: bool
-) -> Iterator[LogLine | None]:
+    session: Session, key: EnvironmentKey, region: str, service: str | None, lines: int, follow: bool,
+    since: float | None = None,
+) -> Iterator[LogLine | None]:  # fmt: skip
     """See model.ports.Engine. Raises Problems."""
     client = session.client("logs", region)
     prefix = f"/anden/{key.client}/{key.environment}/"
@@ -40,14 +41,14 @@ def read(
         groups = [group["logGroupName"] for page in pages for group in page["logGroups"]][:MOST_GROUPS]
     wanted = _wanted({name.removeprefix(prefix): name for name in groups}, service)
     said: deque[str] = deque(maxlen=MOST_REMEMBERED)
-    last = _last(client, wanted, lines)
+    last = _last(client, wanted, lines, since)
     said.extend(its_id for its_id, _ in last)
     yield from (line for _, line in last[len(last) - min(lines, len(last)) :])
     while follow:
         yield None
         time.sleep(POLL_S)
         known = set(said)
-        for its_id, line in _some(client, wanted, time.time() - LATE_S - POLL_S):
+        for its_id, line in _some(client, wanted, max(time.time() - LATE_S - POLL_S, since or 0.0)):
             if its_id not in known:
                 said.append(its_id)
                 yield line
@@ -62,15 +63,21 @@ def _wanted(groups: Mapping[str, str], asked: str | None) -> list[str]:
     return [found] if found else []
 
 
-def _last(client: Any, groups: list[str], lines: int) -> list[tuple[str, LogLine]]:
-    """At least the last `lines`, where there are as many, and all of the last minute: `--follow` looks at what is young
-    again, and says none of it twice."""
-    now, found = time.time(), list[tuple[str, LogLine]]()
-    for back_s in BACK_S:
-        found = _some(client, groups, now - back_s)
+def _last(client: Any, groups: list[str], lines: int, since: float | None) -> list[tuple[str, LogLine]]:
+    """At least the last `lines` that are not before `since`, where there are as many, and all of the last minute:
+    `--follow` looks at what is young again, and says none of it twice."""
+    found: list[tuple[str, LogLine]] = []
+    for begin in beginnings(time.time(), since):
+        found = _some(client, groups, begin)
         if len(found) >= lines:
             break
     return found
+
+
+def beginnings(now: float, since: float | None) -> Sequence[float]:
+    """From when on it is looked, one after the other, until there is enough (Unix seconds)."""
+    back = [now - back_s for back_s in BACK_S]
+    return back if since is None else [*(begin for begin in back if begin > since), since]
 
 
 def _some(client: Any, groups: list[str], since: float) -> list[tuple[str, LogLine]]:
@@ -79,11 +86,13 @@ def _some(client: Any, groups: list[str], since: float) -> list[tuple[str, LogLi
     for group in groups:
         newest: deque[tuple[str, LogLine]] = deque(maxlen=MOST_REMEMBERED)
         with explained(f"log group {group}"):
-            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=int(since * 1000))
+            pages = client.get_paginator("filter_log_events").paginate(
+                logGroupName=group, startTime=max(int(since * 1000), 0)
+            )
             for page in islice(pages, MOST_PAGES):
                 newest.extend((each["eventId"], _line(group, each)) for each in page["events"])
         found += newest
-    return sorted(found, key=lambda each: each[1].at)
+    return sorted((each for each in found if each[1].at >= since), key=lambda each: each[1].at)
 
 
 def _line(group: str, event: dict[str, Any]) -> LogLine:

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from anden.engines.aws import alarms, drift, failing, happenings, levels
+from anden.engines.aws import alarms, drift, failing, happenings, kept, levels
 from anden.engines.aws.errors import code, explained
 from anden.engines.aws.images import Images
 from anden.engines.aws.preview import AFTER, BLUEPRINT, CLIENT, ENVIRONMENT, FAMILY, TEMPLATE
@@ -21,6 +21,7 @@ from anden.model.blueprint import Facts
 from anden.model.ids import Digest, EnvironmentKey, ServiceName, ZoneName, instance_id
 from anden.model.observation import Exit, Health, InstanceSeen, InstanceState, Observation
 from anden.model.stack import StackSeen, StackState
+from anden.model.topology import Topology
 
 SERVICES_A_CALL, TASKS_A_CALL = 10, 100
 """ECS API: DescribeServices, DescribeTasks."""
@@ -28,8 +29,6 @@ SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 STUCK = frozenset({"UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"})
 WITHOUT = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS"})
 """Nothing of it stands."""
-EGRESS, EVERY = "egress-", "all"
-"""What the network's stack publishes fixed addresses as; `all` where one serves every zone."""
 OUT_OF_MEMORY = "outofmemory"
 STATES = {
     "PROVISIONING": InstanceState.STARTING, "PENDING": InstanceState.STARTING, "ACTIVATING": InstanceState.STARTING,
@@ -41,19 +40,24 @@ STATES = {
 
 def observe(
     session: Session, key: EnvironmentKey, regions: Sequence[str], at: float, shelves: Images,
-    before: Observation | None = None,
+    before: Observation | None = None, topology: Topology | None = None,
 ) -> Observation:  # fmt: skip
     """What is, now. regions: the environment's own first. shelves: what is remembered of the registry. before: what was
-    seen last, for what AWS itself does not keep. Raises Problems: AWS cannot be asked."""
-    stacks = tuple(seen for region in dict.fromkeys(regions) for seen in _stacks(session, key, region))
-    if not stacks:
-        reason = "there are no stacks of it in " + ", ".join(dict.fromkeys(regions))
-        return Observation(key, at, present=False, absent_reason=reason, boot="aws")
+    seen last, for what AWS itself does not keep. topology: what it is meant to be, where that is known. Raises
+    Problems: AWS cannot be asked."""
     region = regions[0]
+    known = kept.published(session, key, region)
+    stacks = tuple(seen for each in dict.fromkeys(regions) for seen in _stacks(session, key, each, known))
+    if all(one.kept is not None for one in stacks):
+        reason = "there are no stacks of it in " + ", ".join(dict.fromkeys(regions))
+        if stacks:
+            reason += ", but for what is kept"
+        return Observation(key, at, present=False, absent_reason=reason, boot="aws", stacks=stacks)
     cluster = levels.cluster(session, key, region)
     instances, services = _instances(session, cluster, region) if cluster else ((), {})
     seen = Observation(
-        key, at, present=True, instances=instances, facts=facts(session, key, region), boot="aws", stacks=stacks,
+        key, at, present=True, instances=instances, facts=facts(session, region, known, topology), boot="aws",
+        stacks=stacks,
         levels={name: its.level for name, its in services.items() if its.level is not None},
         gateway=_published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
         images=shelves.seen(session, key, region, {each.revision for each in instances}),
@@ -69,19 +73,10 @@ class _Service:
     deployed: bool
 
 
-def facts(session: Session, key: EnvironmentKey, region: str) -> Facts:
-    """What the network's stack publishes as fixed addresses, and the region's zones for a, b, c, d."""
-    client = session.client("ssm", region)
-    egress: dict[str, IPv4Address] = {}
-    space = f"/anden/{key.client}/{key.environment}/network/"
-    with explained(str(key)):
-        for page in client.get_paginator("get_parameters_by_path").paginate(Path=space):
-            for each in page["Parameters"]:
-                name = each["Name"].removeprefix(space)
-                if name.startswith(EGRESS):
-                    zone = name.removeprefix(EGRESS)
-                    egress["*" if zone == EVERY else zone] = IPv4Address(each["Value"])
-        return Facts(egress, zones(session, region))
+def facts(session: Session, region: str, known: Mapping[str, str], topology: Topology | None) -> Facts:
+    """Fixed addresses, and the region's zones for a, b, c, d. known: as `kept.published` gives it."""
+    with explained(region):
+        return Facts(kept.egress(known, topology), zones(session, region))
 
 
 def zones(session: Session, region: str) -> Mapping[str, str]:
@@ -109,22 +104,25 @@ def _published(session: Session, key: EnvironmentKey, region: str, name: str) ->
         raise
 
 
-def _stacks(session: Session, key: EnvironmentKey, region: str) -> Iterator[StackSeen]:
+def _stacks(session: Session, key: EnvironmentKey, region: str, known: Mapping[str, str]) -> Iterator[StackSeen]:
     client = session.client("cloudformation", region)
     with explained(f"stacks of {key}"):
         for page in client.get_paginator("describe_stacks").paginate():
             for each in page["Stacks"]:
                 tags = {tag["Key"]: tag["Value"] for tag in each.get("Tags", ())}
                 if (tags.get(CLIENT), tags.get(ENVIRONMENT)) == (key.client, key.environment):
-                    yield _stack(client, each, tags, region)
+                    yield _stack(client, each, tags, region, known)
 
 
-def _stack(client: Any, found: Mapping[str, Any], tags: Mapping[str, str], region: str) -> StackSeen:
+def _stack(
+    client: Any, found: Mapping[str, Any], tags: Mapping[str, str], region: str, known: Mapping[str, str]
+) -> StackSeen:
     status, its_id = found["StackStatus"], found["StackId"]
     state = _state(status)
     why = ""
     if state in (StackState.FAILED, StackState.STUCK):
-        cause = happenings.cause(client, its_id)
+        back = status == "UPDATE_ROLLBACK_FAILED"
+        cause = happenings.hindrance(client, its_id) if back else happenings.cause(client, its_id)
         why = f"{cause.resource}: {cause.said}" if cause.resource else cause.said
     elif state is StackState.WORKING:
         why = status
@@ -133,7 +131,10 @@ def _stack(client: Any, found: Mapping[str, Any], tags: Mapping[str, str], regio
     after = tuple(name for name in tags.get(AFTER, "").split() if name != "-")
     looked_at, drifted = (None, ()) if state is StackState.WORKING else drift.known(client, found)
     family = tags.get(FAMILY, "")
-    return StackSeen(found["StackName"], family, region, state, template, blueprint, why, drifted, after, looked_at)
+    held = kept.kept(family, known, region) if status not in WITHOUT else None
+    return StackSeen(
+        found["StackName"], family, region, state, template, blueprint, why, drifted, after, looked_at, held
+    )
 
 
 def _state(status: str) -> StackState:

@@ -2,6 +2,7 @@
 ever asked for a key."""
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -29,16 +30,28 @@ EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 NO_BUCKET = frozenset({"404", "NoSuchBucket"})
 
 
-def open_records(client: str) -> AccountRecords | None:
-    """The records in the state bucket of the account whose credentials we have; None: the account has no such bucket.
-    Raises Problems: there are no credentials, or they are not good for that."""
-    found = open_state(client, uuid4().hex)
-    return AccountRecords(found[0], lambda: uuid4().hex, time.time) if found else None
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """account: its twelve digits. place: where a client's state lies in it, as `s3://…`. state None: it has no such
+    bucket yet."""
+
+    account: str
+    place: str
+    state: State | None
+
+    def records(self) -> AccountRecords | None:
+        """The store in the bucket. Whoever asks closes it."""
+        return AccountRecords(self.state, fresh, time.time) if self.state is not None else None
 
 
-def open_state(client: str, writer: str = READER) -> tuple[State, str] | None:
-    """The same as engines.aws.state gives it, and where it lies. writer: an id of this process; without one nothing is
-    written."""
+def fresh() -> str:
+    """An id that nobody has used."""
+    return uuid4().hex
+
+
+def open_account(client: str, writer: str = READER) -> Opened:
+    """A client's state in the account whose credentials we have. writer: an id of this process; without one nothing is
+    written. Raises Problems: there are no credentials, or they are not good for that."""
     try:
         session = boto3.session.Session()
         words = Config(
@@ -48,8 +61,7 @@ def open_state(client: str, writer: str = READER) -> tuple[State, str] | None:
         account = session.client("sts", region_name=region, config=words).get_caller_identity()["Account"]
         s3 = session.client("s3", region_name=region, config=words)
         bucket = bucket_name(client, account)
-        if not _is_there(s3, bucket, account):
-            return None
+        there = _is_there(s3, bucket, account)
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise Problems(NOBODY) from error
     except ClientError as error:
@@ -59,7 +71,7 @@ def open_state(client: str, writer: str = READER) -> tuple[State, str] | None:
         raise Problems(
             Problem("AWS", "cannot be asked", why, "Check the network and the profile, then again.")
         ) from error
-    return State(s3, bucket, client, time.time, writer), f"s3://{bucket}"
+    return Opened(account, f"s3://{bucket}", State(s3, bucket, client, time.time, writer) if there else None)
 
 
 def _is_there(s3: "S3Client", bucket: str, account: str) -> bool:

@@ -67,10 +67,13 @@ class AccountRecords:
         """Give it back. Not an error when it is somebody else's by now."""
         self._let_go(key.environment)
 
-    def check(self, key: EnvironmentKey) -> None:
-        """Raises Problems unless this control plane may change it now."""
+    def check(self, key: EnvironmentKey) -> bool:
+        """Whether a command of ours holds the lock. Raises Problems when it was lost."""
         with self._lock:
+            if key.environment not in self._held:
+                return False
             self._ours(key.environment)
+            return True
 
     def _let_go(self, environment: str) -> None:
         with self._lock:

@@ -18,6 +18,7 @@ from anden.model.event import Event, EventKind
 from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.image import ImageScan
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -85,6 +86,10 @@ class LocalEngine:
         """Nothing: a twin is limited by its machine, and nobody pays for it."""
         return Foresight()
 
+    def scans(self, key: EnvironmentKey, blueprint: Blueprint) -> tuple[ImageScan, ...]:
+        """There is no registry."""
+        return ()
+
     def render(self, blueprint: Blueprint, manners: Manners = TWIN) -> Mapping[str, str]:
         """See model.ports.Engine. The machine's list of system calls, which goes into every container, is left out."""
         configuration = configure(blueprint, None, self.caveats(blueprint.topology), manners=manners)
@@ -144,9 +149,11 @@ class LocalEngine:
         """See model.ports.Engine."""
         return observe.wait(place.of(self._state, key), seen, timeout_s)
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """See model.ports.Engine."""
-        return logs.read(place.of(self._state, key).logs, service, lines, follow)
+        return logs.read(place.of(self._state, key).logs, service, lines, follow, since)
 
     def exec(self, key: EnvironmentKey, instance: str, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Exec:
         """See model.ports.Engine. Input is at most STDIN_BYTES."""

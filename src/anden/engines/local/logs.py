@@ -5,7 +5,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -19,11 +19,14 @@ BEAT_S = 1.0
 PIECE_BYTES = 1024 * 1024
 
 
-def read(folder: Path, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
-    """The last `lines` of all that `service` (or instance) wrote, in the order of time; then what comes."""
+def read(
+    folder: Path, service: str | None, lines: int, follow: bool, since: float | None = None
+) -> Iterator[LogLine | None]:
+    """The last `lines` of all that `service` (or instance) wrote, in the order of time, and not before `since`; then
+    what comes."""
     tails = {name: Tail(folder, name) for name in sorted(_instances(folder, service))}
     last = list(heapq.merge(*(tail.last(lines) for tail in tails.values()), key=lambda line: line.at))
-    yield from last[-lines:] if lines else ()
+    yield from _young(last[-lines:] if lines else (), since)
     if not follow:
         return
     beat = time.monotonic()
@@ -31,13 +34,17 @@ def read(folder: Path, service: str | None, lines: int, follow: bool) -> Iterato
         for name in _instances(folder, service) - set(tails):
             tails[name] = Tail(folder, name)
         fresh = sorted((line for tail in tails.values() for line in tail.fresh()), key=lambda line: line.at)
-        yield from fresh
+        yield from _young(fresh, since)
         if fresh:
             beat = time.monotonic()
         elif time.monotonic() - beat >= BEAT_S - POLL_S:
             beat = time.monotonic()
             yield None
         time.sleep(POLL_S)
+
+
+def _young(lines: Iterable[LogLine], since: float | None) -> Iterator[LogLine]:
+    return (line for line in lines if since is None or line.at >= since)
 
 
 class Tail:

@@ -156,19 +156,21 @@ class SimulatedEngine(Engine):
             self._save()
             return self._kept.version
 
-    def logs(self, key: EnvironmentKey, service: str | None, lines: int, follow: bool) -> Iterator[LogLine | None]:
+    def logs(
+        self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
+    ) -> Iterator[LogLine | None]:
         """The last lines; with `follow` those that time brought meanwhile, a second at a time, until closed."""
         with self._lock:
             self._turn()
             found = self._lines(key, service)
-        yield from found[-lines:] if lines > 0 else []
+        yield from (line for line in (found[-lines:] if lines > 0 else []) if since is None or line.at >= since)
         while follow:
             yield None
             with self._lock:
                 self._clock.sleep(1.0)
                 self._turn()
                 fresh = self._lines(key, service)
-            yield from (line for line in fresh if line not in found)
+            yield from (line for line in fresh if line not in found and (since is None or line.at >= since))
             found = fresh
 
     def exec(  # noqa: PLR0911 - one return for each word

@@ -107,9 +107,17 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, down, prove-egress, verify."""
+    """Nothing but where: rollback, prove-egress, verify."""
 
     at: At
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """release: give up, for ever, what would outlive the environment as well."""
+
+    at: At
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +141,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """service: a service, an instance, or None for all."""
+    """service: a service, an instance, or None for all. since: none that is older, in Unix seconds."""
 
     at: At
     service: str | None = None
     lines: int = 100
     follow: bool = False
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ def _secrets(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.secrets(_asked(desk, body.at))
 
 
-def _down(desk: Desk, body: asks.Just, who: str) -> Any:
-    return desk.control.down(_asked(desk, body.at), named(who))
+def _down(desk: Desk, body: asks.Down, who: str) -> Any:
+    return desk.control.down(_asked(desk, body.at), named(who), body.release)
 
 
 def _plan(desk: Desk, body: asks.Plan, who: str) -> Any:
@@ -132,7 +132,7 @@ def _refused(desk: Desk, body: asks.Refused, who: str) -> Any:
 
 def _logs(desk: Desk, body: asks.Logs, who: str) -> Any:
     lines = min(max(body.lines, 0), MOST_LOG_LINES)
-    return desk.control.logs(_asked(desk, body.at), body.service, lines, body.follow)
+    return desk.control.logs(_asked(desk, body.at), body.service, lines, body.follow, body.since)
 
 
 def _exec(desk: Desk, body: asks.Exec, who: str) -> Any:
@@ -171,7 +171,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/scale", asks.Scale, _scale, "Another level of a service: events", streams=True),
     Endpoint("POST", "/v1/rollback", asks.Just, _rollback, "Back to the previous blueprint: events", streams=True),
     Endpoint("POST", "/v1/restart", asks.Restart, _restart, "The same instances anew: events", streams=True),
-    Endpoint("POST", "/v1/down", asks.Just, _down, "End the environment: events", streams=True),
+    Endpoint("POST", "/v1/down", asks.Down, _down, "End the environment: events", streams=True),
     Endpoint("POST", "/v1/secrets/put", asks.PutSecret, _put_secret, "A new version of a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets/remove", asks.RemoveSecret, _remove_secret, "End a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),

@@ -18,10 +18,10 @@ from anden.model.topology import Link
 
 TODAY = date(2025, 7, 1)
 EVERYTHING = [
+    stack("key", {"Key": ("AWS::KMS::Key", {})}), stack("address-a", {"Address": ("AWS::EC2::EIP", {})}),
     stack("network", {
         "Nat": ("AWS::EC2::NatGateway", {"SubnetId": {"Ref": "PublicA"}}),
         "SeenAs": ("AWS::EC2::NatGateway", {"ConnectivityType": "private"}),
-        "Address": ("AWS::EC2::EIP", {}),
         "Logs": ("AWS::EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b"]}),
         "Images": ("AWS::EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b"]}),
         "Link": ("AWS::EC2::VPNConnection", {}),
@@ -29,7 +29,7 @@ EVERYTHING = [
     }),
     stack("firewall", {}), stack("rules", {}),
     stack("data", {
-        "Key": ("AWS::KMS::Key", {}), "Images": ("AWS::ECR::Repository", {}), "Plan": ("AWS::Backup::BackupPlan", {}),
+        "Images": ("AWS::ECR::Repository", {}), "Plan": ("AWS::Backup::BackupPlan", {}),
     }),
     stack("edge", {
         "Api": ("AWS::ApiGateway::RestApi", {}), "Balancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", {}),
@@ -97,12 +97,18 @@ def test_families_and_totals_are_sums_of_the_lines() -> None:
     assert waf.base == pytest.approx(9.2)
 
 
+def test_what_goes_on_while_it_is_down() -> None:
+    assert made(*EVERYTHING).kept == pytest.approx(730 * 0.005 + 1)
+    assert made(*EVERYTHING[1:]).kept == pytest.approx(730 * 0.005)
+    assert made(*EVERYTHING[2:]).kept == 0
+
+
 def test_what_is_not_there_costs_nothing_and_has_no_line() -> None:
     assert {line.family for line in made().lines} == {"Fargate compute", "Logs", "Secrets Manager"}
 
 
 def test_stacks_that_are_not_there_are_said() -> None:
-    assert "stacks that are not rendered: data, edge, firewall, network, rules" in made().left_out
+    assert "stacks that are not rendered: data, edge, firewall, key, network, rules" in made().left_out
     assert not any("not rendered" in each for each in made(*EVERYTHING).left_out)
 
 

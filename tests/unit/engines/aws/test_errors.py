@@ -21,6 +21,7 @@ from anden.model.problem import Problems
 
 FILE = Path(__file__).parent / "errors" / "wording.txt"
 URL = "https://cloudformation.eu-moon-1.amazonaws.com/"
+BACK = Cause("Filter", "AWS::Logs::MetricFilter", "The specified log group does not exist")
 CAUSE = Cause("Nat", "AWS::EC2::NatGateway", "The maximum number of addresses has been reached")
 
 
@@ -55,8 +56,9 @@ STACKS = (
 
 def test_the_wording_is_as_kept() -> None:
     said = [str(problem("stack anden-banco-dev-network", each)) for each in RAISED]
-    for ended in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"):
+    for ended in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
         said.append(str(failures.failed("anden-banco-dev-network", ended, CAUSE)))
+    said.append(str(failures.stuck("anden-banco-dev-network", CAUSE, BACK)))
     said += [str(each) for each in STACKS]
     text = "\n".join(said) + "\n"
     if os.environ.get("ANDEN_GOLDEN") == "write":

@@ -57,7 +57,8 @@ def test_an_account_that_was_not_asked() -> None:
     report = preflight(blueprint(service(), account="111122223333"), [], TABLE, None)
     assert (report.account, report.read_at) == ("111122223333", None)
     assert report.unread == {
-        "account": "it was not asked", "stacks": "not rendered, so not counted: data, edge, firewall, network, rules",
+        "account": "it was not asked",
+        "stacks": "not rendered, so not counted: data, edge, firewall, key, network, rules",
     }  # fmt: skip
     assert all(each.basis in (Basis.DEFAULT, Basis.NETWORK) for each in report.checks)
     assert report.holds

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,12 @@ import pytest
 
 from anden.engines.local.images import LocalImages, cache, foundation
 from anden.engines.local.images.cache import Cache, Kind
+from anden.machine import SystemClock
 from anden.model.event import Event
 from anden.model.ids import Digest
 from anden.model.image import Image
 from anden.model.problem import Problem, Problems
 from anden.model.topology import ImageSource
-
-
-class Clock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def put(store: Cache, architecture: str = "", **run: Any) -> Digest:
@@ -50,14 +39,14 @@ def put(store: Cache, architecture: str = "", **run: Any) -> Digest:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Cache:
-    made = Cache(tmp_path / "images", Clock())
+    made = Cache(tmp_path / "images", SystemClock())
     made.make()
     return made
 
 
 @pytest.fixture
 def images(store: Cache) -> LocalImages:
-    return LocalImages(store.root, Clock())
+    return LocalImages(store.root, SystemClock())
 
 
 def resolve(images: LocalImages, folder: Path, **sources: ImageSource) -> dict[str, Image]:

@@ -31,6 +31,18 @@ def test_services_are_told_apart_and_merged_by_time(tmp_path: Path) -> None:
     assert list(logs.read(tmp_path / "absent", None, 10, False)) == []
 
 
+def test_nothing_older_than_a_moment(tmp_path: Path) -> None:
+    log = write(tmp_path, "web-1", (1, "a"), (2, "b"), (3, "c"))
+    assert texts(list(logs.read(tmp_path, "web", 10, False, 2.0))) == ["web-1 b", "web-1 c"]
+    assert texts(list(logs.read(tmp_path, "web", 1, False, 2.0))) == ["web-1 c"]
+    following = logs.read(tmp_path, "web", 10, True, 2.5)
+    assert next(following) == LogLine(3, "web-1", "stdout", "c")
+    log.feed("stdout", b"late, and old\n", 2.4, 2.4)
+    log.feed("stdout", b"new\n", 4, 4)
+    assert texts([next(following)]) == ["web-1 new"]
+    following.close()  # type: ignore[attr-defined]
+
+
 def test_following_goes_through_rotation_and_finds_new_instances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

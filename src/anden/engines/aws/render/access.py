@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from anden.engines.aws.render.account import AUDITOR, DEVELOPER, ROLE_TAG, SRE, TRAIL_BUCKET, Account
 from anden.engines.aws.render.arns import BOUNDARY, anywhere
+from anden.engines.aws.render.debug import FAMILY_END
 from anden.engines.aws.render.statement import Condition, allow, deny, deny_on_others, document, trust
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
 
@@ -68,6 +69,10 @@ PUSH = (
 )  # fmt: skip
 TOUCH = ("ecs:StopTask", "ecs:UpdateService")
 INSIDE = ("ecs:ExecuteCommand",)
+TARGET = "aws:ssm:TargetId"
+"""What a session's data key is bound to: `ecs:CLUSTER_TASK_CONTAINER`, as AWS's session-manager-plugin asks for it."""
+SESSIONS = "ecs-execute-command-"
+"""How ECS names its sessions."""
 WALL_LOG = "aws-waf-logs-"
 """How WAF wants its log groups' names to begin (WAF developer guide, "Sending web ACL traffic logs to a CloudWatch Logs
 log group")."""
@@ -123,9 +128,11 @@ def sre(account: Account) -> Json:
     return document(
         allow("Logs", READ_LOGS, _logs(account)),
         allow("LogAnswers", LOG_ANSWERS),
-        allow("Operate", [*TOUCH, "ecs:RunTask", "ecs:TagResource"], anywhere("ecs", "*"), when=ours),
+        allow("Operate", [*TOUCH, "ecs:TagResource"], anywhere("ecs", "*"), when=ours),
+        allow("Debug", ["ecs:RunTask"], anywhere("ecs", f"task-definition/{account.client}-*{FAMILY_END}:*"),
+              when={**ours, "ArnLike": {"ecs:cluster": anywhere("ecs", f"cluster/{account.client}-*")}}),
         allow("DebugTags", ["ecs:TagResource"], anywhere("ecs", f"task/{account.client}-*"), when=debugging),
-        allow("Inside", INSIDE, anywhere("ecs", "*"), when=_not_productive(account)),
+        *_inside(account),
         allow("Scale", ["application-autoscaling:RegisterScalableTarget"]),
         allow("Alarms", ["cloudwatch:DisableAlarmActions", "cloudwatch:EnableAlarmActions", "cloudwatch:SetAlarmState"],
               anywhere("cloudwatch", f"alarm:{account.stacks}*")),
@@ -150,7 +157,7 @@ def developer(account: Account) -> Json:
         allow("Logs", READ_LOGS, _logs(account), when=elsewhere),
         allow("LogAnswers", LOG_ANSWERS),
         allow("Touch", TOUCH, anywhere("ecs", "*"), when=elsewhere),
-        allow("Inside", INSIDE, anywhere("ecs", "*"), when=elsewhere),
+        *_inside(account),
         allow("Record", ["s3:PutObject"], sub("${StateBucket.Arn}/environments/*/journal/*")),
         allow("RecordKey", ["kms:GenerateDataKey"], att("StateKey", "Arn"), when=VIA_S3),
         deny("NotThere", ["s3:PutObject"], there) if there else None,
@@ -175,6 +182,18 @@ def read_state(account: Account) -> Sequence[Json]:
         allow("ListState", ["s3:ListBucket", "s3:ListBucketVersions"], att("StateBucket", "Arn")),
         allow("ReadState", READ_OBJECTS, sub("${StateBucket.Arn}/*")),
         allow("ReadStateKey", ["kms:Decrypt"], att("StateKey", "Arn"), when=VIA_S3),
+    )
+
+
+def _inside(account: Account) -> Sequence[Json]:
+    """A command in a task that is not productive. Its session is sealed with the environment's key, by whoever runs it
+    too (ECS developer guide, "Monitor Amazon ECS containers with ECS Exec"), and ended by them."""
+    elsewhere = _not_productive(account)
+    sealing = {**elsewhere, "StringLike": {f"kms:EncryptionContext:{TARGET}": f"ecs:{account.client}-*"}}
+    return (
+        allow("Inside", INSIDE, anywhere("ecs", "*"), when=elsewhere),
+        allow("SealInside", ["kms:GenerateDataKey"], anywhere("kms", "key/*"), when=sealing),
+        allow("LeaveInside", ["ssm:TerminateSession"], anywhere("ssm", f"session/{SESSIONS}*")),
     )
 
 

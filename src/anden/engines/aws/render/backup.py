@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from anden.engines.aws.render import keys
 from anden.engines.aws.render.arns import BOUNDARY, managed
-from anden.engines.aws.render.naming import place, vault_name
+from anden.engines.aws.render.naming import KEY, place, vault_name
 from anden.engines.aws.render.statement import assumed_by
 from anden.engines.aws.render.template import Json, Part, Resource, Stack, att, ref, resource, sub
 from anden.model.blueprint import Blueprint
@@ -57,13 +57,13 @@ def recovery(blueprint: Blueprint) -> Part:
     return Part(
         {
             "Key": keys.key(topology, f"copies of backups of {topology.client}/{topology.environment}"),
-            "Vault": _vault(topology),
+            "Vault": _vault(topology, att("Key", "Arn")),
         }
     )
 
 
 def part(blueprint: Blueprint) -> Part:
-    """Vault, plan and selection, in the region where the environment is, in the stack of the key and the records."""
+    """Vault, plan and selection, in the region where the environment is, in the stack of the records."""
     topology = blueprint.topology
     lifecycle = {"DeleteAfterDays": KEPT_DAYS}
     there = (
@@ -76,7 +76,7 @@ def part(blueprint: Blueprint) -> Part:
     }  # fmt: skip
     return Part(
         {
-            "Vault": _vault(topology, {"SNSTopicArn": ref("Alarms"), "BackupVaultEvents": list(TOLD)}),
+            "Vault": _vault(topology, KEY, {"SNSTopicArn": ref("Alarms"), "BackupVaultEvents": list(TOLD)}),
             "BackupRole": resource(
                 "AWS::IAM::Role", AssumeRolePolicyDocument=assumed_by("backup.amazonaws.com"),
                 PermissionsBoundary=BOUNDARY, ManagedPolicyArns=[managed(each) for each in ROLES],
@@ -107,13 +107,13 @@ def part(blueprint: Blueprint) -> Part:
     )  # fmt: skip
 
 
-def _vault(topology: Topology, notifications: Json = None) -> Resource:
+def _vault(topology: Topology, key: Json, notifications: Json = None) -> Resource:
     lock: dict[str, Json] = {"MinRetentionDays": LEAST_DAYS}
     if topology.production:
         lock["ChangeableForDays"] = COOLING_DAYS
     return resource(
         "AWS::Backup::BackupVault", keep=True, BackupVaultName=vault_name(topology),
-        EncryptionKeyArn=att("Key", "Arn"), LockConfiguration=lock, Notifications=notifications,
+        EncryptionKeyArn=key, LockConfiguration=lock, Notifications=notifications,
     )  # fmt: skip
 
 

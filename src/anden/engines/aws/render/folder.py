@@ -144,6 +144,10 @@ def _readme(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> s
         "Stacks of one step need each other in no way and may be made at once; a step begins when the one before is",
         "done. They go in the opposite order. `order.json` says the same to machines.",
         "",
+        "The stacks of the key and of fixed addresses are there for longer than the environment: leave them when it",
+        "goes, and the next one uses them. Who deletes one gives up what it holds: an address at once, the key in",
+        "30 days.",
+        "",
     ]
     for number, wave in enumerate(waves(entries), start=1):
         lines.append(f"## Step {number}")

@@ -1,5 +1,10 @@
 """How API Gateway writes logs: by one role for the whole account and region. Without it a stage with access logs is
-refused, so it comes before any environment."""
+refused, so it comes before any environment.
+
+Its trust names no source account: AWS documents none for this role (API Gateway developer guide, "Set up CloudWatch
+logging for REST APIs"), and API Gateway is known to take on roles without saying for whom, so that such a condition
+would shut it out. The role may write logs in this account and do nothing else.
+"""
 
 from anden.engines.aws.render.arns import BOUNDARY, managed
 from anden.engines.aws.render.statement import trust

@@ -1,10 +1,11 @@
-"""The environment's KMS key: logs, images, secrets, alarms and backups. Rotated every year, kept when the stack goes:
-what it has sealed can be read for as long as the key is there."""
+"""The environment's KMS key: logs, images, secrets, alarms and backups. Rotated every year. It has a stack of
+its own, which outlives the environment: what it has sealed can be read for as long as the key is there, and a second
+life seals with the same one."""
 
 from anden.engines.aws.render.arns import ROOT, arn
-from anden.engines.aws.render.naming import place, space
+from anden.engines.aws.render.naming import KEY, place, space
 from anden.engines.aws.render.statement import OURS, allow, document
-from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
+from anden.engines.aws.render.template import Json, Keep, Part, Resource, att, ref, resource, sub, tags
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology
 
@@ -22,17 +23,17 @@ def part(blueprint: Blueprint) -> Part:
     topology = blueprint.topology
     return Part(
         {
-            "Key": key(topology, f"everything of {topology.client}/{topology.environment}"),
+            "Key": key(topology, f"everything of {topology.client}/{topology.environment}", keep="replaced"),
             "KeyName": resource("AWS::KMS::Alias", AliasName=f"alias{space(topology)}", TargetKeyId=ref("Key")),
         },
-        {"key": att("Key", "Arn")},
+        {KEY.key: att("Key", "Arn")},
     )
 
 
-def key(topology: Topology, what: str) -> Resource:
+def key(topology: Topology, what: str, keep: Keep = True) -> Resource:
     """A key that the account's IAM policies open, and that AWS's own services may use for this account only."""
     return resource(
-        "AWS::KMS::Key", keep=True, Description=f"anden: {what}", EnableKeyRotation=True,
+        "AWS::KMS::Key", keep=keep, Description=f"anden: {what}", EnableKeyRotation=True,
         RotationPeriodInDays=ROTATION_DAYS, PendingWindowInDays=WAITING_DAYS, KeyPolicy=_policy(),
         Tags=tags(Name=place(topology)),
     )  # fmt: skip

@@ -11,6 +11,8 @@ MOST_STACK_NAME = 128
 
 # Families of stacks, in the order in which they are made. `service-NAME` is one for each service.
 ACCOUNT, NETWORK, FIREWALL, RULES, DATA, EDGE = "account", "network", "firewall", "rules", "data", "edge"
+KEYS, ADDRESS = "key", "address"
+"""Families that outlive the environment; `address-ZONE` is one for each fixed address (docs/decisions/0022)."""
 RECOVERY = "recovery"
 """The vault that backups are copied to, in the recovery region."""
 SERVICE = "service"
@@ -25,6 +27,16 @@ GROUPS_A_STACK = 200
 def service_family(service: str) -> str:
     """The family of a service's own stack."""
     return f"{SERVICE}-{service}"
+
+
+def address_family(zone: str) -> str:
+    """The family of the stack that holds a zone's fixed address."""
+    return f"{ADDRESS}-{zone}"
+
+
+def outlives(family: str) -> bool:
+    """Whether its stack is there longer than the environment: only a release ends it."""
+    return family == KEYS or family.startswith(f"{ADDRESS}-")
 
 
 def place(topology: Topology) -> str:
@@ -110,6 +122,22 @@ def given(topology: Topology, what: str) -> str:
     return f"{space(topology)}/given/{what}"
 
 
+# What the stacks that outlive the environment publish.
+
+KEY = Published(KEYS, "arn", "String")
+"""ARN of the environment's KMS key: secrets, logs, backups."""
+
+
+def allocation(zone: str) -> Published:
+    """The id of the address from which a zone leaves; with egress `one` all leave from zone a's."""
+    return Published(address_family(zone), "allocation", "String")
+
+
+def fixed_address(zone: str) -> Published:
+    """The address itself."""
+    return Published(address_family(zone), "ip", "String")
+
+
 # What the network's stack publishes.
 
 VPC = Published("network", "vpc", "AWS::EC2::VPC::Id")
@@ -132,13 +160,6 @@ def edge_subnet(number: int) -> Published:
 
 ENDPOINTS_GROUP = Published("network", "endpoints-group", GROUP)
 """The security group of the interface endpoints."""
-EVERY_ZONE = "all"
-"""Stands for a zone where one address serves them all (egress `one`)."""
-
-
-def egress_address(zone: str) -> Published:
-    """The fixed address from which a zone leaves; the zone is `EVERY_ZONE` with egress `one`."""
-    return Published("network", f"egress-{zone}", "String")
 
 
 def link_key(link: str) -> str:
@@ -176,10 +197,8 @@ BALANCER_GROUP = Published(FIREWALL, BALANCER_KEY, GROUP)
 GATEWAY_GROUP = Published(FIREWALL, GATEWAY_KEY, GROUP)
 """The VPC link's: where the REST API comes in."""
 
-# What the data stack publishes: keys, the topic of alarms, and where logs go.
+# What the data stack publishes: the topic of alarms, and where logs go.
 
-KEY = Published("data", "key", "String")
-"""ARN of the environment's KMS key: secrets, logs, backups."""
 ALARMS = Published("data", "alarms", "String")
 """ARN of the SNS topic that alarms go to."""
 RECORDS = Published("data", "records", "String")

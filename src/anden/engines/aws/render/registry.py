@@ -2,8 +2,8 @@
 
 import json
 
-from anden.engines.aws.render.naming import repository
-from anden.engines.aws.render.template import Json, Part, Resource, att, logical, resource
+from anden.engines.aws.render.naming import KEY, repository
+from anden.engines.aws.render.template import Json, Part, Resource, logical, resource
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology
 
@@ -12,7 +12,7 @@ KEPT_IMAGES = 50
 
 
 def part(blueprint: Blueprint) -> Part:
-    """A repository for each service. In the stack of the key, and kept: images outlive the stacks that run them. A
+    """A repository for each service. Kept: images outlive the stacks that run them. A
     change set with `ImportExistingResources` takes a kept one up again (CloudFormation API, "CreateChangeSet")."""
     resources = {
         logical("images", service.name): _repository(blueprint.topology, service.name)
@@ -25,7 +25,7 @@ def _repository(topology: Topology, service: str) -> Resource:
     return resource(
         "AWS::ECR::Repository", keep=True, RepositoryName=repository(topology, service), ImageTagMutability="IMMUTABLE",
         ImageScanningConfiguration={"ScanOnPush": True},
-        EncryptionConfiguration={"EncryptionType": "KMS", "KmsKey": att("Key", "Arn")},
+        EncryptionConfiguration={"EncryptionType": "KMS", "KmsKey": KEY},
         LifecyclePolicy={"LifecyclePolicyText": json.dumps(_lifecycle())},
     )  # fmt: skip
 

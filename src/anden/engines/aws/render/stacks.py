@@ -1,10 +1,12 @@
 """The stacks of an environment, sharded by lifecycle, in the order in which they are made. Pure.
 
 account            one for a client's account (`account`): state, keys, roles, budget
-network            VPC, subnets, NAT on retained addresses, endpoints, VPN, DNS firewall
+key                the KMS key, which outlives the environment
+address-ZONE       a fixed address, which outlives it as well
+network            VPC, subnets, NAT on those addresses, endpoints, VPN, DNS firewall
 firewall           security groups; firewall-2, … for more services
 rules              what they allow; rules-2, …
-data               keys, topic of alarms, registry, secrets' place, backups (recovery: their copies' vault)
+data               topic of alarms, registry, secrets' place, backups (recovery: their copies' vault)
 edge               REST API, WAF, VPC link, internal balancer, ECS cluster, namespace
 service-NAME       one for each service, so that one failure takes nobody along
 """
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from anden.engines.aws.render import (
+    addresses,
     backup,
     balancer,
     cluster,
@@ -33,6 +36,7 @@ from anden.engines.aws.render.entrance import Entrance, entrance
 from anden.engines.aws.render.mesh import mesh
 from anden.engines.aws.render.patched import overriding
 from anden.engines.aws.render.template import Part, Stack, assemble
+from anden.engines.aws.render.terrain import terrain
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
 from anden.model.mark import Marks
@@ -43,8 +47,9 @@ from anden.planning.configuration import configure
 
 WHAT = {
     naming.NETWORK: "network", naming.FIREWALL: "security groups", naming.RULES: "firewall rules",
-    naming.DATA: "keys, registry, alarms and backups", naming.EDGE: "entrance and cluster",
+    naming.DATA: "registry, alarms and backups", naming.EDGE: "entrance and cluster",
     naming.RECOVERY: "copies of backups", naming.SERVICE: "one service",
+    naming.KEYS: "key, which outlives it", naming.ADDRESS: "fixed address, which outlives it",
 }  # fmt: skip
 NO_GENERATIONS: Mapping[str, int] = MappingProxyType({})
 
@@ -86,6 +91,11 @@ def _backed_up(stacks: Iterable[Stack]) -> Iterator[Stack]:
 def _environment(
     blueprint: Blueprint, configuration: Configuration, keeping: Blueprint | None, generations: Mapping[str, int]
 ) -> Iterator[Stack]:
+    yield _stack(blueprint, naming.KEYS, naming.KEYS, keys.part(blueprint), lasting=True)
+    land = terrain(blueprint, keeping)
+    for zone in addresses.zones(land):
+        family = naming.address_family(zone)
+        yield _stack(blueprint, family, naming.ADDRESS, addresses.part(land, zone), lasting=True)
     yield _stack(blueprint, naming.NETWORK, naming.NETWORK, *network.parts(blueprint, keeping), lasting=True)
     for which in groups.shards(configuration):
         part = groups.part(blueprint, configuration, which)
@@ -105,7 +115,7 @@ def _environment(
 
 
 def _data(blueprint: Blueprint) -> Iterator[Stack]:
-    parts = [keys.part(blueprint), topic.part(blueprint), records.part(blueprint), registry.part(blueprint)]
+    parts = [topic.part(blueprint), records.part(blueprint), registry.part(blueprint)]
     after: tuple[str, ...] = ()
     if backup.wanted(blueprint.topology):
         copies, region = backup.recovery(blueprint), blueprint.topology.recovery

@@ -18,6 +18,7 @@ Json = Any
 """What JSON can hold; CloudFormation's functions are dicts of one key."""
 
 Policy = Literal["Delete", "Retain", "RetainExceptOnCreate"]
+Keep = bool | Literal["replaced"]
 
 
 class Resource(TypedDict, total=False):
@@ -179,16 +180,18 @@ def _digits(text: str) -> str:
 
 
 def resource(
-    kind: str, *, after: Sequence[str] = (), keep: bool = False, metadata: Mapping[str, Json] | None = None,
+    kind: str, *, after: Sequence[str] = (), keep: Keep = False, metadata: Mapping[str, Json] | None = None,
     **properties: Json,
 ) -> Resource:  # fmt: skip
     """A resource. after: DependsOn. keep: retained when the stack goes or replaces it, except where its creation was
-    rolled back. Properties that are None are left out."""
+    rolled back; `replaced`: only when it is replaced, for its stack is what is kept. Properties that are None are left
+    out."""
     made = Resource(Type=kind)
     if after:
         made["DependsOn"] = list(after)
     if keep:
-        made["DeletionPolicy"], made["UpdateReplacePolicy"] = "RetainExceptOnCreate", "Retain"
+        made["DeletionPolicy"] = "RetainExceptOnCreate" if keep is True else "Delete"
+        made["UpdateReplacePolicy"] = "Retain"
     if metadata:
         made["Metadata"] = dict(metadata)
     made["Properties"] = {name: value for name, value in properties.items() if value is not None}

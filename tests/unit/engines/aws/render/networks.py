@@ -41,7 +41,7 @@ def stack(of: Topology | Blueprint, keeping: Topology | Blueprint | None = None)
     """The network's stack."""
     target = of if isinstance(of, Blueprint) else drafted(of)
     before = drafted(keeping, target) if isinstance(keeping, Topology) else keeping
-    return environment(target, caveats(target.topology), before)[0]
+    return next(each for each in environment(target, caveats(target.topology), before) if each.family == "network")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from tests.unit.engines.aws.render.networks import BANK, LOCAL, Network, network, stack
 from tests.unit.planning.topologies import drafted, topologies
 
-from anden.engines.aws.render import naming
-from anden.engines.aws.render.template import Published
+from anden.engines.aws.render import naming, stacks
+from anden.engines.aws.render.template import Published, Stack
 from anden.model.blueprint import Facts
 from anden.model.ids import ZoneName
 from anden.model.topology import Egress, Topology
@@ -65,36 +65,37 @@ def test_each_zone_leaves_by_its_own_address() -> None:
         assert found.way(f"Private{zone}", ELSEWHERE) == f"Nat{zone}"
         nat = found.of("EC2::NatGateway")[f"Nat{zone}"]
         assert nat["SubnetId"] == {"Ref": f"Public{zone}"}
-        assert nat["AllocationId"] == {"Fn::GetAtt": [f"Egress{zone}", "AllocationId"]}
+        assert nat["AllocationId"] == naming.allocation(zone.lower())
         assert found.way(f"Public{zone}", ELSEWHERE) == "InternetGateway"
-        assert found.published()[f"egress-{zone.lower()}"] == {"Fn::GetAtt": [f"Egress{zone}", "PublicIp"]}
 
 
 def test_all_zones_leave_by_one_address() -> None:
     found = network(replace(BANK, egress=Egress.ONE))
     assert {found.way(f"Private{zone}", ELSEWHERE) for zone in "ABC"} == {"NatA"}
-    assert list(found.of("EC2::EIP")) == ["EgressA"]
-    assert [key for key in found.published() if key.startswith("egress")] == ["egress-all"]
+    assert [nat["AllocationId"] for nat in found.of("EC2::NatGateway").values()] == [naming.allocation("a")]
 
 
-def test_going_to_an_address_for_each_zone_keeps_the_one_that_is_known() -> None:
-    one, each = network(replace(BANK, egress=Egress.ONE)), network(BANK)
-    assert one.resources["EgressA"] == each.resources["EgressA"]
-    assert one.resources["NatA"] == each.resources["NatA"]
+def kept(of: Topology) -> dict[str, Stack]:
+    """The stacks that outlive the environment."""
+    every = stacks.environment(drafted(replace(of, region="us-east-1")), ())
+    return {each.family: each for each in every if naming.outlives(each.family)}
 
 
-@pytest.mark.parametrize("egress", [Egress.ONE, Egress.PER_ZONE])
-def test_addresses_outlive_the_stack(egress: Egress) -> None:
-    found = network(replace(BANK, egress=egress))
-    for name in found.of("EC2::EIP"):
-        assert found.resources[name]["DeletionPolicy"] == "RetainExceptOnCreate"
-        assert found.resources[name]["UpdateReplacePolicy"] == "Retain"
-    assert stack(BANK).lasting
+def test_addresses_and_the_key_outlive_the_environment_each_in_a_stack_that_no_other_address_changes() -> None:
+    every, one, none = kept(BANK), kept(replace(BANK, egress=Egress.ONE)), kept(replace(BANK, egress=Egress.NONE))
+    assert list(every) == ["key", "address-a", "address-b", "address-c"]
+    assert list(one) == ["key", "address-a"]
+    assert list(none) == ["key"]
+    assert one["address-a"].text == every["address-a"].text  # so that going to one for each zone keeps what is known
+    for family, each in every.items():
+        held = each.template["Resources"]["Key" if family == "key" else "Address"]
+        assert each.lasting
+        assert held["DeletionPolicy"] == "Delete"  # its stack is what is kept, and gives it up
+        assert held["UpdateReplacePolicy"] == "Retain"
 
 
-def test_an_address_waits_for_the_gateway_by_which_it_is_reached() -> None:
+def test_a_gateway_waits_for_the_way_out() -> None:
     found = network(BANK)
-    assert found.resources["EgressB"]["DependsOn"] == ["InternetGatewayAttached"]
     assert found.resources["PublicDefault"]["DependsOn"] == ["InternetGatewayAttached"]
     assert found.resources["NatB"]["DependsOn"] == ["PublicDefault"]
 
@@ -132,18 +133,21 @@ def test_what_other_stacks_use_is_published() -> None:
     published = network(BANK).published()
     used = [naming.VPC, naming.ENDPOINTS_GROUP, naming.edge_subnet(0), naming.edge_subnet(1)]
     used += [naming.private_subnet(zone) for zone in "abc"] + [naming.data_subnet(zone) for zone in "abc"]
-    used += [naming.egress_address(zone) for zone in "abc"]
     assert {each.key for each in used} == published.keys() - {"link-core"}
     assert published["vpc"] == {"Ref": "Vpc"}
     assert published["data-c"] == {"Fn::GetAtt": ["DataC", "SubnetId"]}
     assert not any(isinstance(each, Published) for each in published.values())
 
 
-def test_the_network_comes_first() -> None:
+def test_the_network_comes_after_its_addresses() -> None:
     first = stack(BANK)
-    assert (first.name, first.family, first.after) == ("anden-banco-andino-certification-network", "network", ())
+    assert (first.name, first.family, first.after) == (
+        "anden-banco-andino-certification-network",
+        "network",
+        ("address-a", "address-b", "address-c"),
+    )
     assert first.region == "us-east-1"
-    assert first.template["Parameters"] == {}
+    assert {each["Default"].rpartition("/")[2] for each in first.template["Parameters"].values()} == {"allocation"}
 
 
 def test_the_same_blueprint_gives_the_same_text() -> None:
