@@ -64,7 +64,7 @@ def test_without_egress_nothing_leaves_whatever_the_engine_knows() -> None:
 
 def test_a_route_that_asks_for_tokens_is_closed_and_says_why() -> None:
     guarded = drafted(topology(service("web", route=Route("/", auth="customers"))))
-    assert configure(guarded, None, ()).routes[0].refused == "closed: nothing checks the tokens of customers yet"
+    assert configure(guarded, None, ()).routes[0].refused == "closed: nobody has the keys of customers"
     caveat = Caveat(EngineName.LOCAL, "web", "tokens are not checked on the twin", ("web",))
     assert configure(guarded, None, (caveat,)).routes[0].refused == "tokens are not checked on the twin"
     plain = drafted(topology(service("web", route=Route("/"))))

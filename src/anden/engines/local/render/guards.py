@@ -53,7 +53,9 @@ def files(routes: Iterable[GatewayRoute]) -> Mapping[str, str]:
 
 
 def rules(
-    routes: Sequence[GatewayRoute], conditions: Callable[[GatewayRoute, str], list[str]], quote: Callable[[str], str],
+    routes: Sequence[GatewayRoute],
+    conditions: Callable[[GatewayRoute, str], list[str]],
+    quote: Callable[[str], str],
     folder: str,
 ) -> Iterator[str]:
     """The `http-request` rules of the gateway's frontend; none where no route has a guard.
@@ -114,9 +116,7 @@ def _variable(name: str) -> str:
 
 def _guard(guard: Guard, name: str, quote: Callable[[str], str], folder: str) -> Iterator[str]:
     mine = f"{{ var({_GUARD}) -m str {name} }}"
-    invalid = answer(
-        HTTPStatus.UNAUTHORIZED, "the token is not valid here", quote, 'Bearer error="invalid_token"'
-    )
+    invalid = answer(HTTPStatus.UNAUTHORIZED, "the token is not valid here", quote, 'Bearer error="invalid_token"')
     for key in guard.keys:
         verify = f"jwt_verify('{key.algorithm}','{folder}/{_file(key)}')"
         by = f"{_is('kid', key.id, quote)} {_is('alg', key.algorithm, quote)}"

@@ -123,9 +123,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         (folder / name).write_text(pem)
     (folder / "paths").write_text("")
     server = Server(InstanceId("web-a"), ServiceName("web"), IPv4Address("127.0.0.1"), service.server_address[1])
-    text = haproxy.config(
-        wanted, [server], socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder)
-    )
+    text = haproxy.config(wanted, [server], socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder))
     if os.getuid():
         text = text.replace("    uid 65534\n    gid 65534\n", "")
     (folder / "cfg").write_text(text)
