@@ -190,7 +190,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, order=True)
 class VerifyingKey:
-    """A public key of an issuer. algorithm: RS256 or ES256, the only one that it verifies. pem: SubjectPublicKeyInfo."""
+    """A public key of an issuer. algorithm: RS256 or ES256, all that it verifies. pem: SubjectPublicKeyInfo."""
 
     id: str
     algorithm: str

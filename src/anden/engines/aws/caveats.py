@@ -157,6 +157,10 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
         text = (
             f"the balancer takes tokens signed by RS256 with one `aud`; {keys} is public, with {MOST_KEYS} keys at most"
         )
+        if door.issuer.keys_file is not None:
+            text += f"; {door.issuer.keys_file} is the twin's only"
+        if service.route is not None and service.route.scopes:
+            text += "; scopes are read in `scope`, as one text"
         yield f"{service.name} auth", text, ()
     if service.protocol is Protocol.HTTP2 and service.route is not None:
         text = "its route reaches it over HTTP/1.1, which it must speak too: API Gateway sends nothing else"
