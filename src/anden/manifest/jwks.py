@@ -65,13 +65,14 @@ def verifying(text: str) -> tuple[VerifyingKey, ...]:
 def _signs(each: Mapping[str, Any]) -> bool:
     """Whether it is for signatures of a kind that the gateway verifies."""
     kinds = {"RSA": _RSA, "EC": _EC}
-    if each.get("kty") not in kinds or each.get("use", "sig") != "sig":
+    kind = each.get("kty")
+    if not isinstance(kind, str) or kind not in kinds or each.get("use", "sig") != "sig":
         return False
     operations = each.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         return False
-    fits = each.get("alg", kinds[each["kty"]]) == kinds[each["kty"]]
-    return fits and (each["kty"] == "RSA" or each.get("crv") == "P-256")
+    fits = each.get("alg", kinds[kind]) == kinds[kind]
+    return fits and (kind == "RSA" or each.get("crv") == "P-256")
 
 
 def _key(each: Mapping[str, Any], name: str) -> VerifyingKey:
@@ -87,19 +88,22 @@ def _key(each: Mapping[str, Any], name: str) -> VerifyingKey:
     public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey
     try:
         if each["kty"] == "RSA":
-            public = rsa.RSAPublicNumbers(_number(each["e"]), _number(each["n"])).public_key()
+            modulus = _number(each["n"])
+            _wide(modulus.bit_length(), name)
+            public = rsa.RSAPublicNumbers(_number(each["e"]), modulus).public_key()
         else:
             x, y = (_number(each[axis], _COORDINATE_BYTES) for axis in ("x", "y"))
             public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     except (KeyError, ValueError, TypeError):
         raise Wrong(_AS_SET, what=f"{name} cannot be read", why="its numbers are no public key") from None
-    if isinstance(public, rsa.RSAPublicKey) and not LEAST_RSA_BITS <= public.key_size <= MOST_RSA_BITS:
-        raise Wrong(
-            "Sign by another.", what=f"{name} has {public.key_size} bits",
-            why=f"RSA keys have {LEAST_RSA_BITS} to {MOST_RSA_BITS} bits",
-        )  # fmt: skip
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return VerifyingKey(own, _RSA if each["kty"] == "RSA" else _EC, pem)
+
+
+def _wide(bits: int, name: str) -> None:
+    if not LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
+        why = f"RSA keys have {LEAST_RSA_BITS} to {MOST_RSA_BITS} bits"
+        raise Wrong("Sign by another.", what=f"{name} has {bits} bits", why=why)
 
 
 def _number(text: object, width: int | None = None) -> int:

@@ -35,6 +35,8 @@ _GUARD = "txn.anden_guard"
 _TOKEN = "txn.anden_token"  # noqa: S105 - a variable's name
 _SCOPES = ("scope", "scp")
 """Claims that hold scopes: OAuth's own, and the one that Okta and Entra ID write."""
+_PAST = ("nbf", "iat")
+"""Times that must not be to come, where a token has them."""
 _GUARDED = f"{{ var({_GUARD}) -m beg guard- }}"
 
 
@@ -95,9 +97,9 @@ def _claims(scoped: bool) -> Iterator[str]:
     yield f"http-request set-var(txn.anden_soon) date({SKEW_S}) if {_GUARDED}"
     for name, query in {"kid": "$.kid", "alg": "$.alg", "crit": "$.crit[0]"}.items():
         yield _read(name, f"jwt_header_query('{query}')", _GUARDED)
-    for name, query in {"iss": "$.iss", "nbf_said": "$.nbf"}.items():
+    for name, query in {"iss": "$.iss", **{_said(time): f"$.{time}" for time in _PAST}}.items():
         yield _read(name, f"jwt_payload_query('{query}')", _GUARDED)
-    for name in ("exp", "nbf"):
+    for name in ("exp", *_PAST):
         yield _read(name, f"jwt_payload_query('$.{name}','int')", _GUARDED)
     for claim, places in {"aud": AUDIENCES, **(dict.fromkeys(_SCOPES, SCOPES) if scoped else {})}.items():
         yield _read(claim, f"jwt_payload_query('$.{claim}')", _GUARDED)
@@ -126,8 +128,9 @@ def _guard(guard: Guard, name: str, quote: Callable[[str], str], folder: str) ->
     for held in _both("iss", guard.issuer, quote):
         yield f"{invalid} if {mine} !{held}"
     yield f"{invalid} if {mine} !{{ var({_variable('exp')}),sub({_variable('now')}) -m int gt 0 }}"
-    early = f"!{{ var({_variable('soon')}),sub({_variable('nbf')}) -m int ge 0 }}"
-    yield f"{invalid} if {mine} {{ var({_variable('nbf_said')}) -m found }} {early}"
+    for time in _PAST:
+        early = f"!{{ var({_variable('soon')}),sub({_variable(time)}) -m int ge 0 }}"
+        yield f"{invalid} if {mine} {{ var({_variable(_said(time))}) -m found }} {early}"
     for held in ("aud", *(_at("aud", place) for place in range(AUDIENCES))):
         yield _mark("for_us", f"{mine} {_is(held, guard.audience, quote)}")
     yield f"{invalid} if {mine} !{{ var({_variable('for_us')}) -m found }}"
@@ -149,6 +152,11 @@ def _scopes(guard: Guard, mine: str, quote: Callable[[str], str]) -> Iterator[st
             for place in range(SCOPES):
                 yield _mark(may, f"{mine} {_is(_at(claim, place), scope, quote)}")
         yield f"{lacking} if {mine} !{{ var({_variable(may)}) -m found }}"
+
+
+def _said(time: str) -> str:
+    """Whether a time is in the token at all, be it one that can be read or not."""
+    return f"{time}_said"
 
 
 def _at(claim: str, place: int) -> str:
