@@ -8,7 +8,7 @@ that cannot be read is a refusal. Four things of HAProxy 2.6 decide how it is wr
                     secret: so it is only ever given the algorithm of the key, and asked for exactly 1
     strings         `-m str` stops at a NUL that JSON may hold: so lengths are compared too
     bearer          `http_auth_bearer` takes `B` for `Bearer`: so the line's beginning is compared
-    lists           a query for a list gives nothing: so its places are asked one by one, as far as `PLACES` says
+    lists           a query for a list gives nothing: so its first places are asked, one by one
 """
 
 import hashlib
