@@ -36,15 +36,11 @@ class Signer:
 
     def jwk(self) -> dict[str, str]:
         """As an issuer publishes it."""
+        own = {"kid": self.id, "use": "sig"}
         numbers = self.private.public_key().public_numbers()
         if isinstance(numbers, rsa.RSAPublicNumbers):
-            whole = {"kty": "RSA", "n": numbers.n, "e": numbers.e}
-        else:
-            whole = {"kty": "EC", "crv": "P-256", "x": numbers.x, "y": numbers.y}
-        return {"kid": self.id, "use": "sig"} | {
-            name: value if isinstance(value, str) else _number(value, 32 if "x" in whole else None)
-            for name, value in whole.items()
-        }
+            return {**own, "kty": "RSA", "n": _number(numbers.n), "e": _number(numbers.e)}
+        return {**own, "kty": "EC", "crv": "P-256", "x": _number(numbers.x, 32), "y": _number(numbers.y, 32)}
 
     def token(self, claims: dict[str, Any] | bytes, **header: Any) -> str:
         """header: instead of what it would be, and beside it; None: without."""
@@ -82,5 +78,5 @@ def with_secret(secret: bytes, id: str, claims: dict[str, Any]) -> str:
     return f"{text}.{b64(code.finalize())}"
 
 
-def _number(value: int, width: int | None) -> str:
+def _number(value: int, width: int | None = None) -> str:
     return b64(value.to_bytes(width or (value.bit_length() + 7) // 8, "big"))

@@ -122,8 +122,8 @@ def _keys(views: Iterable[View], text_of: Keys, faults: Faults) -> dict[str, tup
                 except Wrong as error:
                     wrong[file] = error
             if file in wrong:
-                error = wrong[file]
-                faults.add(issuer.at("keys"), f"{file} {error.what}", error.why or "", error.fix)
+                why = wrong[file]
+                faults.add(issuer.at("keys"), f"{file} {why.what}", why.why or "", why.fix)
     return found
 
 

@@ -189,7 +189,7 @@ def test_keys_and_scopes() -> None:
     after = accounts(route=Route("/accounts", auth="customers", scopes=("a", "b")))
     changed_key = replace(issuer, keys=(replace(key, pem="another PEM"),))
     assert changed(replace(after, auth=(changed_key,)), replace(before, auth=(issuer,))) == [
-        "~ accounts  route /accounts for customers → /accounts for customers with a b",
+        "~ accounts  route /accounts for customers → /accounts for customers with a b  anden.yaml:29",
         "~ auth  customers keys 1 (1118111a) → 1 (a780ea2c)",
     ]
 

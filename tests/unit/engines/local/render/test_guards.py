@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -117,12 +117,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Service)
     threading.Thread(target=service.serve_forever, daemon=True).start()
     listening = socket.create_server(("127.0.0.1", 0))
-    backend = Backend(ServiceName("web"), 1, (), service.server_address[1])
+    backend = Backend(ServiceName("web"), 1, (), service.server_port)
     wanted = replace(configuration(RSA.public, EC.public), backends=(backend,))
     for name, pem in haproxy.key_files(wanted).items():
         (folder / name).write_text(pem)
     (folder / "paths").write_text("")
-    server = Server(InstanceId("web-a"), ServiceName("web"), IPv4Address("127.0.0.1"), service.server_address[1])
+    server = Server(InstanceId("web-a"), ServiceName("web"), IPv4Address("127.0.0.1"), service.server_port)
     text = haproxy.config(wanted, [server], socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder))
     if os.getuid():
         text = text.replace("    uid 65534\n    gid 65534\n", "")
@@ -163,7 +163,7 @@ def bearer(token: str) -> str:
     return f"Bearer {token}"
 
 
-GOOD = {
+GOOD: dict[str, Callable[[], str]] = {
     "RS256": lambda: RSA.token(claims()),
     "ES256": lambda: EC.token(claims()),
     "its audience in a list": lambda: RSA.token(claims(aud=["other", AUDIENCE])),
@@ -205,7 +205,7 @@ def _none(alg: str, id: str) -> str:
     return tokens.signed_part({"alg": alg, "kid": id}, claims()) + "."
 
 
-BAD = {
+BAD: dict[str, Callable[[Path], str]] = {
     "none": lambda _: _none("none", RSA.id),
     "None": lambda _: _none("None", RSA.id),
     "none with a signature": lambda _: RSA.token(claims(), alg="none"),
