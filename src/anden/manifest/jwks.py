@@ -72,7 +72,7 @@ def _signs(each: Mapping[str, Any]) -> bool:
     if not isinstance(operations, list) or "verify" not in operations:
         return False
     fits = each.get("alg", kinds[kind]) == kinds[kind]
-    return fits and (kind == "RSA" or each.get("crv") == "P-256")
+    return bool(fits and (kind == "RSA" or each.get("crv") == "P-256"))
 
 
 def _key(each: Mapping[str, Any], name: str) -> VerifyingKey:
