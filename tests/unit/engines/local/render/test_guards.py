@@ -300,7 +300,7 @@ def test_a_closed_route_stays_closed_to_good_tokens(gateway: Gateway) -> None:
     assert (answer.status, answer.type) == (503, "application/problem+json")
 
 
-HAS = {
+HAS: dict[str, dict[str, Any]] = {
     "alone": {"scope": SCOPE},
     "first": {"scope": f"{SCOPE} x"},
     "last": {"scope": f"x y {SCOPE}"},
