@@ -52,10 +52,11 @@ def check(text: str, folder: Path, file: str, overrides: Mapping[str, str] | Non
     """Everything that can be said of a manifest without looking at what runs: its own problems, or else what a draft
     of each environment shows, and folders to build that cannot be. overrides: files beside it, name to text."""
     from anden import manifest
+    from anden.beside import Beside
     from anden.planning import lint
 
     try:
-        read = manifest.read(text, file, client=manifest.client_name(folder.name))
+        read = manifest.read(text, file, client=manifest.client_name(folder.name), keys=Beside(folder).text)
     except Problems as found:
         return Checked(manifest.client_name(folder.name), (), 0, found.problems)
     problems: dict[Problem, None] = {}

@@ -1,11 +1,13 @@
 """Where a command acts: the folder, its manifest, the client and the environment."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from anden import manifest
+from anden.beside import Beside
 from anden.cli.options import Said
 from anden.manifest import patches
 from anden.model.ids import EngineName
@@ -43,6 +45,8 @@ class Place:
     text: str | None = None
     read: manifest.Manifest | None = None
     problems: tuple[Problem, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Files of issuers' public keys that the manifest names, name to text."""
 
     def at(self, *, with_manifest: bool = True) -> dict[str, Any]:
         """For the API."""
@@ -50,6 +54,7 @@ class Place:
             "client": self.client, "environment": self.environment, "engine": str(self.engine),
             "folder": str(self.folder), "manifest": self.text if with_manifest and self.read else None,
             "file": self.file, "overrides": overrides(self.folder) if self.engine is EngineName.AWS else {},
+            "keys": dict(self.keys) if with_manifest and self.read else {},
         }  # fmt: skip
 
     @property
@@ -142,13 +147,15 @@ def anywhere(said: Said, argument: Path | None = None) -> Place:
             raise Problems(Problem("--client", "the environment is missing", "no manifest says it", "Add -e NAME."))
         return Place(folder, file, said.client, said.environment, said.on)
     text = text_of(folder, file)
+    beside = Beside(folder)
     try:
-        read = manifest.read(text, file, client=said.client or manifest.client_name(folder.name))
+        client = said.client or manifest.client_name(folder.name)
+        read = manifest.read(text, file, client=client, keys=beside.text)
     except Problems as found:
         client = said.client or client_of(text, folder)
         return Place(folder, file, client, said.environment, said.on, text, None, found.problems)
     environment = said.environment or read.default_environment()
-    return Place(folder, file, read.client, environment, said.on, text, read)
+    return Place(folder, file, read.client, environment, said.on, text, read, keys=beside.texts)
 
 
 def running(said: Said, argument: Path | None = None) -> Place:

@@ -30,7 +30,7 @@ def wish(at: Asked, engine: EngineName) -> Wish:
     if at.manifest is None:
         fix = "Stand in the manifest's folder, or say which with -C."
         raise Problems(Problem(f"{at.folder / at.file}", "there is no manifest", "", fix))
-    read = manifest.read(at.manifest, at.file, client=at.client)
+    read = manifest.read(at.manifest, at.file, client=at.client, keys=at.keys.get)
     if read.client != at.client:
         what = f"the manifest is of client {read.client}"
         why = f"this control plane is {at.client}'s, and clients share nothing"

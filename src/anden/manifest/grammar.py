@@ -14,6 +14,8 @@ MOST_NETWORKS = 100
 """Routes that a VPN connection advertises, by AWS's quota."""
 TUNNELS = 2
 """Of a link, as AWS has it."""
+MOST_SCOPES = 10
+"""That one route asks for."""
 MOST_ENVIRONMENTS = 20
 
 ROUTE = Record(
@@ -24,10 +26,13 @@ ROUTE = Record(
               required=True, example="/accounts"),
         Field("host", names.DOMAIN, "Only requests to this host; absent: to any."),
         Field("auth", names.NAME, "Who issues the tokens that it asks for, by a name of `auth`."),
+        Field("scopes", ListOf("a list of scopes", names.SCOPE, MOST_SCOPES, twice="once is enough"),
+              "What its tokens must hold as well, in `scope` or `scp`: all of them."),
     ),
     "/accounts, or { path: /accounts, auth: customers }",
     short="path",
-    elsewhere={"prefix": "path", "url": "path", "hostname": "host", "domain": "host"},
+    elsewhere={"prefix": "path", "url": "path", "hostname": "host", "domain": "host", "scope": "scopes",
+               "issuer": "auth"},
 )  # fmt: skip
 
 HEALTH = Record(
@@ -140,9 +145,11 @@ ISSUER = Record(
         Field("issuer", names.ISSUER, "The address at which it publishes its keys.", required=True,
               example="https://id.bank.example"),
         Field("audience", names.AUDIENCE, "What its tokens say in `aud`.", required=True, example="bank"),
+        Field("keys", sources.KEYS, "A file with its public keys (JWKS), relative to the manifest: for a rehearsal, or "
+              "an issuer that cannot be reached."),
     ),
     "{ issuer: https://id.bank.example, audience: bank }",
-    elsewhere={"url": "issuer", "aud": "audience"},
+    elsewhere={"url": "issuer", "aud": "audience", "jwks": "keys", "key": "keys"},
 )  # fmt: skip
 
 SERVICES = MapOf("a service", names.FREE_NAME, SERVICE, MOST_SERVICES, "Give it an image or a build, or remove it.")

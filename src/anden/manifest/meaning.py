@@ -1,6 +1,7 @@
 """What was read without a fault, as a topology."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from anden.manifest.record import Said
@@ -21,15 +22,21 @@ from anden.model.topology import (
     Slo,
     Strategy,
     Topology,
+    VerifyingKey,
 )
 
 _SECONDS = {"timeout": "timeout_s", "stop": "stop_s", "start": "start_s"}
 _AS_WRITTEN = ("command", "user", "writable")
 
 
-def topology(client: str, view: View, built: dict[int, Service]) -> Topology:
+def topology(
+    client: str,
+    view: View,
+    built: dict[int, Service],
+    keys: Mapping[str, tuple[VerifyingKey, ...]] = MappingProxyType({}),
+) -> Topology:
     """The topology of an environment that has no fault. built: services by what was said of them, for the next one:
-    environments share most."""
+    environments share most. keys: what was read of files of keys, by their names as written."""
     said = view.said
     for name, each in view.services.items():
         if id(each) not in built:
@@ -41,7 +48,8 @@ def topology(client: str, view: View, built: dict[int, Service]) -> Topology:
         destinations=tuple(_destination(name, each) for name, each in sorted(view.destinations.items())),
         links=tuple(_link(name, each) for name, each in sorted(view.links.items())),
         auth=tuple(
-            Issuer(name, each.get("issuer"), each.get("audience")) for name, each in sorted(view.issuers.items())
+            Issuer(name, each.get("issuer"), each.get("audience"), each.get("keys"), keys.get(each.get("keys", ""), ()))
+            for name, each in sorted(view.issuers.items())
         ),
         production=view.production,
         zones=said.get("zones", 1),
@@ -81,7 +89,9 @@ def service(name: str, said: Said) -> Service:
 
 def _route(said: Said) -> Route | None:
     route = said.get("route")
-    return None if route is None else Route(route.get("path"), route.get("host"), route.get("auth"))
+    if route is None:
+        return None
+    return Route(route.get("path"), route.get("host"), route.get("auth"), tuple(sorted(route.get("scopes", ()))))
 
 
 def _health(said: Said, route: Route | None) -> Health:

@@ -141,6 +141,8 @@ ISSUER = text_of(
 )
 AUDIENCE = text_of("an audience", "an audience is what tokens say in `aud`", "bank", r"[!-~]{1,255}")
 
+SCOPE = text_of("a scope", "a scope is a word of OAuth's, without quotes", "payments:write", r"[!#-\[\]-~]{1,100}")
+
 
 def _region(scalar: Scalar) -> str:
     if re.fullmatch(r"[a-z]{2}(?:-[a-z]{2,9}){1,2}-[1-9]", scalar.text):

@@ -1,11 +1,12 @@
 """Text to topologies, or every problem in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from anden.manifest import jwks
 from anden.manifest.checks import check
 from anden.manifest.document import parse
-from anden.manifest.faults import Faults
+from anden.manifest.faults import Faults, Wrong
 from anden.manifest.grammar import ENVIRONMENT, MOST_ENVIRONMENTS, ROOT
 from anden.manifest.meaning import topology
 from anden.manifest.names import normalised
@@ -13,10 +14,10 @@ from anden.manifest.node import Node, Table, kind
 from anden.manifest.overrides import merge
 from anden.manifest.places import Places
 from anden.manifest.record import Said
-from anden.manifest.view import view
+from anden.manifest.view import View, view
 from anden.model.mark import Marks
 from anden.model.problem import Problem, Problems
-from anden.model.topology import Service, Topology
+from anden.model.topology import Service, Topology, VerifyingKey
 
 ONLY_ENVIRONMENT = "dev"
 """The environment of a manifest that names none."""
@@ -56,9 +57,17 @@ class Manifest:
         )
 
 
-def read(text: str, file: str, *, client: str) -> Manifest:
+Keys = Callable[[str], str | None]
+"""From a file of keys, as written, to its text; None when it cannot be read."""
+
+
+def no_keys(_: str) -> None:
+    """For a manifest that comes without the files beside it."""
+
+
+def read(text: str, file: str, *, client: str, keys: Keys = no_keys) -> Manifest:
     """The meaning of a manifest's text. file: its name for messages. client: whose it is when the text does not say,
-    usually the folder's name. Raises Problems with every problem."""
+    usually the folder's name. keys: the issuers' files. Raises Problems with every problem."""
     faults = Faults(file)
     root = parse(text, faults)
     if not isinstance(root, Table):
@@ -82,6 +91,7 @@ def read(text: str, file: str, *, client: str) -> Manifest:
         views.append(view(name, replace(environment, broken=environment.broken | misspelt), own or root))
         services.append(merged.entries.get("services"))
     check(tuple(views), faults)
+    verifying = _keys(views, keys, faults)
     faults.raise_any()
     whose = said.get("client") or client_name(client)
     places = Places(file)
@@ -89,12 +99,39 @@ def read(text: str, file: str, *, client: str) -> Manifest:
     return Manifest(
         client=whose,
         environments=tuple(owns),
-        topologies={each.name: topology(whose, each, built) for each in views},
+        topologies={each.name: topology(whose, each, built, verifying) for each in views},
         marks={
             each.name: places.marks(each.name, root, own if isinstance(own, Table) else None, merged_services)
             for each, own, merged_services in zip(views, owns.values(), services, strict=True)
         },
     )
+
+
+def _keys(views: Iterable[View], text_of: Keys, faults: Faults) -> dict[str, tuple[VerifyingKey, ...]]:
+    """What the issuers' files hold, by their names as written; each is read once, and what is wrong is noted."""
+    found: dict[str, tuple[VerifyingKey, ...]] = {}
+    wrong: dict[str, Wrong] = {}
+    for each in views:
+        for issuer in each.issuers.values():
+            file = issuer.get("keys")
+            if file is None:
+                continue
+            if file not in found and file not in wrong:
+                try:
+                    found[file] = _verifying(text_of(file))
+                except Wrong as error:
+                    wrong[file] = error
+            if file in wrong:
+                why = wrong[file]
+                faults.add(issuer.at("keys"), f"{file} {why.what}", why.why or "", why.fix)
+    return found
+
+
+def _verifying(text: str | None) -> tuple[VerifyingKey, ...]:
+    if text is None:
+        fix = "Save there what the issuer publishes at its jwks_uri."
+        raise Wrong(fix, what="cannot be read", why="keys are a file of text, relative to the manifest")
+    return jwks.verifying(text)
 
 
 def client_name(text: str) -> str:

@@ -51,6 +51,13 @@ def _build(scalar: Scalar) -> str:
     return str(PurePosixPath(path))
 
 
+KEYS = Leaf(
+    "a file of keys",
+    "keys are a file of public keys (JWKS), relative to the manifest",
+    "keys/customers.json",
+    _build,
+    {"type": "string", "minLength": 1, "pattern": "^[^/~]"},
+)
 BUILD = Leaf(
     "a folder to build",
     "a build is a folder with a Containerfile, relative to the manifest's",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from anden.model import codec
 from anden.model.ids import Digest, ServiceName, ZoneName
@@ -87,6 +88,19 @@ class Facts:
         return self.egress.get(zone, self.egress.get("*"))
 
 
+_LATER = ("scopes", "keys_file", "keys")
+"""Fields of routes and issuers that came later: left out of a digest while they say nothing, so that blueprints without
+them keep the names that they have always had."""
+
+
+def _as_ever(topology: dict[str, Any]) -> dict[str, Any]:
+    for each in (*(service["route"] or {} for service in topology["services"]), *topology["auth"]):
+        for name in _LATER:
+            if name in each and not each[name]:
+                del each[name]
+    return topology
+
+
 @dataclass(frozen=True)  # no slots: what is worked out once is kept
 class Blueprint:
     """What should be. The digest covers everything but `parent` and `facts`."""
@@ -110,7 +124,7 @@ class Blueprint:
     def digest(self) -> Digest:
         """The name of this blueprint."""
         meaning = {
-            "topology": codec.to_data(self.topology),
+            "topology": _as_ever(codec.to_data(self.topology)),
             "layout": codec.to_data(self.layout),
             "placements": [codec.to_data(placement) for placement in self.placements],
             "images": {name: codec.to_data(image) for name, image in self.images.items()},

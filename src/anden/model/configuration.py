@@ -12,7 +12,7 @@ from anden.model import codec
 from anden.model.blueprint import Layout
 from anden.model.ids import DestinationName, Digest, ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
-from anden.model.topology import Protocol
+from anden.model.topology import Protocol, VerifyingKey
 
 
 class Transport(StrEnum):
@@ -92,16 +92,28 @@ class AllowName:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Guard:
+    """What a token must be to pass: signed by one of `keys`, of `issuer`, for `audience`, of now, with all `scopes`."""
+
+    issuer: str
+    audience: str
+    keys: tuple[VerifyingKey, ...]
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class GatewayRoute:
     """Requests for `path` (a prefix, on a segment's edge) on `host` go to `service`; the longest path wins.
 
-    refused: when not empty, answer 503 with this text instead (a route whose `auth` nothing enforces yet).
+    refused: when not empty, answer 503 with this text instead (a route whose `auth` nothing can enforce).
+    guard: who has no such token gets no further than the gateway.
     """
 
     path: str
     service: ServiceName
     host: str | None = None
     refused: str = ""
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)

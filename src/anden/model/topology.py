@@ -77,12 +77,14 @@ class Scale:
 class Route:
     """What the gateway sends to a service: paths that start with `path`, on `host` when given; never stripped.
 
-    `auth` names an issuer of `Topology.auth`; a route with one answers 503 until an engine enforces it.
+    `auth` names an issuer of `Topology.auth`, and `scopes` what its token must hold, all of them. An engine that cannot
+    ask for the token answers 503.
     """
 
     path: str
     host: str | None = None
     auth: str | None = None
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +188,26 @@ class Link:
     seen_as: IPv4Network | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class VerifyingKey:
+    """A public key of an issuer. algorithm: RS256 or ES256, all that it verifies. pem: SubjectPublicKeyInfo."""
+
+    id: str
+    algorithm: str
+    pem: str
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An OIDC issuer that routes may ask for."""
+    """An OIDC issuer that routes may ask for.
+
+    keys_file: as written; `keys`: what was read of it, by id. Empty: nobody has read any yet."""
 
     name: str
     issuer: str
     audience: str
+    keys_file: str | None = None
+    keys: tuple[VerifyingKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

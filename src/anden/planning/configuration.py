@@ -13,6 +13,8 @@ So a change may turn round at any moment (a rollback): what served before it sti
     paths         one that exists stays with its service until the service that takes over is ready. A new path that a
                   shorter one of another service covers moves in the same way; other new ones join at once
     refusals      a path is closed while either blueprint says so: it is never open to a version that expects a guard
+    guards        the same: a service's paths ask for what either blueprint asks for, all of it. Where that is tokens
+                  of two issuers, nobody has both: closed until one of them is gone. Keys are the target's at once
     layout        the target's, and so are the internal names' addresses: when the network itself changes, old instances
                   serve on and lose their names (differences say `replaces everything`)
 """
@@ -27,7 +29,7 @@ from anden.model.ids import ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
 from anden.model.plan import Caveat
 from anden.model.topology import Egress, Protocol, Service
-from anden.planning import firewall
+from anden.planning import firewall, gates
 from anden.planning.addressing import usable
 
 _Place = tuple[str | None, str]
@@ -231,13 +233,18 @@ def _routes(
     target: Blueprint, before: Blueprint, caveats: Sequence[Caveat], ready: Collection[str]
 ) -> tuple[GatewayRoute, ...]:
     new, old = dict(_places(target)), dict(_places(before))
+    issuers = {each.name: each for blueprint in (before, target) for each in blueprint.topology.auth}
     routes = []
     for place, service in _held(new, old, ready):
         sides = [side for side in (new.get(place), old.get(place)) if side is not None]
         if service is new.get(place):
             sides = [side for side in sides if side.name == service.name]
-        refused = next((text for side in sides if (text := _refusal(side, caveats))), "")
-        routes.append(GatewayRoute(path=place[1], service=service.name, host=place[0], refused=refused))
+        asked = {**_routed(before, service.name), **_routed(target, service.name)}
+        asked |= {id(side): side for side in sides}
+        guard, closed = gates.guard(asked.values(), issuers)
+        refused = next((text for side in sides if (text := _refusal(side, caveats))), closed)
+        guard = None if refused else guard
+        routes.append(GatewayRoute(place[1], service.name, place[0], refused, guard))
     return tuple(sorted(routes, key=lambda route: (route.path, route.service, route.host or "", route.refused)))
 
 
@@ -256,6 +263,11 @@ def _held(
             yield place, service
         elif place in old:
             yield place, old[place]
+
+
+def _routed(blueprint: Blueprint, name: str) -> dict[int, Service]:
+    """The service of that name, if it has a route: a version that expects a guard has it on every path."""
+    return {id(each): each for each in blueprint.topology.services if each.name == name and each.route is not None}
 
 
 def _places(blueprint: Blueprint) -> Iterator[tuple[_Place, Service]]:
@@ -282,9 +294,4 @@ def _winner(standing: Mapping[_Place, Service], host: str | None, path: str) -> 
 
 def _refusal(service: Service, caveats: Sequence[Caveat]) -> str:
     """Why the gateway answers 503 for the service's path; empty when it does not."""
-    text = firewall.withheld(caveats, service.name)
-    if text is not None:
-        return text
-    if service.route is not None and service.route.auth is not None:
-        return f"closed: nothing checks the tokens of {service.route.auth} yet"
-    return ""
+    return firewall.withheld(caveats, service.name) or ""

@@ -4,6 +4,7 @@ Complete: blueprints with different digests always have a difference. Every fiel
 without words of their own too, so that a new field cannot be forgotten. Values of `env` are never shown.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -27,6 +28,7 @@ from anden.model.topology import (
     Size,
     Slo,
     Topology,
+    VerifyingKey,
 )
 from anden.planning.places import mark_of
 
@@ -318,7 +320,13 @@ def _said(value: object) -> str:  # noqa: PLR0911 - one line for each kind of va
         case Scale():
             return f"{value.value:g}" + (" requests" if value.metric is ScaleMetric.REQUESTS else "% cpu")
         case Route():
-            return f"{value.host or ''}{value.path}" + (f" for {value.auth}" if value.auth else "")
+            return (
+                f"{value.host or ''}{value.path}"
+                + (f" for {value.auth}" if value.auth else "")
+                + (f" with {' '.join(value.scopes)}" if value.scopes else "")
+            )
+        case VerifyingKey():
+            return f"{value.id} ({hashlib.sha256(value.pem.encode()).hexdigest()[:8]})"
         case Health():
             return f"GET {value.path}" if value.path is not None else "TCP"
         case Latency():

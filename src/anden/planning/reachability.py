@@ -242,8 +242,10 @@ class _Ground:
             closed = f"the route leads to port {service.port}" if service.port else f"{service.name} listens on nothing"
         if closed is not None:
             return way.blocked(Hop("balancer", entrance, closed, False), closed, mark=mark)
+        auth = service.route.auth
+        routed = "routed" if auth is None else f"routed, with a token of {auth}"
         return way.open(
-            Hop("balancer", entrance, _with("routed", mark), True),
+            Hop("balancer", entrance, _with(routed, mark), True),
             Hop("instance", self.instances[service.name], "", True),
             mark=mark,
         )

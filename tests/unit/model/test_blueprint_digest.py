@@ -9,6 +9,7 @@ from tests.unit.planning.topologies import drafted, service, topology
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.override import Operation, Override
+from anden.model.topology import Issuer, Route, VerifyingKey
 
 OVERRIDE = Override("network", (Operation("remove", "/Resources/Vpc/Metadata"),))
 
@@ -40,3 +41,22 @@ def test_a_blueprint_from_before_there_were_overrides_has_none(given: Blueprint)
     assert codec.from_data(Blueprint, data) == given
     more = replace(given, overrides=(OVERRIDE,))
     assert codec.from_json(Blueprint, codec.to_json(more)).digest == more.digest
+
+
+def test_without_keys_and_scopes_the_name_is_what_it_was_before_there_were_any() -> None:
+    def named(scopes: tuple[str, ...] = (), keys: tuple[VerifyingKey, ...] = ()) -> Blueprint:
+        issuer = Issuer("customers", "https://id.example", "bank", "keys.json" if keys else None, keys)
+        web = service("web", route=Route("/", auth="customers", scopes=scopes))
+        return drafted(topology(web, service("worker", port=None), auth=(issuer,)))
+
+    plain = named()
+    data = codec.to_data(plain)
+    older = {name: data[name] for name in ("topology", "layout", "placements", "images")}
+    del older["topology"]["services"][0]["route"]["scopes"]
+    for later in ("keys", "keys_file"):
+        del older["topology"]["auth"][0][later]
+    assert plain.digest == codec.digest_of_data(older)
+    assert codec.from_data(Blueprint, {**data, **older}) == plain
+    key = VerifyingKey("1", "RS256", "a PEM")
+    other = replace(key, pem="another PEM")
+    assert len({each.digest for each in (plain, named(("a",)), named((), (key,)), named((), (other,)))}) == 4

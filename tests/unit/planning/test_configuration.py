@@ -8,12 +8,20 @@ from hypothesis import strategies as st
 from tests.unit.planning.topologies import destination, drafted, service, topologies, topology
 
 from anden.model.blueprint import Blueprint, Facts
-from anden.model.configuration import AllowDestination, AllowService, Backend, Configuration, GatewayRoute, Leave
+from anden.model.configuration import (
+    AllowDestination,
+    AllowService,
+    Backend,
+    Configuration,
+    GatewayRoute,
+    Guard,
+    Leave,
+)
 from anden.model.ids import DestinationName, EngineName, ServiceName, ZoneName
 from anden.model.manners import AWS
 from anden.model.plan import Caveat
 from anden.model.problem import Problems
-from anden.model.topology import Egress, Health, Protocol, Range, Route, Topology
+from anden.model.topology import Egress, Health, Issuer, Protocol, Range, Route, Topology, VerifyingKey
 from anden.planning.addressing import usable
 from anden.planning.configuration import configure, parting, turning
 
@@ -64,7 +72,7 @@ def test_without_egress_nothing_leaves_whatever_the_engine_knows() -> None:
 
 def test_a_route_that_asks_for_tokens_is_closed_and_says_why() -> None:
     guarded = drafted(topology(service("web", route=Route("/", auth="customers"))))
-    assert configure(guarded, None, ()).routes[0].refused == "closed: nothing checks the tokens of customers yet"
+    assert configure(guarded, None, ()).routes[0].refused == "closed: nobody has the keys of customers"
     caveat = Caveat(EngineName.LOCAL, "web", "tokens are not checked on the twin", ("web",))
     assert configure(guarded, None, (caveat,)).routes[0].refused == "tokens are not checked on the twin"
     plain = drafted(topology(service("web", route=Route("/"))))
@@ -264,3 +272,61 @@ def test_in_a_crowded_block_nobody_gets_what_somebody_has(count: int) -> None:
     every = [address for one in made.backends for address in one.addresses]
     assert len(every) == len(set(every))
     assert all(one.address is not None for one in made.backends)
+
+
+KEY = VerifyingKey("1", "RS256", "a PEM")
+CUSTOMERS = Issuer("customers", "https://id.example", "bank", "keys.json", (KEY,))
+STAFF = Issuer("staff", "https://staff.example", "bank", "staff.json", (replace(KEY, id="2"),))
+
+
+def _guarding(*scopes: str, path: str = "/", auth: str | None = "customers", issuer: Issuer = CUSTOMERS) -> Blueprint:
+    return drafted(topology(service("web", route=Route(path, None, auth, scopes)), auth=(issuer, STAFF)))
+
+
+def _guards(configuration: Configuration) -> dict[str, Guard | None]:
+    assert not any(route.refused for route in configuration.routes)
+    return {route.path: route.guard for route in configuration.routes}
+
+
+def test_a_route_asks_for_tokens_of_its_issuer() -> None:
+    guard = Guard("https://id.example", "bank", (KEY,), ("a", "b"))
+    assert _guards(configure(_guarding("a", "b"), None, ())) == {"/": guard}
+
+
+def test_a_caveat_closes_a_guarded_route_too() -> None:
+    caveat = Caveat(EngineName.LOCAL, "web", "not here", ("web",))
+    (route,) = configure(_guarding(), None, (caveat,)).routes
+    assert (route.refused, route.guard) == ("not here", None)
+
+
+def test_while_a_guard_comes_or_goes_it_is_there() -> None:
+    plain, guarded = _guarding(auth=None), _guarding("a")
+    for target, before in ((guarded, plain), (plain, guarded)):
+        assert _guards(configure(target, before, ())) == _guards(configure(guarded, None, ()))
+    assert _guards(configure(plain, None, ())) == {"/": None}
+
+
+def test_the_guard_is_on_the_old_path_as_well() -> None:
+    """Instances that expect a guard are reached on both while the path moves."""
+    found = _guards(configure(_guarding(path="/new"), _guarding(path="/old", auth=None), ()))
+    assert set(found) == {"/new", "/old"}
+    assert None not in found.values()
+
+
+def test_while_scopes_change_all_of_them_are_asked_for() -> None:
+    found = _guards(configure(_guarding("a"), _guarding("b"), ()))["/"]
+    assert found is not None
+    assert found.scopes == ("a", "b")
+
+
+def test_keys_change_at_once() -> None:
+    """A key that was taken back must not be taken for the time of a change."""
+    newer = replace(CUSTOMERS, keys=(replace(KEY, id="3"),))
+    found = _guards(configure(_guarding(issuer=newer), _guarding(), ()))["/"]
+    assert found is not None
+    assert found.keys == newer.keys
+
+
+def test_between_two_issuers_it_is_closed() -> None:
+    (route,) = configure(_guarding(auth="staff"), _guarding(), ()).routes
+    assert route.refused == "closed for the time of a change: it asks for tokens of customers and of staff"

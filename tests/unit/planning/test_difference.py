@@ -30,6 +30,7 @@ from anden.model.topology import (
     Slo,
     Strategy,
     Topology,
+    VerifyingKey,
 )
 from anden.planning.blueprint import draft
 from anden.planning.difference import differences
@@ -177,6 +178,19 @@ def test_what_lies_outside() -> None:
         "~ destination  core-api 10.20.4.17:8443 → 10.20.4.18:8443 by link core",
         "~ link  core secret one two → three four, seen-as none → 100.64.10.0/26",
         "- auth  customers https://id.banco.example",
+    ]
+
+
+def test_keys_and_scopes() -> None:
+    """A key with the id of another is told apart; nobody reads a PEM."""
+    key = VerifyingKey("1", "RS256", "a PEM")
+    issuer = Issuer("customers", "https://id.banco.example", "bank", "keys.json", (key,))
+    before = accounts(route=Route("/accounts", auth="customers"))
+    after = accounts(route=Route("/accounts", auth="customers", scopes=("a", "b")))
+    changed_key = replace(issuer, keys=(replace(key, pem="another PEM"),))
+    assert changed(replace(after, auth=(changed_key,)), replace(before, auth=(issuer,))) == [
+        "~ accounts  route /accounts for customers → /accounts for customers with a b  anden.yaml:29",
+        "~ auth  customers keys 1 (1118111a) → 1 (a780ea2c)",
     ]
 
 

@@ -16,7 +16,7 @@ from anden.engines.aws.render.task import LONGEST_STOP_S
 from anden.engines.aws.tables import prices
 from anden.model.ids import EngineName
 from anden.model.plan import Caveat
-from anden.model.topology import Destination, Egress, Protocol, ScaleMetric, Service, Strategy, Topology
+from anden.model.topology import Destination, Egress, Issuer, Protocol, ScaleMetric, Service, Strategy, Topology
 
 UP = "up"
 """In `Caveat.withholds`: `anden up` is refused altogether."""
@@ -146,6 +146,16 @@ def _together(services: Sequence[Service]) -> Iterator[_Found]:
         yield "stop", text, ()
 
 
+def _tokens(service: Service, issuer: Issuer) -> str:
+    keys = issuer.issuer.rstrip("/") + KEYS_PATH
+    text = f"the balancer takes tokens signed by RS256 with one `aud`; {keys} is public, with {MOST_KEYS} keys at most"
+    if issuer.keys_file is not None:
+        text += f"; {issuer.keys_file} is the twin's only"
+    if service.route is not None and service.route.scopes:
+        text += "; scopes are read in `scope`, as one text"
+    return text
+
+
 def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh) -> Iterator[_Found]:
     door = doors.doors.get(service.name)
     if service.name in doors.none:
@@ -153,11 +163,7 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
     if door is not None and door.closed:
         yield f"{service.name} route", door.closed, (service.name,)
     elif door is not None and door.issuer is not None:
-        keys = door.issuer.issuer.rstrip("/") + KEYS_PATH
-        text = (
-            f"the balancer takes tokens signed by RS256 with one `aud`; {keys} is public, with {MOST_KEYS} keys at most"
-        )
-        yield f"{service.name} auth", text, ()
+        yield f"{service.name} auth", _tokens(service, door.issuer), ()
     if service.protocol is Protocol.HTTP2 and service.route is not None:
         text = "its route reaches it over HTTP/1.1, which it must speak too: API Gateway sends nothing else"
         yield f"{service.name} http2", text, ()

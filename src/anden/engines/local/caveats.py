@@ -44,12 +44,18 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
             f"{listed}: the twin's internet answers for names, with addresses of documentation's; nobody else is asked"
         )
         yield "names", text, ()
+    keyed = {issuer.name: issuer.keys_file for issuer in topology.auth if issuer.keys}
+    for name, file in keyed.items():
+        yield f"auth {name}", f"tokens are verified by the keys in {file}; the issuer is not asked for newer ones", ()
     for link, names in behind.items():
         text = "not raised yet" + (f": {', '.join(names)} cannot be reached" if names else "")
         yield f"link {link}", text, tuple(names)
     for service in topology.services:
-        if service.route is not None and service.route.auth is not None:
-            text = f"{service.route.path} answers 503: its auth ({service.route.auth}) is not enforced yet"
+        route = service.route
+        if route is not None and route.auth is not None and route.auth not in keyed:
+            text = (
+                f"{route.path} answers 503: the issuer's keys ({route.auth}) are not fetched yet, and no file has them"
+            )
             yield f"route {service.name}", text, (service.name,)
     for service in topology.services:
         if service.strategy is not Strategy.ROLLING:

@@ -8,14 +8,14 @@ from anden.model.configuration import Configuration, GatewayRoute
 from anden.model.observation import Health, InstanceState
 from anden.model.topology import Protocol
 
-OK, BAD_REQUEST, NO_ROUTE, BAD_ANSWER, UNAVAILABLE, TOO_LATE = 200, 400, 404, 502, 503, 504
+OK, BAD_REQUEST, NO_TOKEN, NO_ROUTE, BAD_ANSWER, UNAVAILABLE, TOO_LATE = 200, 400, 401, 404, 502, 503, 504
 BUFFER_BYTES = 19 * 1024
 """Headers that are longer than this as a whole are refused whatever the manners are."""
 
 
 def answered(world: World, path: str, header_bytes: int = 0, takes_s: float = 0.0) -> int:
     """The status for a GET of `path`, one of whose header lines has that many bytes, and whose answer takes an instance
-    so long. A route with a host is not asked for.
+    so long. A route with a host is not asked for, and no token is shown.
 
     An instance that hangs up costs an attempt, of which there is one more than retries. Without any that is healthy, an
     instance that runs answers by itself when the balancer fails open.
@@ -28,8 +28,10 @@ def answered(world: World, path: str, header_bytes: int = 0, takes_s: float = 0.
     if route is None:
         return NO_ROUTE
     backend = next((each for each in configuration.backends if each.service == route.service), None)
-    if route.refused or backend is None or backend.port is None or backend.protocol is Protocol.TCP:
-        return UNAVAILABLE
+    closed = route.refused or backend is None or backend.port is None or backend.protocol is Protocol.TCP
+    if closed or route.guard is not None:
+        return UNAVAILABLE if closed else NO_TOKEN
+    assert backend is not None  # noqa: S101 - closed otherwise
     own = [each for each in world.residents.values() if each.instance.service == route.service and each.begun]
     tried = [each for each in own if each.health is Health.HEALTHY]
     if not tried and configuration.manners.fails_open:

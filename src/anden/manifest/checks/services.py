@@ -213,8 +213,21 @@ def issuer_exists(view: View, faults: Faults) -> None:
         )
 
 
+def scopes_of_tokens(view: View, faults: Faults) -> None:
+    """Only a token has scopes: a route that asks for them says whose."""
+    for name, service, route in view.routed():
+        if route.get("scopes") and route.absent("auth"):
+            node = service.at("route")
+            faults.add(
+                node.entries.get("scopes", node) if isinstance(node, Table) else node,
+                f"the route of {name} asks for scopes and for no token",
+                "scopes are what a token holds",
+                "Say whose tokens it asks for: `auth: NAME`.",
+            )
+
+
 def _overridden(service: Said, field: str) -> bool:
     return service.at(field).path.startswith("environments/")
 
 
-CHECKS = (source, listens, elastic, variables, named_as_instance, one_name, one_route, issuer_exists)
+CHECKS = (source, listens, elastic, variables, named_as_instance, one_name, one_route, issuer_exists, scopes_of_tokens)

@@ -26,6 +26,8 @@ class At:
     file: str = "anden.yaml"
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Files of overrides beside the manifest, name to text."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The same of issuers' public keys, by their names in the manifest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def _asked(desk: Desk, at: asks.At) -> Asked:
                 f"this is the control plane of {desk.client} on the engine {desk.engine}", "Ask its own.",
             )
         )  # fmt: skip
-    return Asked(at.client, at.environment, Path(at.folder), at.manifest, at.file, at.overrides)
+    return Asked(at.client, at.environment, Path(at.folder), at.manifest, at.file, at.overrides, at.keys)
 
 
 def _version(desk: Desk, body: None, who: str) -> Version:

@@ -14,6 +14,7 @@ from anden.model.topology import (
     Service,
     Strategy,
     Topology,
+    VerifyingKey,
 )
 
 WEB = Service(name=ServiceName("web"), source=ImageSource(image="web:1"), port=8080, route=Route("/"))
@@ -56,6 +57,17 @@ def test_routes_and_the_rest_are_said() -> None:
     assert set(found) == {
         "route web", "deploy web", "production", "domain", "scale", "recovery", "egress",
     }  # fmt: skip
+
+
+def test_an_issuer_with_keys_closes_nothing_and_says_whose_keys_they_are() -> None:
+    web = replace(WEB, route=Route("/", auth="customers"))
+    key = VerifyingKey("1", "RS256", "a PEM")
+    keyed = Issuer("customers", "https://id.example", "x", "keys.json", (key,))
+    (found,) = caveats(replace(PLAIN, services=(web,), auth=(keyed,)))
+    assert (found.subject, found.withholds) == ("auth customers", ())
+    assert found.text == "tokens are verified by the keys in keys.json; the issuer is not asked for newer ones"
+    other = replace(WEB, route=Route("/", auth="staff"))
+    assert caveats(replace(PLAIN, services=(other,), auth=(keyed,)))[-1].withholds == ("web",)
 
 
 def test_fixed_addresses() -> None:

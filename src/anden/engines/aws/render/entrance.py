@@ -87,6 +87,8 @@ def _door(topology: Topology, service: Service) -> Door:
         closed = f"closed: tokens of {auth} are checked on TLS only, and the environment has no domain"
     elif auth is not None and issuer is None:
         closed = f"closed: nobody knows the issuer {auth}"
+    elif len(service.route.scopes) > 1:
+        closed = "closed: it is documented nowhere whether the ALB asks for all of several scopes, or for one of them"
     return Door(service, service.route.path.rstrip("/"), (host,) if host else (), issuer, closed)
 
 

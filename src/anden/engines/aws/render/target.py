@@ -89,16 +89,19 @@ def _actions(door: Door) -> list[Json]:
         return [fixed("503", json.dumps({"error": door.closed}))]
     weights = [{"TargetGroupArn": ref(name), "Weight": int(name == BLUE)} for name in groups(door.service)]
     forward: dict[str, Json] = {"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}
-    return [forward] if door.issuer is None else [{**_verify(door.issuer), "Order": 1}, {**forward, "Order": 2}]
+    return [forward] if door.issuer is None else [{**_verify(door, door.issuer), "Order": 1}, {**forward, "Order": 2}]
 
 
-def _verify(issuer: Issuer) -> dict[str, Json]:
-    """Signature, issuer and time are always verified; the audience because it is asked for."""
-    audience = {"Name": "aud", "Format": "single-string", "Values": [issuer.audience]}
+def _verify(door: Door, issuer: Issuer) -> dict[str, Json]:
+    """Signature, issuer and time are always verified; audience and scope because they are asked for."""
+    claims: list[Json] = [{"Name": "aud", "Format": "single-string", "Values": [issuer.audience]}]
+    scopes = door.service.route.scopes if door.service.route is not None else ()
+    if scopes:
+        claims.append({"Name": "scope", "Format": "space-separated-values", "Values": list(scopes)})
     return {
         "Type": "jwt-validation",
         "JwtValidationConfig": {
             "Issuer": issuer.issuer, "JwksEndpoint": issuer.issuer.rstrip("/") + KEYS_PATH,
-            "AdditionalClaims": [audience],
+            "AdditionalClaims": claims,
         },
     }  # fmt: skip

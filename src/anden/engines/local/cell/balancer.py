@@ -49,6 +49,7 @@ class Balancer:
         """run_dir: a short path (it holds sockets) that outlives the supervisor. gateway_fd_name: as init keeps it."""
         self._spawner = spawner
         self._folder = run_dir
+        self._keys = run_dir / "keys"
         self._gateway = gateway_fd_name
         self._lock = threading.RLock()
         self._configuration: Configuration | None = None
@@ -261,8 +262,11 @@ class Balancer:
         at_once = [one for name, one in self._servers.items() if self._serves(name)]
         self._folder.mkdir(parents=True, exist_ok=True)
         process.paths.write_text(haproxy.health_paths(self._configuration, self._servers.values()))
+        self._write_keys()
         process.config.write_text(
-            haproxy.config(self._configuration, at_once, socket=str(process.socket), paths=str(process.paths))
+            haproxy.config(
+                self._configuration, at_once, socket=str(process.socket), paths=str(process.paths), keys=str(self._keys)
+            )
         )
         kept = self._spawner.kept()
         try:
@@ -277,6 +281,17 @@ class Balancer:
         self._reconcile([process])
         self._watch(process)
         return process
+
+    def _write_keys(self) -> None:
+        """The public keys that a process reads when it starts; what only older ones have read is removed."""
+        assert self._configuration is not None  # noqa: S101 - callers have set it
+        files = haproxy.key_files(self._configuration)
+        self._keys.mkdir(exist_ok=True)
+        for name, pem in files.items():
+            (self._keys / name).write_text(pem)
+        for file in self._keys.iterdir():
+            if file.name not in files:
+                file.unlink()
 
     def _watch(self, process: Process) -> None:
         """A process that ends is started again at once; when that fails, the next `tend` says so."""

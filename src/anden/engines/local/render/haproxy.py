@@ -7,10 +7,12 @@ servers of that moment rendered in, for an empty balancer would answer 503 until
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from ipaddress import IPv4Address
 
+from anden.engines.local.render import guards
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
@@ -124,17 +126,19 @@ def config(
     *,
     socket: str = "/run/anden/balancer.sock",
     paths: str = "/run/anden/balancer.paths",
+    keys: str = guards.KEYS,
 ) -> str:
     """haproxy.cfg. socket: the runtime API's. paths: a map file, server to health path (`health_paths`), so that
-    versions of a service with different health paths are each asked at their own. Servers of unknown services are
-    left out."""
+    versions of a service with different health paths are each asked at their own. keys: the folder of `key_files`.
+    Servers of unknown services are left out."""
     by_service: dict[ServiceName, list[Server]] = {}
     for one in servers:
         by_service.setdefault(one.service, []).append(one)
     backends = [backend for backend in configuration.backends if backend.port is not None]
     names = listeners(configuration)
     manners = configuration.manners
-    blocks = [_global(configuration, socket), _defaults(manners), *_gateway(configuration.routes, backends, manners)]
+    gateway = _gateway(configuration.routes, backends, manners, keys)
+    blocks = [_global(configuration, socket), _defaults(manners), *gateway]
     for backend in backends:
         own = by_service.get(backend.service, ())
         blocks += [_name(backend, listener, manners) for listener in names if listener.service == backend.service]
@@ -142,6 +146,11 @@ def config(
         if manners.fails_open:
             blocks.append(_open(backend, own, manners))
     return "\n\n".join("\n    ".join(block) for block in blocks) + "\n"
+
+
+def key_files(configuration: Configuration) -> Mapping[str, str]:
+    """The issuers' public keys, as a process reads them when it starts: file name to PEM."""
+    return guards.files(configuration.routes)
 
 
 def health_paths(configuration: Configuration, servers: Iterable[Server]) -> str:
@@ -217,11 +226,14 @@ def _defaults(manners: Manners) -> list[str]:
     ]
 
 
-def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend], manners: Manners) -> Iterator[list[str]]:
+def _gateway(
+    routes: Sequence[GatewayRoute], backends: Sequence[Backend], manners: Manners, keys: str
+) -> Iterator[list[str]]:
     """The longest path wins; rules with a host come before those without. Refusals are backends too: an
     `http-request` rule would be evaluated before every `use_backend`, whatever their order."""
     http = {backend.service for backend in backends if backend.protocol is not Protocol.TCP}
     reasons: dict[str, str] = {}
+    ordered = sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path))
     frontend = [
         f"frontend {GATEWAY}",
         f"bind fd@{GATEWAY_FD}",
@@ -229,8 +241,9 @@ def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend], manner
         "option forwardfor",
         "option idle-close-on-response",
         *_refusals(manners),
+        *guards.rules(ordered, _conditions, quote, keys),
     ]
-    for route in sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path)):
+    for route in ordered:
         refused = route.refused or ("" if route.service in http else f"{route.service} does not speak HTTP")
         goal = reasons.setdefault(refused, f"anden:refused-{len(reasons) + 1}") if refused else str(route.service)
         if manners.fails_open and not refused:
@@ -244,8 +257,7 @@ def _gateway(routes: Sequence[GatewayRoute], backends: Sequence[Backend], manner
         f"http-request return status 404 content-type application/json string {quote(NO_ROUTE)}",
     ]
     for text, goal in reasons.items():
-        answer = f"http-request return status 503 content-type text/plain string {quote(text)}"
-        yield [f"backend {goal}", "mode http", answer]
+        yield [f"backend {goal}", "mode http", guards.answer(HTTPStatus.SERVICE_UNAVAILABLE, text, quote)]
 
 
 def _conditions(route: GatewayRoute, more: str = "") -> list[str]:

@@ -170,3 +170,26 @@ def test_a_route_to_what_speaks_no_http_is_shut_and_not_left_to_a_shorter_one() 
     assert resources(made["service-bare"], "AWS::ElasticLoadBalancingV2::TargetGroup") == []
     [caveat] = [each for each in caveats(topology) if each.subject == "bare route"]
     assert caveat.withholds == ("bare",)
+
+
+def _scoped(*scopes: str) -> Blueprint:
+    draft = CLIENT["production"]
+    services = tuple(
+        replace(each, route=replace(each.route, scopes=scopes)) if each.name == "accounts" and each.route else each
+        for each in draft.topology.services
+    )
+    return replace(draft, topology=replace(draft.topology, services=services))
+
+
+def test_one_scope_is_asked_for_and_several_shut_the_door() -> None:
+    """Whether the balancer asks for all of several is documented nowhere: so nobody is let in, and the plan says it."""
+    kind = "AWS::ElasticLoadBalancingV2::ListenerRule"
+    [rule] = resources(stacks(_scoped("read"))["service-accounts"], kind)
+    assert rule["Actions"][0]["JwtValidationConfig"]["AdditionalClaims"] == [
+        {"Name": "aud", "Format": "single-string", "Values": ["bank"]},
+        {"Name": "scope", "Format": "space-separated-values", "Values": ["read"]},
+    ]
+    both = _scoped("read", "write")
+    [rule] = resources(stacks(both)["service-accounts"], kind)
+    assert [each["Type"] for each in rule["Actions"]] == ["fixed-response"]
+    assert "accounts" in {name for caveat in caveats(both.topology) for name in caveat.withholds}

@@ -1,0 +1,108 @@
+"""Tokens at the gateway of a real cell, from the manifest on; keys and tokens are made here."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from tests import tokens
+from tests.live.conftest import Anden
+
+GATEWAY = "127.0.0.1:8098"
+MANIFEST = """\
+anden: 1
+client: tokens
+auth:
+  customers: { issuer: https://id.bank.example, audience: bank, keys: keys/customers.json }
+  staff: { issuer: https://staff.bank.example, audience: bank }
+services:
+  web: { build: app, port: 8080, route: { path: /, auth: customers, scopes: [accounts:read] } }
+  open: { build: app, port: 8080, route: /open }
+  staff: { build: app, port: 8080, route: { path: /staff, auth: staff } }
+"""
+APP = """\
+import http.server, os
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = os.environ["ANDEN_INSTANCE"].encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
+"""
+FIRST, SECOND = tokens.rsa_signer("first"), tokens.ec_signer("second")
+
+
+@dataclass
+class Bank:
+    anden: Anden
+    folder: Path
+
+    def __call__(self, *words: str) -> str:
+        return self.anden("-C", str(self.folder), *words)
+
+    def keys(self, *signers: tokens.Signer) -> None:
+        (self.folder / "keys" / "customers.json").write_text(json.dumps({"keys": [each.jwk() for each in signers]}))
+
+
+def ask(path: str, token: str | None = None) -> tuple[int, str]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    try:
+        with urlopen(Request(f"http://{GATEWAY}{path}", headers=headers), timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    return {
+        "iss": "https://id.bank.example", "aud": "bank", "exp": int(time.time()) + 300, "scope": "accounts:read",
+    } | changed  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bank(anden: Anden) -> Iterator[Bank]:
+    folder = anden.state / "manifest"
+    for name in ("app", "keys"):
+        (folder / name).mkdir(parents=True)
+    (folder / "anden.yaml").write_text(MANIFEST)
+    (folder / "app" / "app.py").write_text(APP)
+    (folder / "app" / "Containerfile").write_text(
+        'ARG BASE\nFROM ${BASE}\nCOPY app.py /app.py\nUSER 10001\nCMD ["python3", "-u", "/app.py"]\n'
+    )
+    made = Bank(anden, folder)
+    made.keys(FIRST)
+    made("up", "--gateway", GATEWAY, "--yes")
+    yield made
+    made("down", "--yes")
+
+
+def test_only_a_token_of_the_issuer_passes(bank: Bank) -> None:
+    assert ask("/", FIRST.token(claims()))[1].startswith("web-")
+    assert ask("/open")[1].startswith("open-")
+    assert ask("/")[0] == 401
+    assert ask("/", FIRST.token(claims(exp=int(time.time()) - 1)))[0] == 401
+    assert ask("/", FIRST.token(claims(aud="bakery")))[0] == 401
+    assert ask("/", SECOND.token(claims()))[0] == 401
+    assert ask("/", tokens.signed_part({"alg": "none", "kid": "first"}, claims()) + ".")[0] == 401
+    assert ask("/", FIRST.token(claims(scope="accounts")))[0] == 403
+
+
+def test_an_issuer_without_keys_lets_nobody_pass(bank: Bank) -> None:
+    status, text = ask("/staff", FIRST.token(claims(iss="https://staff.bank.example")))
+    assert (status, json.loads(text)["status"]) == (503, 503)
+    assert "≠ local: route staff" in bank("plan")
+
+
+def test_keys_change_by_up_and_nothing_restarts(bank: Bank) -> None:
+    before = ask("/", FIRST.token(claims()))[1]
+    bank.keys(SECOND)
+    assert "~ auth" in bank("plan")
+    bank("up", "--yes")
+    assert ask("/", FIRST.token(claims()))[0] == 401
+    assert ask("/", SECOND.token(claims())) == (200, before)
