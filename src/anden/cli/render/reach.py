@@ -46,7 +46,8 @@ def path_lines(path: Path, paint: Paint, seen: Sequence[bool | None] = ()) -> li
     if path.fix:
         place = f" ({path.mark})" if path.mark and str(path.mark) not in path.fix else ""
         said.append(f"fix: {paint.link(path.fix)}{place}")
-    return said + way
+    # One hop alone says what the first line has said.
+    return said + way if len(way) > 1 or seen else said
 
 
 def table(paths: Sequence[Path], paint: Paint) -> list[str]:
