@@ -7,6 +7,7 @@ from anden.cli import place, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import egress as render
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.report import EgressReport
 
@@ -27,7 +28,8 @@ def egress(words: Words) -> int:
     here = place.running(words.said)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
         terminal.note(api.note)
-        report = codec.from_data(EgressReport, api.request("POST", "/v1/prove-egress", {"at": here.at()}))
+        with waiting("trying every way out"):
+            report = codec.from_data(EgressReport, api.request("POST", "/v1/prove-egress", {"at": here.at()}))
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:
