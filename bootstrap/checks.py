@@ -1,6 +1,6 @@
 """`./test`: everything that must hold; all of it runs, whatever fails. Arguments go to pytest.
 
-Three lanes at the same time: tests in real cells, which wait much and must not be made to wait, and two of everything
+Four lanes at the same time: tests in real cells, which wait much and must not be made to wait, and three of everything
 else, which compute much and take only what processors have left. Their output is shown when the first lane has ended.
 """
 
@@ -29,10 +29,10 @@ STATIC = (
 )
 TESTS = ("tests", ("pytest",))
 LIVE = ("live", ("pytest", "-m", "live"))
-ENGINES = ("tests/contract", "tests/emulator", "tests/golden", "tests/parity")
-"""About as long as everything else that needs no cell."""
-SIDE = ("engines", ("pytest", "-m", "not live", *ENGINES))
-OTHER = ("tests", ("pytest", "-m", "not live", *(f"--ignore={folder}" for folder in ENGINES)))
+APART = {"emulator": ("tests/emulator",), "engines": ("tests/contract", "tests/golden", "tests/parity")}
+"""Lanes of their own, each about as long as everything else that needs no cell."""
+SIDES = tuple((name, ("pytest", "-m", "not live", *folders)) for name, folders in APART.items())
+OTHER = ("tests", ("pytest", "-m", "not live", *(f"--ignore={each}" for their in APART.values() for each in their)))
 IDLE = ("chrt", "--idle", "0")
 """Before a command: it gets a processor only while nobody else wants it (sched(7))."""
 END_S = 120.0
@@ -104,7 +104,8 @@ def _checked(at: Place, argv: Sequence[str], apart: bool) -> list[tuple[str, boo
         lane = Lane(at, [*STATIC, (name, (*words, *argv))])
         lane.run()
         return lane.took
-    front, sides = Lane(at, [LIVE]), (Lane(at, [*STATIC, OTHER], quiet=True), Lane(at, [SIDE], quiet=True))
+    front = Lane(at, [LIVE])
+    sides = (Lane(at, [*STATIC, OTHER], quiet=True), *(Lane(at, [side], quiet=True) for side in SIDES))
     beside = [threading.Thread(target=side.run) for side in sides]
 
     def interrupted(*_: object) -> None:

@@ -71,6 +71,8 @@ def drill(anden: Anden, *words: str, for_s: str = "5") -> dict[str, Any]:
 def test_an_instance_is_killed(bank: Anden) -> None:
     report = drill(bank, "kill", "accounts")
     assert report["hit"].startswith("accounts-")
+    assert report["detect_s"] is not None, (report["detect_why"], report["timeline"])
+    assert report["recover_s"] is not None, (report["recover_why"], report["timeline"])
     assert 0 <= report["detect_s"] <= report["recover_s"] <= 30
 
 

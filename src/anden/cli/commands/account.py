@@ -13,6 +13,7 @@ from anden.cli.main import CANCELLED, DONE, ERROR
 from anden.cli.options import Words, common
 from anden.cli.render import account as render
 from anden.cli.render import events
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.account import AccountPlan, AccountReport
 from anden.model.problem import Problem, Problems
@@ -65,7 +66,7 @@ def plan(words: Words, /, folder: Path | None, **wished: Any) -> int:
     still be missing. Nothing is changed. Exit: 1 when something stands in the way.
     """
     here = place.with_manifest(words.said, folder)
-    with _opened(here, wished) as account:
+    with _opened(here, wished) as account, waiting("looking at the account"):
         found = account.plan()
     if words.said.json:
         terminal.as_json(codec.to_data(found))
@@ -88,7 +89,8 @@ def bootstrap(words: Words, /, folder: Path | None, **wished: Any) -> int:
     said = words.said
     here = place.with_manifest(said, folder)
     with _opened(here, wished) as account:
-        shown = account.plan(keep=True)
+        with waiting("looking at the account"):
+            shown = account.plan(keep=True)
         err = terminal.progress()
         for line in render.plan(shown, err.paint):
             err.say(line)

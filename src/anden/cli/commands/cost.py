@@ -11,6 +11,7 @@ from anden.cli import place, terminal
 from anden.cli.main import DONE
 from anden.cli.options import PLACE, Function, Words, common
 from anden.cli.render import cost as render
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.cost import Assumed, flag, helps
 from anden.model.ids import EngineName
@@ -43,7 +44,8 @@ def command(words: Words, /, folder: Path | None, lines: bool, **assumed: float)
         raise Problems(Problem(f"--on {words.said.engine}", "costs nothing", "only AWS does", "Leave --on."))
     words.said.engine = EngineName.AWS
     here = place.with_manifest(words.said, folder)
-    report = app.cost(here.meaning(), Assumed(**assumed))
+    with waiting("counting what is paid for"):
+        report = app.cost(here.meaning(), Assumed(**assumed))
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:

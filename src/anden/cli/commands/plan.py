@@ -10,6 +10,7 @@ from anden.cli.main import CHANGES, DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import approval
 from anden.cli.render import plan as render
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.ids import EngineName
 from anden.model.report import PlanReport
@@ -37,9 +38,9 @@ def command(words: Words, folder: Path | None, steps: bool, exit_code: bool, sav
     if save is not None and here.engine is not EngineName.AWS:
         raise click.UsageError("--save is for AWS: elsewhere nothing can be prepared before it is done.")
     with app.connect(here.client, here.engine, start=False) as api:
-        report = codec.from_data(
-            PlanReport, api.request("POST", "/v1/plan", {"at": here.at(), "prepare": save is not None})
-        )
+        with waiting("planning" if save is None else "preparing change sets"):
+            answer = api.request("POST", "/v1/plan", {"at": here.at(), "prepare": save is not None})
+        report = codec.from_data(PlanReport, answer)
         terminal.note(api.note)
     if save is not None and report.saved is not None:
         saved.write(save, report.saved)

@@ -9,6 +9,7 @@ from anden.cli import place, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import preflight as render
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.ids import EngineName
 from anden.model.problem import Problem, Problems
@@ -30,7 +31,8 @@ def command(words: Words, folder: Path | None, everything: bool, offline: bool) 
     if words.said.engine != EngineName.AWS:
         raise Problems(Problem("preflight", "is about AWS", "the other engines have no quotas", "Add `--on aws`."))
     here = place.with_manifest(words.said, folder)
-    report = app.preflight(here.meaning(), ask=not offline)
+    with waiting("computing needs" if offline else "asking the account for its quotas"):
+        report = app.preflight(here.meaning(), ask=not offline)
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:

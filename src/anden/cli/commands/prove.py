@@ -10,6 +10,7 @@ from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import egress as render
 from anden.cli.render import reach as ways
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.problem import Problems
 from anden.model.report import EgressReport, ReachReport
@@ -31,7 +32,8 @@ def egress(words: Words) -> int:
     here = place.running(words.said)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
         terminal.note(api.note)
-        report = codec.from_data(EgressReport, api.request("POST", "/v1/prove-egress", {"at": here.at()}))
+        with waiting("trying every way out"):
+            report = codec.from_data(EgressReport, api.request("POST", "/v1/prove-egress", {"at": here.at()}))
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:
@@ -51,13 +53,15 @@ def reach(words: Words) -> int:
     here = place.running(words.said)
     out = terminal.progress()
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
         body = {"at": here.at(), "caller": None, "callee": None, "port": None, "live": False}
         computed = codec.from_data(ReachReport, api.request("POST", "/v1/reach", body))
         found: list[ReachReport] = []
         left: list[str] = []
         for caller in dict.fromkeys(path.caller for path in computed.paths):
             try:
-                answer = api.request("POST", "/v1/reach", {**body, "caller": caller, "live": True})
+                with waiting(f"trying what {caller} reaches"):
+                    answer = api.request("POST", "/v1/reach", {**body, "caller": caller, "live": True})
             except Problems as problems:
                 left.append(f"{caller}: {problems.problems[0].what}")
                 continue

@@ -8,6 +8,7 @@ from anden.cli.completion import ends
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import reach as render
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.report import ReachReport
 
@@ -41,7 +42,8 @@ def command(words: Words, caller: str | None, callee: str | None, live: bool, ma
     session = app.connect(here.client, here.engine, start=False, seen=True) if live else None
     with session or app.consider(here.client, here.engine) as api:
         terminal.note(api.note)
-        report = codec.from_data(ReachReport, api.request("POST", "/v1/reach", body))
+        with waiting("trying it" if live else "computing it"):
+            report = codec.from_data(ReachReport, api.request("POST", "/v1/reach", body))
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:

@@ -7,6 +7,7 @@ from anden.cli import place, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import state as render
+from anden.cli.waiting import waiting
 from anden.model import codec
 
 
@@ -25,7 +26,8 @@ def rebuild(words: Words) -> int:
     cannot be used.
     """
     here = place.anywhere(words.said)
-    report = app.rebuild(here.client, here.engine)
+    with waiting("reading everything back"):
+        report = app.rebuild(here.client, here.engine)
     if words.said.json:
         terminal.as_json(codec.to_data(report))
     else:

@@ -10,6 +10,7 @@ from anden.cli import place, terminal
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import status as render
 from anden.cli.render.words import count
+from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.report import StatusReport
 
@@ -24,7 +25,8 @@ def command(words: Words, folder: Path | None, instances: bool, drift: bool) -> 
     """What runs of the environment in FOLDER, how it is, and what is wrong with it."""
     here = place.running(words.said, folder)
     with app.connect(here.client, here.engine, start=False, seen=True) as api:
-        report = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": here.at(), "drift": drift}))
+        with waiting("comparing what stands with its templates" if drift else "looking at what runs"):
+            report = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": here.at(), "drift": drift}))
         now = api.now()
         terminal.note(api.note)
     if words.said.json:

@@ -76,6 +76,12 @@ def _environment(topology: Topology) -> Iterator[_Found]:
     yield "hardening", text, ()
     text = "ANDEN_INSTANCE and ANDEN_ZONE are not set: a task asks ECS who it is (ECS_CONTAINER_METADATA_URI_V4)"
     yield "env", text, ()
+    if topology.production:
+        text = (
+            "nobody else has to approve what `up` does (`up --plan` does exactly what was saved); images are signed and"
+            " scanned when they arrive, and run whatever was found"
+        )
+        yield "production", text, ()
     if topology.egress is not Egress.NONE:
         count = topology.zones if topology.egress is Egress.PER_ZONE else 1
         addresses = "an Elastic IP" if count == 1 else f"{count} Elastic IPs"

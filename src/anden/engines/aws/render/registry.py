@@ -3,12 +3,23 @@
 import json
 
 from anden.engines.aws.render.naming import KEY, repository
-from anden.engines.aws.render.template import Json, Part, Resource, logical, resource
+from anden.engines.aws.render.template import Part, Resource, logical, resource
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology
 
 KEPT_IMAGES = 50
 """Images of a service that are kept, the newest, tagged or not: tasks and rollbacks name them by digest."""
+LIFECYCLE = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1, "description": "all but the newest", "action": {"type": "expire"},
+                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
+            },
+        ]
+    }
+)  # fmt: skip
+"""Of every repository."""
 
 
 def part(blueprint: Blueprint) -> Part:
@@ -26,16 +37,5 @@ def _repository(topology: Topology, service: str) -> Resource:
         "AWS::ECR::Repository", keep=True, RepositoryName=repository(topology, service), ImageTagMutability="IMMUTABLE",
         ImageScanningConfiguration={"ScanOnPush": True},
         EncryptionConfiguration={"EncryptionType": "KMS", "KmsKey": KEY},
-        LifecyclePolicy={"LifecyclePolicyText": json.dumps(_lifecycle())},
+        LifecyclePolicy={"LifecyclePolicyText": LIFECYCLE},
     )  # fmt: skip
-
-
-def _lifecycle() -> Json:
-    return {
-        "rules": [
-            {
-                "rulePriority": 1, "description": "all but the newest", "action": {"type": "expire"},
-                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
-            },
-        ]
-    }  # fmt: skip

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
 import msgspec
@@ -115,27 +116,28 @@ def assemble(
             if twice:
                 raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
             target.update(source)
-    families = set(after)
+    uses: dict[str, Published] = {}
 
     def used(value: object) -> Json:
-        said = _said(value)
         if isinstance(value, Published):
-            families.add(value.family)
-            parameters[value.name] = {
-                "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
-            }  # fmt: skip
-        return said
+            uses[value.name] = value
+        return _said(value)
 
     for key, value in publishes.items():
         properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
         resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
     # Each property of each resource comes by here: what writes them in C asks about what is published only.
     written = msgspec.json.encode(resources, enc_hook=used)
+    for value in uses.values():
+        parameters[value.name] = {
+            "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
+        }  # fmt: skip
+    families = {*after, *(value.family for value in uses.values())} - {family}
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
         Resources=resources, Outputs={},
     )  # fmt: skip
-    return Stack(name, family, region, template, tuple(sorted(families - {family})), lasting, resources=written)
+    return Stack(name, family, region, template, tuple(sorted(families)), lasting, resources=written)
 
 
 def text(value: Json) -> str:
@@ -146,7 +148,7 @@ def text(value: Json) -> str:
 def _said(value: object) -> Json:
     """What stands in a template for a value of ours. Raises TypeError: nothing can."""
     if isinstance(value, Published):
-        return dict(value)
+        return {"Ref": value.name}
     raise TypeError(f"{value!r} is nothing that JSON can hold")
 
 
@@ -157,6 +159,8 @@ def path(space: str, family: str, key: str) -> str:
 
 _APART = re.compile(r"[^A-Za-z0-9]")
 _VANISHES = re.compile(r"[^A-Za-z0-9][0-9]")
+MOST_WORDS = 4096
+"""Words that are remembered: a name stands in the logical names of many resources."""
 
 
 def logical(*words: str) -> str:
@@ -165,9 +169,14 @@ def logical(*words: str) -> str:
     Two texts never get the same one: where a hyphen would vanish before a digit, a few digits of a digest follow.
     Whoever joins several names that people chose into one adds them anyway (`apart`).
     """
+    joined = "".join([_joined(word) for word in words])
     said = "-".join(words)
-    joined = "".join([part[:1].upper() + part[1:] for part in _APART.split(said)])
     return joined + _digits(said) if _VANISHES.search(said) else joined
+
+
+@lru_cache(maxsize=MOST_WORDS)
+def _joined(word: str) -> str:
+    return "".join([part[:1].upper() + part[1:] for part in _APART.split(word)])
 
 
 def apart(*words: str) -> str:
@@ -194,7 +203,9 @@ def resource(
         made["UpdateReplacePolicy"] = "Retain"
     if metadata:
         made["Metadata"] = dict(metadata)
-    made["Properties"] = {name: value for name, value in properties.items() if value is not None}
+    made["Properties"] = properties
+    if None in properties.values():
+        made["Properties"] = {name: value for name, value in properties.items() if value is not None}
     return made
 
 
