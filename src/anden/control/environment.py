@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, secrets, views
+from anden.control import access, commands, drills, links, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -93,6 +93,14 @@ class Control:
     def remove_secret(self, at: Asked, who: str, name: str) -> Told:
         """All versions of a secret that nothing uses."""
         yield from secrets.remove(self._means, at, access.named(who), name, self._report(at))
+
+    def turn_link(self, at: Asked, who: str, name: str, tunnel: int | None, up: bool) -> Told:
+        """Raise or lower a tunnel, or all of a link's; see control.links."""
+        yield from links.turn(self._means, at, access.named(who), name, tunnel, up, self._report(at))
+
+    def datacentre(self, at: Asked, who: str, wanted: bool) -> Told:
+        """Have the twin's data centre stand on the other side of links, or nobody."""
+        yield from links.datacentre(self._means, at, access.named(who), wanted, self._report(at))
 
     def secrets(self, at: Asked) -> SecretsReport:
         """What there is and what is missing, by name; no values."""

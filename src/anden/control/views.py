@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from anden.assess import alarms, revivals
 from anden.assess import images as inspected
+from anden.assess import links as linked
 from anden.assess import refused as vain
 from anden.assess import stacks as stacked
 from anden.assess.instances import assess
@@ -85,6 +86,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     findings += alarms.assess(seen.alarms) if seen is not None and present else ()
     if present:
         findings += _tried_in_vain(means, key, blueprint, said)
+        findings += linked.assess(seen.links) if seen is not None else ()
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -106,6 +108,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         processes=seen.processes if seen is not None and present else {},
         traffic=seen.traffic if seen is not None and present else {},
         compared_at=_compared_at(seen) if seen is not None and present else None,
+        links=seen.links if seen is not None and present else (),
         kept=kept(seen),
     )
 

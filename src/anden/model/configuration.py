@@ -12,7 +12,8 @@ from anden.model import codec
 from anden.model.blueprint import Layout
 from anden.model.ids import DestinationName, Digest, ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
-from anden.model.topology import Protocol, VerifyingKey
+from anden.model.secret import SecretRef
+from anden.model.topology import Link, Protocol, VerifyingKey
 
 
 class Transport(StrEnum):
@@ -92,6 +93,28 @@ class AllowName:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class AllowBehind:
+    """`caller` may open `port` at `network`, which lies behind `link`; it leaves as whom the link is seen."""
+
+    caller: ServiceName
+    destination: DestinationName
+    link: str
+    network: IPv4Network
+    port: int
+    transport: Transport = Transport.TCP
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A link that is to be raised. number: its place in the network (planning.links). keys: a version for each tunnel,
+    in their order."""
+
+    link: Link
+    number: int
+    keys: tuple[SecretRef, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Guard:
     """What a token must be to pass: signed by one of `keys`, of `issuer`, for `audience`, of now, with all `scopes`."""
 
@@ -138,6 +161,8 @@ class Configuration:
     names_out: tuple[AllowName, ...] = ()
     never: tuple[IPv4Network, ...] = ()
     """Networks that no name outside may lead to: an answer that does is refused (rebinding)."""
+    links: tuple[Linked, ...] = ()
+    allows_behind: tuple[AllowBehind, ...] = ()
 
     @property
     def digest(self) -> Digest:

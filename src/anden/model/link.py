@@ -1,10 +1,11 @@
 """What both sides of a link agree on: one value; every engine's and every vendor's configuration is derived from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
+from anden.model.problem import Problem
 
 
 class Encryption(StrEnum):
@@ -131,3 +132,37 @@ class Agreement:
     def known(self) -> bool:
         """Whether both endpoints' addresses are, so that the other side can be told."""
         return all(tunnel.ours.address is not None for tunnel in self.tunnels)
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSeen:
+    """A tunnel as the engine sees it.
+
+    since: Unix seconds; 0: nothing is known yet. address: our endpoint's. lowered: it is to stay down. bytes: what went
+    through since its keys were made last. problem: why it is not up, as of the last attempt.
+    """
+
+    number: int
+    up: bool
+    since: float = 0.0
+    address: str = ""
+    lowered: bool = False
+    bytes_in: int = 0
+    bytes_out: int = 0
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen:
+    """A link as the engine sees it. by: the tunnel that its traffic goes by; None: none. datacentre: the twin's own
+    stands on the other side."""
+
+    name: str
+    peer: IPv4Address
+    by: int | None
+    tunnels: tuple[TunnelSeen, ...]
+    datacentre: bool = False
+
+    def without_counts(self) -> "LinkSeen":
+        """The same, but for what went through."""
+        return replace(self, tunnels=tuple(replace(each, bytes_in=0, bytes_out=0) for each in self.tunnels))

@@ -9,6 +9,7 @@ from anden.model.blueprint import Facts
 from anden.model.fault import Fault
 from anden.model.ids import Digest, EnvironmentKey, InstanceId, ServiceName, ZoneName
 from anden.model.image import ImageSeen
+from anden.model.link import LinkSeen
 from anden.model.stack import StackSeen
 from anden.model.traffic import Passed
 
@@ -133,6 +134,7 @@ class Observation:
     levels: Mapping[str, int] = field(default_factory=dict)
     alarms: tuple[AlarmSeen, ...] = ()
     images: tuple[ImageSeen, ...] = ()
+    links: tuple[LinkSeen, ...] = ()
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

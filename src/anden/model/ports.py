@@ -19,6 +19,7 @@ from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import ApplyStack, Caveat, Receipt, Step
+from anden.model.problem import Problem, Problems
 from anden.model.reach import Path as Way
 from anden.model.reach import Probe, Probed
 from anden.model.refused import Attempt
@@ -126,6 +127,17 @@ class Engine(Protocol):
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
+
+    def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
+        """Have a tunnel of a link, or all of them (None), be raised, or stay down. Raises Problems."""
+        what, why = "its tunnels are not raised and lowered here", f"the engine {self.name} leaves them alone"
+        raise Problems(Problem(f"link {link}", what, why, "`anden link` does it on the twin."))
+
+    def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
+        """Have the twin's own data centre stand on the other side of links, or nobody; the links' names. Raises
+        Problems."""
+        what, why = "there is none here", f"it is a part of the twin, and this is the engine {self.name}"
+        raise Problems(Problem("data centre", what, why, "Leave --with-datacentre out."))
 
     def logs(
         self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None

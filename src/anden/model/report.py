@@ -9,6 +9,7 @@ from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
 from anden.model.image import ImageScan
+from anden.model.link import LinkSeen
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -84,6 +85,8 @@ class StatusReport:
     looked at all of it."""
     kept: tuple[Kept, ...] = ()
     """What outlives the environment, used or not."""
+    links: tuple[LinkSeen, ...] = ()
+    """Its links and their tunnels, where the engine raises them."""
 
 
 @dataclass(frozen=True, slots=True)

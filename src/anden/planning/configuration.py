@@ -15,6 +15,7 @@ So a change may turn round at any moment (a rollback): what served before it sti
     refusals      a path is closed while either blueprint says so: it is never open to a version that expects a guard
     guards        the same: a service's paths ask for what either blueprint asks for, all of it. Where that is tokens
                   of two issuers, nobody has both: closed until one of them is gone. Keys are the target's at once
+    links         both; where they have one of the same name, the target's
     layout        the target's, and so are the internal names' addresses: when the network itself changes, old instances
                   serve on and lose their names (differences say `replaces everything`)
 """
@@ -24,10 +25,11 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from anden.model.blueprint import Blueprint, Layout, Placement
-from anden.model.configuration import AllowService, Backend, Configuration, GatewayRoute, Leave, Member
+from anden.model.configuration import AllowService, Backend, Configuration, GatewayRoute, Leave, Linked, Member
 from anden.model.ids import ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
 from anden.model.plan import Caveat
+from anden.model.secret import SecretRef
 from anden.model.topology import Egress, Protocol, Service
 from anden.planning import firewall, gates
 from anden.planning.addressing import usable
@@ -65,7 +67,19 @@ def configure(
         manners=manners,
         names_out=(names := tuple(sorted({name for each in topologies for name in firewall.names_out(each, caveats)}))),
         never=firewall.never(target.layout.network, topologies) if names else (),
+        links=_links(target, before),
+        allows_behind=tuple(sorted({allow for each in topologies for allow in firewall.allows_behind(each, caveats)})),
     )
+
+
+def _links(target: Blueprint, before: Blueprint) -> tuple[Linked, ...]:
+    """The target's, and those that it drops while instances of what it replaces may use them."""
+    found: dict[str, Linked] = {}
+    for each in reversed(_both(target, before)):
+        for link in each.topology.links:
+            keys = tuple(SecretRef(name, each.secrets.get(name, "")) for name in link.secret)
+            found[link.name] = Linked(link, each.links[link.name], keys)
+    return tuple(found[name] for name in sorted(found))
 
 
 def _both(target: Blueprint, before: Blueprint) -> tuple[Blueprint, ...]:
@@ -91,6 +105,8 @@ def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat], ma
         leaves=both.leaves,
         names_out=(names := tuple(sorted({*narrow.names_out, *(a for a in both.names_out if a.caller in gone)}))),
         never=both.never if names else (),
+        links=both.links,
+        allows_behind=tuple(sorted({*narrow.allows_behind, *(a for a in both.allows_behind if a.caller in gone)})),
     )
 
 

@@ -1,13 +1,13 @@
 """The firewall from `reaches`: default deny, and one rule for each declared pair.
 
 Everything is TCP: HTTP and HTTP/2 run over it, and QUIC is not offered. Questions to the resolver (port 53) are implied
-for every instance and are no rule here. What nothing enforces yet (links) yields no rule: it stays closed.
+for every instance and are no rule here. What an engine withholds yields no rule: it stays closed.
 """
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, collapse_addresses
 
-from anden.model.configuration import AllowDestination, AllowName, AllowService
+from anden.model.configuration import AllowBehind, AllowDestination, AllowName, AllowService
 from anden.model.plan import Caveat
 from anden.model.topology import Egress, Topology
 
@@ -67,6 +67,28 @@ def names_out(topology: Topology, caveats: Sequence[Caveat]) -> tuple[AllowName,
                 and place.host is not None
                 and place.link is None
                 and withheld(caveats, name) is None
+            }
+        )
+    )
+
+
+def allows_behind(topology: Topology, caveats: Sequence[Caveat]) -> tuple[AllowBehind, ...]:
+    """A rule for each destination behind a link that a service reaches, where it lies in one of the link's networks
+    and no caveat withholds it or the link; sorted."""
+    places = {str(place.name): place for place in topology.destinations}
+    networks = {link.name: link.networks for link in topology.links}
+    return tuple(
+        sorted(
+            {
+                AllowBehind(caller.name, place.name, place.link, place.network, place.port)
+                for caller in topology.services
+                for name in caller.reaches
+                if (place := places.get(name)) is not None
+                and place.link is not None
+                and place.network is not None
+                and any(place.network.subnet_of(one) for one in networks.get(place.link, ()))
+                and withheld(caveats, name) is None
+                and withheld(caveats, place.link) is None
             }
         )
     )

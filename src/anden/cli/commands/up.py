@@ -33,11 +33,12 @@ FLAGS = {"keep": "--yes", "revert": "--revert", "adopt": "--adopt"}
     type=click.Path(path_type=Path),
     help="Do exactly what `anden plan --save FILE` has prepared, or nothing.",
 )
+@click.option("--with-datacentre", is_flag=True, help="Have the twin's data centre stand on the other side of links.")
 @common(*PLACE, "no_input", "yes")
 @click.pass_obj
 def command(
     words: Words, folder: Path | None, gateway: str | None, revert: bool, adopt: bool, manners: str | None,
-    plan: Path | None,
+    plan: Path | None, with_datacentre: bool,
 ) -> int:  # fmt: skip
     """Make what runs be what the manifest in FOLDER says.
 
@@ -70,6 +71,10 @@ def command(
                 if answer not in FLAGS:
                     return ERROR
                 deployed, adopt = (deployed, True) if answer == "adopt" else (answer, adopt)
+            if with_datacentre and ended.outcome is Outcome.DONE:
+                beyond = stream.follow(api.stream("POST", "/v1/links/datacentre", {"at": here.at()}), columns)
+                if beyond.outcome is not Outcome.DONE:
+                    return stream.finish(beyond, said)
         except stream.Cancelled:
             return standing.cancelled(api, here, "anden up")
     if ended.outcome is Outcome.DONE and ended.report and not said.json:

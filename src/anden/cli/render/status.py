@@ -1,6 +1,6 @@
 """`anden status`."""
 
-from anden.cli.render import words
+from anden.cli.render import links, words
 from anden.cli.render.paint import Paint, clean
 from anden.cli.render.table import columns
 from anden.model.change import ChangeState
@@ -29,6 +29,7 @@ def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = F
         said += ["", *_instances(report.services, now, paint)]
     for finding in report.findings:
         said += finding_lines(finding, paint)
+    said += [links.line(each, paint) for each in report.links]
     if drift:
         said.append(_compared(report, now))
     said += _change(report, paint)

@@ -33,10 +33,6 @@ def _fixed(number: int) -> IPv4Address:
 
 
 def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    behind: dict[str, list[str]] = {link.name: [] for link in topology.links}
-    for one in topology.destinations:
-        if one.link is not None:
-            behind.setdefault(one.link, []).append(one.name)
     outside = [place for place in topology.destinations if place.link is None and place.host is not None]
     if outside and topology.egress is not Egress.NONE:
         listed = ", ".join(place.name for place in outside)
@@ -47,9 +43,12 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     keyed = {issuer.name: issuer.keys_file for issuer in topology.auth if issuer.keys}
     for name, file in keyed.items():
         yield f"auth {name}", f"tokens are verified by the keys in {file}; the issuer is not asked for newer ones", ()
-    for link, names in behind.items():
-        text = "not raised yet" + (f": {', '.join(names)} cannot be reached" if names else "")
-        yield f"link {link}", text, tuple(names)
+    for name in (link.name for link in topology.links):
+        text = "its tunnels end on this machine: who answers is the data centre of `up --with-datacentre`, or nobody"
+        yield f"link {name}", text, ()
+    hosts = [one.name for one in topology.destinations if one.link is not None and one.network is None]
+    if hosts:
+        yield "names behind links", f"{', '.join(hosts)}: only addresses are looked for there", tuple(hosts)
     for service in topology.services:
         route = service.route
         if route is not None and route.auth is not None and route.auth not in keyed:

@@ -1,13 +1,20 @@
 """The twin's own endpoints of links: which addresses they have, from the link's number in the blueprint. Pure."""
 
+from ipaddress import IPv4Address
+
 from anden.engines.local.caveats import FIXED
-from anden.model.blueprint import Blueprint
+from anden.model.blueprint import Layout
+from anden.model.configuration import Linked
+from anden.model.ids import ZoneName
 from anden.model.link import Agreement, Endpoint
-from anden.model.topology import Link
 from anden.planning import links
 
 FIRST_ENDPOINT = 100
 """Behind the addresses that instances leave from."""
+SEEN = 5
+"""Which address of its zone's share: the first that AWS leaves to anybody, so that a rule for one fits the other."""
+ANY_STATION = "link.*"
+"""All of their cables, as the firewall writes it."""
 
 
 def endpoints(number: int, tunnels: int) -> tuple[Endpoint, ...]:
@@ -24,14 +31,21 @@ def endpoints(number: int, tunnels: int) -> tuple[Endpoint, ...]:
     )
 
 
-def agreed(blueprint: Blueprint, link: Link) -> Agreement:
-    """What the twin and the other side of `link` agree on. Raises KeyError when the blueprint has no such link."""
-    return links.agreement(
-        link,
-        blueprint.layout.network,
-        [zone.name for zone in blueprint.layout.zones],
-        endpoints(blueprint.links[link.name], len(link.secret)),
-    )
+def agreed(layout: Layout, linked: Linked) -> Agreement:
+    """What the twin and the other side of a link agree on."""
+    link = linked.link
+    zones = [zone.name for zone in layout.zones]
+    return links.agreement(link, layout.network, zones, endpoints(linked.number, len(link.secret)))
+
+
+def seen(agreement: Agreement) -> dict[ZoneName, IPv4Address]:
+    """The address that the other side sees of each zone's instances; none without `seen-as`."""
+    return {zone: share.network_address + SEEN for zone, share in agreement.zones}
+
+
+def wire(number: int) -> str:
+    """The network between a link's endpoints and the other side, by name; the data centre stands in it."""
+    return f"link.{number}"
 
 
 def station(number: int, tunnel: int) -> str:

@@ -149,6 +149,20 @@ class LocalEngine:
         """See model.ports.Engine."""
         return observe.wait(place.of(self._state, key), seen, timeout_s)
 
+    def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
+        """See model.ports.Engine."""
+        self._tell_links(key, link, tunnel, up)
+
+    def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
+        """See model.ports.Engine. It ends with the cell."""
+        return tuple(self._tell_links(key, None, None, wanted) or ())
+
+    def _tell_links(self, key: EnvironmentKey, name: str | None, tunnel: int | None, up: bool) -> Any:
+        try:
+            return link.ask(place.of(self._state, key), {"op": "link", "name": name, "tunnel": tunnel, "up": up})
+        except link.Away as away:
+            raise Problems(Problem(str(key), "it does not run", str(away), "Bring it up first: `anden up`.")) from away
+
     def logs(
         self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
     ) -> Iterator[LogLine | None]:

@@ -99,6 +99,11 @@ class Executor:
             case Configure(configuration=configuration):
                 self._ensure()
                 request = {"op": "configure", "configuration": codec.to_data(configuration)}
+                # As those of instances: in this request, in the cell's memory, and nowhere else.
+                request["keys"] = {
+                    linked.link.name: {ref.name: self._secret(ref).reveal() for ref in linked.keys}
+                    for linked in configuration.links
+                }
                 link.ask(self._place, request, timeout_s=CONFIGURE_S)
             case StartInstance(instance=instance, launch_s=launch_s):
                 link.ask(self._place, {**self._start(instance), "launch_s": launch_s}, timeout_s=START_S)

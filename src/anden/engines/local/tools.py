@@ -30,6 +30,9 @@ class Tool:
     needed_for: str = "cell"
 
 
+IPSEC_PLUGINS = "/usr/lib/ipsec/plugins"
+"""Where Debian and Ubuntu have strongSwan's."""
+
 TOOLS = (
     Tool("crun", "crun", "runs the containers"),
     Tool("nft", "nftables", "is the firewall between services"),
@@ -42,24 +45,21 @@ TOOLS = (
     Tool("buildah", "buildah", "builds images from a Containerfile", "image"),
     Tool("skopeo", "skopeo", "imports images", "image"),
     Tool("umoci", "umoci", "unpacks images", "image"),
+    Tool("charon-systemd", "charon-systemd", "raises a link's tunnels", "link"),
+    Tool("swanctl", "strongswan-swanctl", "reads the other side's file of a link", "link"),
+    Tool(f"{IPSEC_PLUGINS}/libstrongswan-gcm.so", "libstrongswan-standard-plugins", "encrypts as links agree", "link"),
+    Tool(
+        f"{IPSEC_PLUGINS}/libstrongswan-kernel-libipsec.so",
+        "libcharon-extra-plugins",
+        "carries a link's packets where the kernel cannot",
+        "link",
+    ),
 )
-
-IPSEC_PLUGINS = "/usr/lib/ipsec/plugins"
-"""Where Debian and Ubuntu have strongSwan's."""
 
 TEST_TOOLS = (
     Tool("git", "git", "lists the files of this repository", "test"),
     Tool("docker-registry", "docker-registry", "is a registry in ECR's place", "test"),
     Tool("ip", "iproute2", "shows what networks a test left behind", "test"),
-    Tool("charon-systemd", "charon-systemd", "raises a link's tunnels", "test"),
-    Tool("swanctl", "strongswan-swanctl", "reads the other side's file of a link", "test"),
-    Tool(f"{IPSEC_PLUGINS}/libstrongswan-gcm.so", "libstrongswan-standard-plugins", "encrypts as links agree", "test"),
-    Tool(
-        f"{IPSEC_PLUGINS}/libstrongswan-kernel-libipsec.so",
-        "libcharon-extra-plugins",
-        "carries a link's packets where the kernel cannot",
-        "test",
-    ),
 )
 
 BENCH_TOOLS = (

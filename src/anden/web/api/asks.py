@@ -92,6 +92,24 @@ class RemoveSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnLink:
+    """Raise a tunnel of a link, or lower it and leave it so; all of them, when tunnel is None."""
+
+    at: At
+    name: str
+    tunnel: int | None = None
+    up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DataCentre:
+    """wanted: the twin's own data centre stands on the other side of links; otherwise nobody."""
+
+    at: At
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """prepare: for approval: what can be prepared is, and is in the answer's `saved`."""
 

@@ -102,6 +102,14 @@ def _remove_secret(desk: Desk, body: asks.RemoveSecret, who: str) -> Any:
     return desk.control.remove_secret(_asked(desk, body.at), named(who), body.name)
 
 
+def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
+    return desk.control.turn_link(_asked(desk, body.at), named(who), body.name, body.tunnel, body.up)
+
+
+def _datacentre(desk: Desk, body: asks.DataCentre, who: str) -> Any:
+    return desk.control.datacentre(_asked(desk, body.at), named(who), body.wanted)
+
+
 def _secrets(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.secrets(_asked(desk, body.at))
 
@@ -175,6 +183,10 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/secrets/put", asks.PutSecret, _put_secret, "A new version of a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets/remove", asks.RemoveSecret, _remove_secret, "End a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
+    Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
+    Endpoint(
+        "POST", "/v1/links/datacentre", asks.DataCentre, _datacentre, "The twin's other side: events", streams=True
+    ),
     Endpoint("POST", "/v1/plan", asks.Plan, _plan, "What `up` would do: a PlanReport"),
     Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),

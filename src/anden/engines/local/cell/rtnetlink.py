@@ -26,7 +26,7 @@ TIMEOUT_S = 10
 _ERROR, _DONE = 2, 3
 _NEW_LINK, _DEL_LINK = 16, 17
 _NEW_ADDRESS, _GET_ADDRESS = 20, 22
-_NEW_ROUTE, _GET_ROUTE = 24, 26
+_NEW_ROUTE, _DEL_ROUTE, _GET_ROUTE = 24, 25, 26
 _NEW_RULE, _DEL_RULE, _GET_RULE = 32, 33, 34
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _REPLACE, _EXCLUSIVE, _CREATE = 0x100, 0x200, 0x400
@@ -47,7 +47,7 @@ _FRA_IIFNAME, _FRA_PRIORITY, _FRA_TABLE = 3, 6, 15
 _TO_TABLE = 1
 _STATIC = 4
 """RTPROT_STATIC: made by an administrator."""
-_UNIVERSE, _HOST = 0, 254
+_UNIVERSE, _HOST, _NOWHERE = 0, 254, 255
 _ONLINK = 4
 """RTNH_F_ONLINK: the next hop is at the end of the cable, though no network says so."""
 
@@ -122,6 +122,13 @@ class Rtnetlink:
             body += _attribute(_RTA_METRICS, inner)
         self._do(_NEW_ROUTE, _CREATE | _REPLACE, body, f"route to {to}")
 
+    def unroute(self, to: IPv4Network) -> None:
+        """Remove the route to `to` from the table MAIN, of whatever kind. Not an error when there is none."""
+        body = _ROUTE.pack(socket.AF_INET, to.prefixlen, 0, 0, MAIN, 0, _NOWHERE, 0, 0)
+        body += _attribute(_RTA_DST, to.network_address.packed)
+        with suppress(ProcessLookupError):
+            self._do(_DEL_ROUTE, 0, body, f"route to {to} away")
+
     def defaults(self) -> list[str]:
         """The source addresses of the default routes in the table MAIN."""
         found = []
@@ -130,6 +137,16 @@ class Rtnetlink:
             source = _attributes(data[_ROUTE.size :]).get(_RTA_PREFSRC)
             if prefix == 0 and table == MAIN and source is not None:
                 found.append(str(IPv4Address(source)))
+        return found
+
+    def destinations(self) -> set[IPv4Network]:
+        """Where the routes in the table MAIN lead, the default's too."""
+        found = set()
+        for data in self._list(_GET_ROUTE, _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)):
+            _, prefix, _, _, table, *_ = _ROUTE.unpack_from(data)
+            if table == MAIN:
+                to = _attributes(data[_ROUTE.size :]).get(_RTA_DST, b"\0\0\0\0")
+                found.add(IPv4Network((to, prefix)))
         return found
 
     def rules(self) -> list[int]:

@@ -22,6 +22,7 @@ from anden.engines.local.cell.faults import Faults
 from anden.engines.local.cell.ground import Ends, Ground
 from anden.engines.local.cell.init_client import Ended, InitClient
 from anden.engines.local.cell.life import Life, Record, records
+from anden.engines.local.cell.links import Keys, Links
 from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import Resolver
 from anden.engines.local.render import haproxy, seccomp
@@ -31,6 +32,7 @@ from anden.model.configuration import Configuration
 from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
+from anden.model.link import LinkSeen
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Probe, Probed, Seen
@@ -66,6 +68,8 @@ class Supervisor:
             changed=self._changed,
         )
         self._resolver = Resolver(init, protocol.RUN)
+        self._links = Links(init)
+        self._linked: tuple[LinkSeen, ...] = ()
         self._ledger = Ledger(protocol.RUN / "refused.json")
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
@@ -107,6 +111,7 @@ class Supervisor:
             ]
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
             await asyncio.to_thread(self._resolver.configure, configuration)
+            await asyncio.to_thread(self._links.configure, configuration, None)
         await self._faults.resume()
         await self._judge()
 
@@ -133,7 +138,7 @@ class Supervisor:
         for one in ended:
             if self._ground.ends.tell(one):
                 asyncio.get_running_loop().run_in_executor(None, self._ground.init.tell, one)
-                if one.name.startswith(("balancer", "resolver")):
+                if one.name.startswith(("balancer", "resolver", "link")):
                     self._tend.set()
 
     async def _watch(self) -> None:
@@ -148,11 +153,20 @@ class Supervisor:
                     tended = time.monotonic()
                     await asyncio.to_thread(self._ground.balancer.tend)
                     await asyncio.to_thread(self._resolver.tend)
+                    await asyncio.to_thread(self._links.tend)
+                await self._look()
             except (OSError, Problems, ValueError) as error:
                 _say(f"{type(error).__name__}: {error}")
             steady = all(life.health is Health.HEALTHY for life in self._lives.values())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._tend.wait(), HEALTH_S if steady else HEALTH_CHANGING_S)
+
+    async def _look(self) -> None:
+        """Whether a tunnel has come, gone, or fails for another reason than before."""
+        seen = await asyncio.to_thread(self._links.seen)
+        if [each.without_counts() for each in seen] != [each.without_counts() for each in self._linked]:
+            self._changed()
+        self._linked = seen
 
     async def _judge(self) -> None:
         health = await asyncio.to_thread(self._ground.balancer.health)
@@ -212,7 +226,8 @@ class Supervisor:
             case "wait":
                 return await self._wait(int(request["seen"]), float(request["timeout_s"]))
             case "configure":
-                return await self._configure(codec.from_data(Configuration, request["configuration"]))
+                configuration = codec.from_data(Configuration, request["configuration"])
+                return await self._configure(configuration, request.get("keys", {}))
             case "start":
                 instance, launch_s = codec.from_data(Instance, request["instance"]), float(request.get("launch_s", 0.0))
                 return await self._start(instance, request["rootfs"], launch_s, request.get("secrets", {}))
@@ -226,11 +241,19 @@ class Supervisor:
                 return await self._probe(probes)
             case "refused":
                 return [codec.to_data(one) for one in await asyncio.to_thread(self._refused)]
+            case "link":
+                return await asyncio.to_thread(self._link, request)
             case "disturb":
                 return await self._faults.disturb(codec.from_data(Fault, request["fault"]))
             case "restore":
                 return await self._faults.restore()
         raise ValueError(f"no such request: {request['op']}")
+
+    def _link(self, request: dict[str, Any]) -> list[str] | None:
+        if (name := request["name"]) is None:
+            return self._links.datacentre(bool(request["up"]))
+        self._links.turn(name, request["tunnel"], bool(request["up"]))
+        return None
 
     def observe(self) -> Observation:
         """The cell, now."""
@@ -248,6 +271,7 @@ class Supervisor:
             faults=self._faults.now(),
             processes={"supervisor": os.getpid(), **self._ground.balancer.processes()},
             traffic=self._traffic,
+            links=self._links.seen(),
         )
 
     async def _wait(self, seen: int, timeout_s: float) -> int:
@@ -257,7 +281,7 @@ class Supervisor:
                 await asyncio.wait_for(self._seen.wait(), left)
         return self._version
 
-    async def _configure(self, configuration: Configuration) -> None:
+    async def _configure(self, configuration: Configuration, keys: Keys) -> None:
         async with self._configuring:
             servers = [
                 one
@@ -266,6 +290,7 @@ class Supervisor:
             ]
             await asyncio.to_thread(network.build, configuration)
             await asyncio.to_thread(self._wall, configuration)
+            await asyncio.to_thread(self._links.configure, configuration, keys)
             await asyncio.to_thread(self._resolver.begin, configuration)
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
             await asyncio.to_thread(self._resolver.settle)

@@ -8,6 +8,8 @@ Every packet between namespaces crosses the hub's forward hook once. What decide
 4. one small chain for each caller that declares anything: names, members, destinations;
 5. what is left is refused, and noted: who tried to open what.
 
+What lies behind links is in `behind`, names outside in `outside`.
+
 What is not declared meets silence, never a rejection, as in a security group. With AWS's manners one thing is: a flow
 to the internet that was silent for too long and then goes on meets a reset, as from a NAT gateway.
 """
@@ -16,7 +18,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
-from anden.engines.local.render import outside
+from anden.engines.local.render import behind, outside
 from anden.engines.local.render.outside import TABLE, Grant
 from anden.engines.local.render.stations import BALANCER, INTERNET, RESOLVER
 from anden.model.configuration import Backend, Configuration
@@ -60,6 +62,8 @@ def ruleset(configuration: Configuration, down: Collection[IPv4Network] = (), gr
     lines += _timeouts(configuration)
     for backend in configuration.backends:
         lines += _outside(backend, configuration)
+        lines += behind.sets(backend.service, configuration)
+    lines += behind.seen(configuration)
     lines += outside.sets(configuration, granted)
     lines += _noted()
     for chain in (*callers, _balancer(configuration), _forward(configuration, callers), *_surroundings(configuration)):
@@ -136,6 +140,7 @@ def _caller(backend: Backend, configuration: Configuration) -> _Chain:
             rules.append(f"{declared} {GOES_ON} reject with tcp reset")
             rules.append(f'{declared} {BEGINS} ct timeout set "{NAT_IDLE}" accept')
         rules.append(f"{declared} accept")
+    rules += behind.rules(backend.service, configuration)
     if members:
         keys = [f"{number} . {transport} . {port}" for number, transport, port in members]
         rules += _by_number("daddr")
@@ -173,6 +178,7 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
         rules.append(f"meta mark vmap {_inline(jumps)}")
     # What comes here is refused. That an instance tried is noted, by whom and whither, in two sets of bounded size.
     rules.append(f'iifname {{ "{BALANCER}", "{RESOLVER}", "{INTERNET}" }} drop')
+    rules += behind.refusals(configuration)
     rules += [f"{begins} add @{FIRST} {{ {KEY} }}" for begins in (BEGINS, "meta l4proto udp")]
     rules += [f"{begins} update @{LAST} {{ {KEY} }}" for begins in (BEGINS, "meta l4proto udp")]
     return _Chain("forward", tuple(rules), "type filter hook forward priority filter; policy drop;")
@@ -220,6 +226,7 @@ def _surroundings(configuration: Configuration) -> tuple[_Chain, ...]:
             (f'oifname "{INTERNET}" ip saddr != @fixed drop',),
             "type filter hook postrouting priority srcnat + 10; policy accept;",
         ),
+        *(_Chain(name, rules, hook) for name, hook, rules in behind.chains(configuration)),
     )
 
 

@@ -129,6 +129,11 @@ def theirs(agreement: Agreement) -> str:
     )
 
 
+def missing(key: str) -> str:
+    """What stands in the other side's file in a key's place."""
+    return f"# secret = the value of {key}, handed over apart"
+
+
 def proposals(offered: Proposals, *, key_exchange: bool) -> list[str]:
     """In strongSwan's spelling: one for each way of encryption, in order of preference. key_exchange: of IKE, whose
     proposals name a pseudo-random function too."""
@@ -212,6 +217,6 @@ def _their_key(agreement: Agreement, tunnel: Tunnel) -> str:
     ike-{agreement.link}-{tunnel.number} {{
         id-1 = {tunnel.peer_identity}
         id-2 = {_known(tunnel)}
-        # secret = the value of {tunnel.key}, handed over apart
+        {missing(tunnel.key)}
     }}
 """

@@ -1,0 +1,122 @@
+"""`anden link`."""
+
+from collections.abc import Sequence
+
+import click
+
+from anden import app
+from anden.cli import place, standing, stream, terminal
+from anden.cli.main import DONE, ERROR
+from anden.cli.options import PLACE, Said, Words, common
+from anden.cli.render import events
+from anden.cli.render import links as render
+from anden.cli.render import reach as ways
+from anden.cli.waiting import waiting
+from anden.model import codec
+from anden.model.link import LinkSeen
+from anden.model.problem import Problem, Problems
+from anden.model.report import ReachReport, StatusReport
+
+_tunnel = click.option("--tunnel", type=click.IntRange(1), metavar="N", help="This one only; otherwise all of it.")
+
+
+@click.group("link")
+def command() -> None:
+    """The tunnels to the client's data centre."""
+
+
+@command.command("status")
+@click.argument("name", required=False)
+@common(*PLACE)
+@click.pass_obj
+def status(words: Words, name: str | None) -> int:
+    """Each tunnel's state, since when, what it carried, and why it is not up. Exit 1 when a link carries nothing."""
+    here = place.running(words.said)
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
+        report = codec.from_data(StatusReport, api.request("POST", "/v1/status", {"at": here.at()}))
+        now = api.now()
+    found = _meant(report, name)
+    if words.said.json:
+        terminal.as_json([codec.to_data(each) for each in found])
+    else:
+        terminal.data(render.lines(found, now, terminal.paint_for(terminal.stdout())))
+    return DONE if all(each.by is not None for each in found) else ERROR
+
+
+@command.command("up")
+@click.argument("name")
+@_tunnel
+@common(*PLACE)
+@click.pass_obj
+def up(words: Words, name: str, tunnel: int | None) -> int:
+    """Raise a tunnel again that was lowered."""
+    return _turned(words.said, name, tunnel, up=True)
+
+
+@command.command("down")
+@click.argument("name")
+@_tunnel
+@common(*PLACE)
+@click.pass_obj
+def down(words: Words, name: str, tunnel: int | None) -> int:
+    """Lower a tunnel and leave it so. The traffic goes by the other one first, so that nothing is lost."""
+    return _turned(words.said, name, tunnel, up=False)
+
+
+@command.command("test")
+@click.argument("name")
+@common(*PLACE)
+@click.pass_obj
+def test(words: Words, name: str) -> int:
+    """Really try every destination behind the link, from every service that declares it. Exit 1: not as computed."""
+    here = place.running(words.said)
+    if here.topology is None:
+        raise Problems(here.problems)
+    behind = {str(each.name) for each in here.topology.destinations if each.link == name}
+    if name not in {link.name for link in here.topology.links}:
+        raise Problems(_unknown(name, [link.name for link in here.topology.links]))
+    pairs = [(each.name, to) for each in here.topology.services for to in each.reaches if to in behind]
+    paint, failed = terminal.paint_for(terminal.stdout()), not pairs
+    found: list[ReachReport] = []
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
+        for caller, callee in pairs:
+            body = {"at": here.at(), "caller": caller, "callee": callee, "port": None, "live": True}
+            with waiting(f"trying {caller} → {callee}"):
+                found.append(codec.from_data(ReachReport, api.request("POST", "/v1/reach", body)))
+            failed = failed or bool(ways.disagreements(found[-1])) or not found[-1].probed
+    if words.said.json:
+        terminal.as_json([codec.to_data(each) for each in found])
+    elif not pairs:
+        terminal.data([f"no service reaches anything behind link {name}"])
+    else:
+        for each in found:
+            terminal.data(ways.lines(each, paint, matrix=False))
+    return ERROR if failed else DONE
+
+
+def _turned(said: Said, name: str, tunnel: int | None, *, up: bool) -> int:
+    here = place.running(said)
+    columns = events.columns_for(here.services)
+    body = {"at": here.at(), "name": name, "tunnel": tunnel, "up": up}
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
+        try:
+            ended = stream.follow(api.stream("POST", "/v1/links/turn", body), columns)
+        except stream.Cancelled:
+            return standing.cancelled(api, here, f"anden link {'up' if up else 'down'} {name}")
+    return stream.finish(ended, said)
+
+
+def _meant(report: StatusReport, name: str | None) -> Sequence[LinkSeen]:
+    """Raises Problems: there is none of this name, or none at all."""
+    found = [each for each in report.links if name in (None, each.name)]
+    if not found:
+        raise Problems(_unknown(name or "", [each.name for each in report.links]))
+    return found
+
+
+def _unknown(name: str, known: Sequence[str]) -> Problem:
+    why = ", ".join(known) or "none is raised here"
+    return Problem(f"link {name}".strip(), "there is none of this name", why, "`links:` of the manifest declares them.")

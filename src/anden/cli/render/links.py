@@ -1,0 +1,43 @@
+"""`anden link`, and a link's line in `anden status`."""
+
+from collections.abc import Sequence
+
+from anden.cli.render import words
+from anden.cli.render.paint import Paint, clean
+from anden.cli.render.table import columns
+from anden.model.link import LinkSeen, TunnelSeen
+
+
+def line(link: LinkSeen, paint: Paint) -> str:
+    """`link core: tunnel 1 up, 2 standby`."""
+    said = ", ".join(f"{'tunnel ' if at == 0 else ''}{each.number} {_state(link, each, paint)}" for at, each in
+                     enumerate(link.tunnels))  # fmt: skip
+    return f"link {clean(link.name)}: {said}"
+
+
+def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
+    """Each tunnel of each link: its endpoint, what it carried, and why it is not up."""
+    said: list[str] = []
+    for link in links:
+        other = ", the twin's data centre" if link.datacentre else ""
+        said.append(paint.strong(f"link {clean(link.name)}, to {link.peer}{other}"))
+        rows = [[paint.dim(title) for title in ("TUNNEL", "STATE", "SINCE", "FROM", "IN", "OUT")]]
+        for each in link.tunnels:
+            since = words.ago(each.since, now) if each.since else ""
+            carried = [words.mebibytes(each.bytes_in), words.mebibytes(each.bytes_out)] if each.up else ["", ""]
+            rows.append([str(each.number), _state(link, each, paint), since, each.address, *carried])
+        said += columns(rows)
+        for each in link.tunnels:
+            if each.problem is not None and not each.up:
+                said.append(f"{paint.bad('!')} {clean(each.problem.where)}: {clean(each.problem.what)}")
+                said.append(f"  why: {clean(each.problem.why)}")
+                said.append(f"  fix: {paint.link(clean(each.problem.fix))}")
+    return said
+
+
+def _state(link: LinkSeen, tunnel: TunnelSeen, paint: Paint) -> str:
+    if tunnel.up:
+        return paint.good("up") if link.by == tunnel.number else "standby"
+    if tunnel.lowered:
+        return paint.warn("lowered")
+    return paint.bad("down") if tunnel.since else paint.dim("rising")

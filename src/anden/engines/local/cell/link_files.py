@@ -1,0 +1,91 @@
+"""What a link's processes and the supervisor leave for each other, on the cell's private tmpfs:
+
+/run/anden/links/N           0700
+    agreement.json           what both sides agreed on
+    keys.json        0600    name of a key to its value
+    lowered.json             the numbers of tunnels that are to stay down (SIGHUP: read it anew)
+    far                      a file while the data centre is to stand on the other side
+    state.json               what the watch sees
+    T/                       tunnel T's daemon: settings, the socket of its API
+    far.d/                   the data centre's
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anden.engines.local.cell import protocol
+
+FOLDER = protocol.RUN / "links"
+PRIVATE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFiles:
+    """Of the link with that number."""
+
+    number: int
+
+    @property
+    def folder(self) -> Path:
+        """All of it."""
+        return FOLDER / str(self.number)
+
+    @property
+    def agreement(self) -> Path:
+        """See above, as the next ones."""
+        return self.folder / "agreement.json"
+
+    @property
+    def state(self) -> Path:
+        """Written by the watch."""
+        return self.folder / "state.json"
+
+    @property
+    def far(self) -> Path:
+        """There while the data centre is wanted."""
+        return self.folder / "far"
+
+    def daemon(self, tunnel: int | None) -> Path:
+        """The folder of a tunnel's daemon; None: of the data centre's."""
+        return self.folder / ("far.d" if tunnel is None else str(tunnel))
+
+    def keys(self) -> dict[str, str]:
+        """The keys' values. Raises OSError, ValueError."""
+        found: dict[str, str] = json.loads((self.folder / "keys.json").read_text())
+        return found
+
+    def put_keys(self, keys: Mapping[str, str]) -> None:
+        """Nobody else's from the first moment."""
+        write(self.folder / "keys.json", json.dumps(dict(keys)), 0o600)
+
+    def lowered(self) -> frozenset[int]:
+        """The tunnels that are to stay down."""
+        with suppress(OSError, ValueError):
+            return frozenset(json.loads((self.folder / "lowered.json").read_text()))
+        return frozenset()
+
+    def lower(self, tunnels: frozenset[int]) -> None:
+        """These, and no others."""
+        write(self.folder / "lowered.json", json.dumps(sorted(tunnels)), 0o600)
+
+    def seen(self) -> dict[str, Any]:
+        """What the watch wrote last; nothing, when it has not."""
+        with suppress(OSError, ValueError):
+            found: dict[str, Any] = json.loads(self.state.read_text())
+            return found
+        return {}
+
+
+def write(path: Path, text: str, mode: int) -> None:
+    """Whole or not at all, and with its mode from the first moment. Raises OSError."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)

@@ -1,0 +1,103 @@
+"""The watch of one link, a process of its own: `python -m anden.engines.local.cell.link_server NUMBER`.
+
+It lives in the hub's network, keeps the link's tunnels up, moves the route to the one that carries, and writes down
+what it sees. It needs neither supervisor nor control plane.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from anden.engines.local.cell import link_network
+from anden.engines.local.cell.charon import Charon, Refused
+from anden.engines.local.cell.link_files import LinkFiles, write
+from anden.engines.local.cell.tunnel import Link
+from anden.model import codec
+from anden.model.link import Agreement
+
+LOOK_S = 0.25
+"""Between two writings of what has changed."""
+COUNT_S = 2.0
+"""Between two readings of how much went through."""
+
+
+class Watch:
+    """The link, and what is written of it."""
+
+    def __init__(self, files: LinkFiles) -> None:
+        self._files = files
+        self._agreement = codec.from_json(Agreement, files.agreement.read_text())
+        self._daemons = {one.number: Charon(files.daemon(one.number)) for one in self._agreement.tunnels}
+        self._link = Link(self._agreement, list(self._daemons.values()), self._key, self._move)
+        self._lowered: frozenset[int] = frozenset()
+        self._counted: dict[int, tuple[int, int]] = {}
+        self._written = ""
+
+    def run(self, again: threading.Event) -> None:
+        """For good. again: set when what is to stay down was changed."""
+        self._move(None)
+        self._turn()
+        self._link.begin()
+        counted = 0.0
+        while True:
+            if again.wait(LOOK_S):
+                again.clear()
+                self._turn()
+            if time.monotonic() - counted > COUNT_S:
+                counted = time.monotonic()
+                self._count()
+            self._write()
+
+    def _key(self, name: str) -> str:
+        return self._files.keys().get(name, "")
+
+    def _move(self, by: int | None) -> None:
+        try:
+            link_network.steer(self._files.number, self._agreement, by)
+        except OSError as error:  # another watch begins with what the kernel has
+            print(f"link {self._agreement.link}: the route does not move: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    def _turn(self) -> None:
+        wanted = self._files.lowered()
+        for number in sorted(self._lowered - wanted):
+            self._link.lift(number)
+        for number in sorted(wanted - self._lowered):
+            with suppress(OSError, KeyError):
+                self._link.lower(number)
+        self._lowered = wanted
+
+    def _count(self) -> None:
+        for number, daemon in self._daemons.items():
+            with suppress(OSError, Refused):
+                standing = daemon.standing(self._agreement.link)
+                self._counted[number] = (standing.bytes_in, standing.bytes_out)
+
+    def _write(self) -> None:
+        tunnels: dict[str, Any] = {}
+        for number, state in self._link.states().items():
+            into, out = self._counted.get(number, (0, 0))
+            tunnels[str(number)] = {
+                "up": state.up, "since": state.since, "bytes_in": into, "bytes_out": out,
+                "problem": None if state.problem is None else codec.to_data(state.problem),
+            }  # fmt: skip
+        said = json.dumps({"by": self._link.by, "tunnels": tunnels})
+        if said != self._written:
+            write(self._files.state, said, 0o600)
+            self._written = said
+
+
+def main(number: int) -> None:
+    """Serve until killed."""
+    again = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: again.set())
+    Watch(LinkFiles(number)).run(again)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

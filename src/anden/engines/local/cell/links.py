@@ -1,0 +1,231 @@
+"""Raises a cell's links: their networks, a strongSwan daemon for each tunnel, the watch that keeps tunnels up and moves
+the route, and the data centre on the other side where it is wanted.
+
+All of them are init's children and outlive the supervisor; what has died is started again by `tend`.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from anden.engines.local import endpoints
+from anden.engines.local.cell import dataplane, link_network, netns
+from anden.engines.local.cell.link_files import FOLDER, PRIVATE, LinkFiles, write
+from anden.engines.local.cell.spawner import Spawner
+from anden.engines.local.render import strongswan
+from anden.engines.local.render.strongswan import Dataplane
+from anden.model import codec
+from anden.model.configuration import Configuration, Linked
+from anden.model.link import Agreement, LinkSeen, TunnelSeen
+from anden.model.problem import Problem, Problems
+
+DAEMON = "/usr/sbin/charon-systemd"
+INSTALL = "`anden doctor` says which packages to install."
+Keys = Mapping[str, Mapping[str, str]]
+"""Link to key's name to its value."""
+
+
+class Links:
+    """The links of a cell. Safe to call from several threads."""
+
+    def __init__(self, spawner: Spawner) -> None:
+        self._spawner = spawner
+        self._lock = threading.RLock()
+        self._links: dict[int, tuple[Linked, Agreement]] = {}
+        self._ports: dict[int, tuple[int, ...]] = {}
+        self._plane: Dataplane | None = None
+
+    def configure(self, configuration: Configuration, keys: Keys | None) -> None:
+        """Raise what is new, end what is gone, leave the rest as it is. keys: None: those that are kept here (a
+        supervisor that came back). Raises OSError, Problems."""
+        with self._lock:
+            wanted = {
+                linked.number: (linked, endpoints.agreed(configuration.layout, linked))
+                for linked in configuration.links
+            }
+            for number in self._standing() - wanted.keys():
+                self._drop(number)
+            self._links = {}
+            for number, (linked, agreement) in wanted.items():
+                name = linked.link.name
+                behind = {allow.port for allow in configuration.allows_behind if allow.link == name}
+                self._ports[number] = tuple(sorted(behind))
+                self._raise(linked, agreement, None if keys is None else keys.get(name, {}))
+                self._links[number] = (linked, agreement)
+            self.tend()
+
+    def tend(self) -> None:
+        """Start what does not run. Call it now and then. Raises OSError."""
+        with self._lock:
+            running = self._spawner.running()
+            for number, (_, agreement) in self._links.items():
+                files = LinkFiles(number)
+                for tunnel in agreement.tunnels:
+                    station = endpoints.station(number, tunnel.number)
+                    if station not in running:
+                        self._daemon(files, agreement, station, tunnel.number)
+                if _watch(number) not in running:
+                    self._spawn(_watch(number), "link_server", str(number), None)
+                self._far(files, agreement, running)
+
+    def seen(self) -> tuple[LinkSeen, ...]:
+        """Each link as its watch sees it."""
+        with self._lock:
+            return tuple(
+                _seen(linked, agreement, LinkFiles(number)) for number, (linked, agreement) in self._links.items()
+            )
+
+    def turn(self, name: str, tunnel: int | None, up: bool) -> None:
+        """Have a tunnel, or all of the link's, be raised or stay down. Raises Problems for what is not there."""
+        with self._lock:
+            number, agreement = self._named(name)
+            known = {each.number for each in agreement.tunnels}
+            if tunnel is not None and tunnel not in known:
+                why = f"it has {len(known)}"
+                raise Problems(Problem(f"link {name}", f"there is no tunnel {tunnel}", why, "Say --tunnel 1."))
+            meant = frozenset(known if tunnel is None else {tunnel})
+            files = LinkFiles(number)
+            files.lower(files.lowered() - meant if up else files.lowered() | meant)
+            if (pid := self._spawner.running().get(_watch(number))) is not None:
+                self._spawner.kill(pid, signal.SIGHUP)
+
+    def datacentre(self, wanted: bool) -> list[str]:
+        """Have the twin's data centre stand on the other side of every link, or nobody; the links' names."""
+        with self._lock:
+            for number, (_, agreement) in self._links.items():
+                files = LinkFiles(number)
+                if wanted:
+                    link_network.settle(number, agreement)
+                    self._open(files)
+                else:
+                    files.far.unlink(missing_ok=True)
+            self.tend()
+            return [linked.link.name for linked, _ in self._links.values()]
+
+    def _named(self, name: str) -> tuple[int, Agreement]:
+        for number, (linked, agreement) in self._links.items():
+            if linked.link.name == name:
+                return number, agreement
+        known = ", ".join(linked.link.name for linked, _ in self._links.values()) or "there are none"
+        raise Problems(
+            Problem(f"link {name}", "nothing of this name runs", known, "`anden up` raises what is declared.")
+        )
+
+    def _raise(self, linked: Linked, agreement: Agreement, keys: Mapping[str, str] | None) -> None:
+        files, said = LinkFiles(linked.number), codec.to_json(agreement)
+        files.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        before = files.agreement.read_text() if files.agreement.exists() else None
+        if before is not None and before != said:
+            self._stop(linked.number)  # both sides' daemons learn it anew
+            link_network.take_up(linked.number, len(codec.from_json(Agreement, before).tunnels))
+        if keys is not None:
+            files.put_keys(keys)
+        link_network.lay(linked.number, agreement)
+        if files.far.exists():
+            link_network.settle(linked.number, agreement)
+            self._open(files)
+        write(files.agreement, said, 0o600)
+
+    def _open(self, files: LinkFiles) -> None:
+        """Which ports the data centre answers on."""
+        said = json.dumps(self._ports[files.number])
+        if files.far.exists() and files.far.read_text() == said:
+            return
+        write(files.far, said, 0o600)
+        if (pid := self._spawner.running().get(_core(files.number))) is not None:
+            self._spawner.kill(pid, signal.SIGTERM)
+
+    def _standing(self) -> set[int]:
+        with suppress(FileNotFoundError):
+            return {int(path.name) for path in FOLDER.iterdir() if path.name.isdigit()}
+        return set()
+
+    def _drop(self, number: int) -> None:
+        files = LinkFiles(number)
+        self._stop(number)
+        if files.agreement.exists():
+            agreement = codec.from_json(Agreement, files.agreement.read_text())
+            netns.apart(lambda: link_network.release(agreement))
+            link_network.take_up(number, len(agreement.tunnels))
+        shutil.rmtree(files.folder, ignore_errors=True)
+
+    def _stop(self, number: int) -> None:
+        """End its processes; the watch first, so that it does not raise what ends."""
+        own = endpoints.wire(number)
+        running = self._spawner.running()
+        for name in sorted(running, key=lambda each: each != _watch(number)):
+            if name in (_watch(number), _far(number), _core(number)) or name.startswith(f"{own}."):
+                self._spawner.kill(running[name], signal.SIGKILL)
+
+    def _daemon(self, files: LinkFiles, agreement: Agreement, station: str, tunnel: int | None) -> None:
+        folder = files.daemon(tunnel)
+        folder.mkdir(mode=PRIVATE, exist_ok=True)
+        (folder / strongswan.SOCKET).unlink(missing_ok=True)
+        settings = folder / "strongswan.conf"
+        write(settings, strongswan.settings(agreement, folder, self._encrypts()), 0o600)
+        environment = {**os.environ, "STRONGSWAN_CONF": str(settings)}
+        name = _far(files.number) if tunnel is None else station
+        try:
+            self._spawner.spawn(name, [DAEMON], netns=str(netns.path(station)), env=environment)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            why = "strongSwan raises the tunnels, one daemon for each"
+            raise Problems(Problem(f"link {agreement.link}", f"{DAEMON} is missing", why, INSTALL)) from None
+
+    def _far(self, files: LinkFiles, agreement: Agreement, running: Mapping[str, int]) -> None:
+        number = files.number
+        if not files.far.exists():
+            for name in (_far(number), _core(number)):
+                if name in running:
+                    self._spawner.kill(running[name], signal.SIGTERM)
+            return
+        if _far(number) not in running:
+            self._daemon(files, agreement, endpoints.wire(number), None)
+        if _core(number) not in running:
+            self._spawn(_core(number), "far_server", str(number), endpoints.wire(number))
+
+    def _spawn(self, name: str, module: str, what: str, station: str | None) -> None:
+        place = None if station is None else str(netns.path(station))
+        with suppress(FileExistsError):
+            self._spawner.spawn(name, [sys.executable, "-m", f"anden.engines.local.cell.{module}", what], netns=place)
+
+    def _encrypts(self) -> Dataplane:
+        if self._plane is None:
+            self._plane = dataplane.probe()
+        return self._plane
+
+
+def _watch(number: int) -> str:
+    return f"link-watch-{number}"
+
+
+def _far(number: int) -> str:
+    return f"link-far-{number}"
+
+
+def _core(number: int) -> str:
+    return f"link-core-{number}"
+
+
+def _seen(linked: Linked, agreement: Agreement, files: LinkFiles) -> LinkSeen:
+    said, lowered = files.seen(), files.lowered()
+    states: dict[str, dict[str, Any]] = said.get("tunnels", {})
+    tunnels = []
+    for tunnel in agreement.tunnels:
+        one = states.get(str(tunnel.number), {})
+        problem = one.get("problem")
+        tunnels.append(
+            TunnelSeen(
+                tunnel.number, bool(one.get("up")), one.get("since", 0.0), str(tunnel.ours.address or ""),
+                tunnel.number in lowered, one.get("bytes_in", 0), one.get("bytes_out", 0),
+                None if problem is None else codec.from_data(Problem, problem),
+            )
+        )  # fmt: skip
+    return LinkSeen(linked.link.name, agreement.peer, said.get("by"), tuple(tunnels), files.far.exists())

@@ -1,0 +1,109 @@
+"""What an nftables ruleset says of links: who may open what behind them, as whom they are seen, and how large a segment
+may be. A flow goes out by a link's cables only, and nothing begins there: what comes back belongs to a flow that went.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+
+from anden.engines.local.endpoints import ANY_STATION, agreed, station
+from anden.engines.local.endpoints import seen as seen_of
+from anden.engines.local.render.strongswan import Dataplane, mss
+from anden.model.configuration import Configuration, Linked
+from anden.model.ids import ZoneName
+
+_KIND = "ipv4_addr . inet_proto . inet_service"
+
+
+def sets(caller: str, configuration: Configuration) -> list[str]:
+    """The set of what a caller may open behind each link, and none where it may nothing."""
+    lines = []
+    for linked in configuration.links:
+        wanted: dict[tuple[str, int], list[IPv4Network]] = {}
+        for allow in configuration.allows_behind:
+            if allow.caller == caller and allow.link == linked.link.name:
+                wanted.setdefault((allow.transport.value, allow.port), []).append(allow.network)
+        elements = [
+            f"\t\t\t{network} . {transport} . {port},"
+            for (transport, port), networks in sorted(wanted.items())
+            for network in collapse_addresses(networks)
+        ]
+        if elements:
+            head = [f"\tset {_behind(linked, caller)} {{", f"\t\ttype {_KIND}", "\t\tflags interval"]
+            lines += [*head, "\t\telements = {", *elements, "\t\t}", "\t}", ""]
+    return lines
+
+
+def rules(caller: str, configuration: Configuration) -> list[str]:
+    """A caller's: by the cables of the link that the destination lies behind, and by no other."""
+    may = {allow.link for allow in configuration.allows_behind if allow.caller == caller}
+    return [
+        f'oifname "{_cables(linked)}" ip daddr . meta l4proto . th dport @{_behind(linked, caller)} accept'
+        for linked in configuration.links
+        if linked.link.name in may
+    ]
+
+
+def seen_as(linked: Linked) -> str:
+    """The map from an instance's address to the one that the other side sees."""
+    return f"seen-{linked.number}"
+
+
+def seen(configuration: Configuration) -> list[str]:
+    """The maps of links that are seen as something, and the sets of what may leave by them at all."""
+    lines = []
+    for linked in configuration.links:
+        by_zone = _by_zone(configuration, linked)
+        callers = {allow.caller for allow in configuration.allows_behind if allow.link == linked.link.name}
+        members = sorted(
+            (member.address, member.zone)
+            for backend in configuration.backends
+            if backend.service in callers
+            for member in backend.members
+        )
+        if not by_zone or not members:
+            continue
+        elements = [f"\t\t\t{address} : {by_zone[zone]}," for address, zone in members if zone in by_zone]
+        head = [f"\tmap {seen_as(linked)} {{", "\t\ttype ipv4_addr : ipv4_addr", "\t\telements = {"]
+        lines += [*head, *elements, "\t\t}", "\t}", ""]
+    return lines
+
+
+def refusals(configuration: Configuration) -> list[str]:
+    """What begins on the other side ends here, without a note: it is nobody's attempt of ours."""
+    return [f'iifname "{ANY_STATION}" drop'] if configuration.links else []
+
+
+def chains(configuration: Configuration) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Name, hook and rules: the translation of sources, what makes sure of it, and the clamp of segments."""
+    if not configuration.links:
+        return
+    translated, checked, clamped = [], [], []
+    for linked in configuration.links:
+        by_zone = _by_zone(configuration, linked)
+        cables = f'oifname "{_cables(linked)}"'
+        callers = any(allow.link == linked.link.name for allow in configuration.allows_behind)
+        if by_zone and callers:
+            translated.append(f"{cables} snat ip to ip saddr map @{seen_as(linked)}")
+        known = sorted(set(by_zone.values())) if by_zone else [configuration.layout.network]
+        # What has no entry is not translated, and is stopped here: this chain sees sources after it.
+        checked.append(f"{cables} ip saddr != {{ {', '.join(map(str, known))} }} drop")
+        largest = mss(agreed(configuration.layout, linked), Dataplane.LIBIPSEC)
+        for side in ("iifname", "oifname"):
+            begins = f'{side} "{_cables(linked)}" tcp flags & (syn | rst) == syn'
+            clamped.append(f"{begins} tcp option maxseg size set {largest}")
+    if translated:
+        yield "leave-by-link", "type nat hook postrouting priority srcnat; policy accept;", tuple(translated)
+    yield "left-by-link", "type filter hook postrouting priority srcnat + 10; policy accept;", tuple(checked)
+    yield "clamp", "type filter hook forward priority mangle; policy accept;", tuple(clamped)
+
+
+def _by_zone(configuration: Configuration, linked: Linked) -> dict[ZoneName, IPv4Address]:
+    return seen_of(agreed(configuration.layout, linked))
+
+
+def _behind(linked: Linked, caller: str) -> str:
+    return f"behind-{linked.number}-{caller}"
+
+
+def _cables(linked: Linked) -> str:
+    return station(linked.number, 0).removesuffix("0") + "*"
