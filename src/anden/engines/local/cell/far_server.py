@@ -45,10 +45,16 @@ class Core(BaseHTTPRequestHandler):
         """Nothing: the cell's log is no access log."""
 
 
+class Server(ThreadingHTTPServer):
+    """It leaves room for a probe that wants to hear one address itself."""
+
+    daemon_threads = True
+    allow_reuse_port = True
+
+
 def serve(address: IPv4Address, port: int) -> None:
     """Answer there, for good, in a thread. Raises OSError."""
-    server = ThreadingHTTPServer((str(address), port), Core)
-    server.daemon_threads = True
+    server = Server((str(address), port), Core)
     threading.Thread(target=server.serve_forever, name=f"core-{port}", daemon=True).start()
 
 

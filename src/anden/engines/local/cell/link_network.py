@@ -160,6 +160,8 @@ def _outer(tunnel: Tunnel, link: str) -> None:
     with Rtnetlink() as hub:
         out = _there(link)
         (Path("/proc/sys/net/ipv4/conf") / link / "rp_filter").write_text(_LOOSE)
+        # Without an address of its own, the loose filter on a cable is as strict as the other one (fib_frontend.c).
+        hub.address(out, _inside(tunnel) + 1)
         hub.up(out, link)
         hub.route(IPv4Network(_inside(tunnel)), out=out)
 

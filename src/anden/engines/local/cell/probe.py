@@ -15,8 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address
+from itertools import groupby
+from operator import itemgetter
 
 from anden.engines.local.cell import dns, netns, ping
+from anden.engines.local.endpoints import wire
 from anden.engines.local.render.resolver import DOMAIN
 from anden.engines.local.render.stations import INTERNET
 from anden.model.configuration import Configuration
@@ -48,7 +51,11 @@ def probe(probes: Sequence[Probe], configuration: Configuration) -> tuple[Probed
         pool = stack.enter_context(ThreadPoolExecutor(min(AT_ONCE, len(probes)), thread_name_prefix="probe"))
         # Where to listen for a name is known only once its caller has asked: others may be told otherwise, or nothing.
         found = dict(pool.map(partial(_resolved, resolver=resolver), _outside(probes)))
-        places = {(str(at), each.port) for each in probes if each.listen and (at := _where(each, found)) is not None}
+        places = {
+            (_side(at, configuration), str(at), each.port)
+            for each in probes
+            if each.listen and (at := _where(each, found)) is not None
+        }
         ears = _Ears(places)
         stack.callback(ears.close)
         return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears, found=found), probes))
@@ -81,6 +88,14 @@ def _resolved(wanted: Probe, resolver: IPv4Address) -> tuple[tuple[str, str], IP
 
 def _where(wanted: Probe, found: Mapping[tuple[str, str], IPv4Address | None]) -> IPv4Address | None:
     return _address(wanted.host) or found.get((wanted.caller, wanted.host))
+
+
+def _side(address: IPv4Address, configuration: Configuration) -> str:
+    """The station in which that address is: the internet, or the other side of a link."""
+    for linked in configuration.links:
+        if any(address in network for network in linked.link.networks):
+            return wire(linked.number)
+    return INTERNET
 
 
 def _check(probes: Sequence[Probe], configuration: Configuration) -> None:
@@ -157,9 +172,10 @@ def _after_silence(connection: socket.socket) -> Seen:
 
 
 class _Ears:
-    """Listening sockets in the internet, and whose word came from where."""
+    """Listening sockets outside, and whose word came from where."""
 
-    def __init__(self, places: Iterable[tuple[str, int]]) -> None:
+    def __init__(self, places: Iterable[tuple[str, str, int]]) -> None:
+        """places: station, address and port."""
         self._heard: dict[bytes, IPv4Address] = {}
         self._changed = threading.Condition()
         self._selector = selectors.DefaultSelector()
@@ -167,9 +183,11 @@ class _Ears:
         self._selector.register(self._ending, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         wanted = sorted(places)
-        if wanted:
-            for listening in netns.inside(INTERNET, lambda: [_listen(host, port) for host, port in wanted]):
+        for station, its in groupby(wanted, key=itemgetter(0)):
+            at = [(host, port) for _, host, port in its]
+            for listening in netns.inside(station, partial(_listening, at)):
                 self._selector.register(listening, selectors.EVENT_READ, "listening")
+        if wanted:
             self._thread = threading.Thread(target=self._hear, name="probe-ears", daemon=True)
             self._thread.start()
 
@@ -218,9 +236,15 @@ class _Ears:
                 self._changed.notify_all()
 
 
+def _listening(places: Sequence[tuple[str, int]]) -> list[socket.socket]:
+    return [_listen(host, port) for host, port in places]
+
+
 def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # The data centre listens for any address; who is bound to one address hears what goes there.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.setsockopt(socket.IPPROTO_IP, _FREEBIND, 1)
     listening.bind((host, port))
     listening.listen(AT_ONCE)
