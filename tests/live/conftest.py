@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 IMAGES = Path(os.environ.get("ANDEN_TEST_IMAGES", "/var/tmp/anden-test-images"))
 """Images are kept between runs: they are content-addressed, and building a base takes seconds."""
 COMMAND_LIMIT_S = 180
+DAEMON_LIMIT_S = 5
 
 
 @dataclass
@@ -65,11 +66,15 @@ class Anden:
         return json.loads(self(*words, "--json", cwd=cwd))
 
     def daemon(self, client: str) -> int:
-        """The process id of the client's control plane."""
-        found = processes(f"{self.state}/{client}")
-        pids = [pid for pid, line in found.items() if "anden.app" in line or " serve" in line]
-        assert len(pids) == 1, found
-        return pids[0]
+        """The process id of the client's control plane. What it has just started has its command line for a moment."""
+        deadline = time.monotonic() + DAEMON_LIMIT_S
+        while True:
+            found = processes(f"{self.state}/{client}")
+            pids = [pid for pid, line in found.items() if "-m anden.app " in line or " serve" in line]
+            if len(pids) == 1:
+                return pids[0]
+            assert time.monotonic() < deadline, "\n".join(found.values())
+            time.sleep(0.05)
 
 
 def processes(needle: str) -> dict[int, str]:

@@ -38,6 +38,8 @@ def disturb(means: Means, at: Asked, who: str, drill: Drill) -> Disturbed:
     try:
         fault = _fault(means, key, drill)
         outcome = Outcome.FAILED
+        # Before it is in, and not when it is on record: what is over in between would be taken for what was usual.
+        at_s = means.clock.now()
         means.engine.disturb(key, fault)
         outcome, detail = Outcome.DONE, fault.name
     except Problems as found:
@@ -46,7 +48,7 @@ def disturb(means: Means, at: Asked, who: str, drill: Drill) -> Disturbed:
     finally:
         means.store.end_command(command.id, outcome, " ".join(detail.split()), means.clock.now())
     means.runner.signal(key)
-    return Disturbed(fault.name, means.clock.now())
+    return Disturbed(fault.name, at_s)
 
 
 def restore(means: Means, at: Asked, who: str) -> None:
