@@ -46,6 +46,10 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for name in (link.name for link in topology.links):
         text = "its tunnels end on this machine: who answers is the data centre of `up --with-datacentre`, or nobody"
         yield f"link {name}", text, ()
+    known = {link.name for link in topology.links}
+    for one in topology.destinations:
+        if one.link is not None and one.link not in known:
+            yield f"link {one.link}", f"it is nowhere described: {one.name} cannot be reached", (one.name,)
     hosts = [one.name for one in topology.destinations if one.link is not None and one.network is None]
     if hosts:
         yield "names behind links", f"{', '.join(hosts)}: only addresses are looked for there", tuple(hosts)

@@ -33,7 +33,8 @@ def test_what_lies_outside_is_withheld() -> None:
         Destination(DestinationName("open"), 443, network=IPv4Network("192.0.2.0/24")),
     )
     found = {one.subject: one for one in caveats(replace(PLAIN, destinations=places, links=(link,)))}
-    assert found["link core"].withholds == ("core-api",)
+    assert found["link core"].withholds == ()
+    assert "`up --with-datacentre`" in found["link core"].text
     assert len(found) == 1, "with egress none nothing leaves anyhow"
     outside = {one.subject: one for one in caveats(replace(PLAIN, destinations=places, egress=Egress.ONE))}
     assert outside["names"].withholds == ()

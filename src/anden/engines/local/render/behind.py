@@ -69,7 +69,8 @@ def seen(configuration: Configuration) -> list[str]:
 
 
 def refusals(configuration: Configuration) -> list[str]:
-    """What begins on the other side ends here, without a note: it is nobody's attempt of ours."""
+    """What begins on the other side ends here, before anybody asks whose address it has: their cables' filter is loose,
+    so an instance's could be forged."""
     return [f'iifname "{ANY_STATION}" drop'] if configuration.links else []
 
 

@@ -170,6 +170,7 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
         "ip daddr @zone_down drop",
         "ct state established,related accept",
         "ct state invalid drop",
+        *behind.refusals(configuration),
         f'iifname "{BALANCER}" ip saddr {layout.balancer} goto from-the-balancer',
         *_by_number("saddr"),
         f"meta mark != {NOBODY} ip daddr {layout.resolver} meta l4proto {{ tcp, udp }} th dport {DNS_PORT} accept",
@@ -178,7 +179,6 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
         rules.append(f"meta mark vmap {_inline(jumps)}")
     # What comes here is refused. That an instance tried is noted, by whom and whither, in two sets of bounded size.
     rules.append(f'iifname {{ "{BALANCER}", "{RESOLVER}", "{INTERNET}" }} drop')
-    rules += behind.refusals(configuration)
     rules += [f"{begins} add @{FIRST} {{ {KEY} }}" for begins in (BEGINS, "meta l4proto udp")]
     rules += [f"{begins} update @{LAST} {{ {KEY} }}" for begins in (BEGINS, "meta l4proto udp")]
     return _Chain("forward", tuple(rules), "type filter hook forward priority filter; policy drop;")

@@ -1,0 +1,301 @@
+"""Links in a real cell: two tunnels to the twin's data centre, who is seen there, what crosses the wire, and what
+happens when a tunnel, the watch or the other side goes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden, processes
+
+from anden.engines.local.cell import netns
+from anden.engines.local.cell.rtnetlink import Rtnetlink, index
+from anden.planning.link_policies import WATCH
+
+GATEWAY = "127.0.0.1:8095"
+MARKER = b"plaintext-of-a-bank"
+MANIFEST = """\
+anden: 1
+client: linked
+environments:
+  dev:
+    zones: 2
+    links:
+      core: { peer: 203.0.113.10, networks: [10.20.0.0/16], seen-as: 100.64.10.0/26, secret: [vpn-1, vpn-2] }
+    destinations:
+      core-api: { link: core, to: 10.20.4.17:8443 }
+services:
+  web: { build: app, port: 8080, route: /, instances: 2, reaches: [core-api] }
+  other: { build: app, port: 8080, route: /other }
+"""
+APP = """\
+import http.server, json, os, urllib.request
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            with urllib.request.urlopen("http://10.20.4.17:8443/plaintext-of-a-bank", timeout=1) as answer:
+                code, body = 200, answer.read()
+        except OSError as error:
+            code, body = 504, json.dumps({"error": str(error)}).encode()
+        if self.path in ("/", "/other"):
+            code, body = 200, b"{}"
+        self.send_response(code); self.send_header("Content-Length", str(len(body))); self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
+"""
+SEEN = {"100.64.10.5", "100.64.10.21"}
+"""The declared block's share of zone a, and of zone b."""
+PATIENCE_S = 30.0
+NOTICED_S = WATCH.notices_s + 1.0
+ANSWER_S = 1.0
+"""How long the service waits for the core: a question asked at the last moment of a dead tunnel ends by then."""
+FIRST = IPv4Network("198.51.100.100/32")
+"""The first endpoint."""
+IKE, UDP, IPV4 = {500, 4500}, 17, b"\x08\x00"
+
+
+@dataclass
+class Linked:
+    """The environment, by the command line."""
+
+    anden: Anden
+    folder: Path
+
+    def try_(self, *words: str) -> subprocess.CompletedProcess[str]:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "anden", "-C", str(self.folder), *words], env=self.anden.env, cwd=ROOT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            out, err = running.communicate(timeout=COMMAND_LIMIT_S)
+        finally:
+            running.kill()
+        return subprocess.CompletedProcess(list(words), running.returncode, out, err)
+
+    def __call__(self, *words: str) -> str:
+        done = self.try_(*words)
+        assert done.returncode == 0, f"{words} → {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def link(self) -> Any:
+        [found] = json.loads(self.try_("link", "status", "core", "--json").stdout)
+        return found
+
+    def process(self, module: str) -> int:
+        """The cell's process of that module: of this test's cell, for it is the only one with links."""
+        [pid] = processes(f"anden.engines.local.cell.{module}")
+        return pid
+
+    def wire(self) -> Path:
+        """The network on the other side of the link, as it is seen from here."""
+        return Path(f"/proc/{self.process('link_server')}/root") / netns.path("link.1").relative_to("/")
+
+
+def ask(path: str = "/core", limit_s: float = 5.0) -> Any:
+    """What the core saw; None: the service could not reach it."""
+    with suppress(OSError), urlopen(f"http://{GATEWAY}{path}", timeout=limit_s) as answer:
+        return json.load(answer)
+    return None
+
+
+def until(true: Callable[[], bool], what: str, limit_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def alone(anden: Anden) -> Iterator[Linked]:
+    """Nobody on the other side."""
+    folder = anden.state / "manifest"
+    (folder / "app").mkdir(parents=True)
+    (folder / "anden.yaml").write_text(MANIFEST)
+    (folder / "app" / "app.py").write_text(APP)
+    (folder / "app" / "Containerfile").write_text(
+        'ARG BASE\nFROM ${BASE}\nCOPY app.py /app.py\nUSER 10001\nCMD ["python3", "-u", "/app.py"]\n'
+    )
+    made = Linked(anden, folder)
+    for name in ("vpn-1", "vpn-2"):
+        made("secret", "set", name, "--random")
+    made("up", "--gateway", GATEWAY, "--yes")
+    yield made
+    made("down", "--yes")
+    assert not processes("anden.engines.local.cell.link_server")
+    assert not processes("charon-systemd")
+
+
+@pytest.fixture(scope="module")
+def linked(alone: Linked) -> Linked:
+    alone("up", "--yes", "--with-datacentre")
+    until(lambda: alone.link()["by"] == 1 and all(each["up"] for each in alone.link()["tunnels"]), "both are up")
+    return alone
+
+
+def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: Linked) -> None:
+    until(lambda: alone.link()["tunnels"][0]["problem"] is not None, "why it is not up")
+    assert alone.try_("link", "status", "core").returncode == 1
+    said = alone.try_("status").stdout
+    assert "! link core: no tunnel is up: nothing behind it can be reached" in said
+    assert "203.0.113.10 does not answer" in said
+    assert ask() is None
+    assert ask("/") == {}
+
+
+def test_the_core_sees_the_declared_addresses_and_probes_agree_with_what_is_computed(linked: Linked) -> None:
+    assert {ask()["seen"] for _ in range(8)} == SEEN
+    proofs = json.loads(linked("prove", "egress", "--json"))["proofs"]
+    assert {each["observed"] for each in proofs} == SEEN
+    assert {each["verdict"] for each in proofs} == {"proved"}
+    linked("prove", "reach")
+    assert "✓ live" in linked("link", "test", "core")
+    assert "BLOCKED at firewall: not declared" in linked("reach", "other", "link:core:8443", "--live")
+    assert ask("/other/core") is None
+
+
+def test_only_ike_crosses_the_wire(linked: Linked) -> None:
+    heard: list[bytes] = []
+
+    def listen() -> socket.socket:
+        netns.enter(linked.wire())
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(3))
+        wire.bind(("gw1", 3))
+        wire.settimeout(1.0)
+        return wire
+
+    with netns.apart(listen) as wire:
+        for _ in range(5):
+            assert ask()["path"].encode() == b"/" + MARKER
+        with suppress(TimeoutError):
+            while len(heard) < 1000:
+                heard.append(wire.recv(65536))
+    packets = [frame[14:] for frame in heard if frame[12:14] == IPV4]
+    assert len(packets) > 20
+    for packet in packets:
+        assert packet[9] == UDP
+        assert {int.from_bytes(packet[20:22]), int.from_bytes(packet[22:24])} <= IKE
+        assert MARKER not in packet
+
+
+def test_a_tunnel_that_is_cut_under_load_is_left_in_time(linked: Linked) -> None:
+    good: list[float] = []
+    ended = threading.Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            if ask(limit_s=3.0) is not None:
+                good.append(time.monotonic())
+
+    def turn(up: bool) -> None:
+        def work() -> None:
+            netns.enter(linked.wire())
+            number = index("gw1")
+            assert number is not None
+            words = ["ip", "link", "set", "gw1", "up" if up else "down"]
+            subprocess.run(words, check=True, capture_output=True)
+            if up:
+                with Rtnetlink() as ip:  # the route went with the interface
+                    ip.route(FIRST, out=number)
+
+        netns.apart(work)
+
+    loading = threading.Thread(target=load, daemon=True)
+    loading.start()
+    until(lambda: len(good) > 10, "load")
+    cut = time.monotonic()
+    try:
+        turn(up=False)
+        until(lambda: linked.link()["by"] == 2, "the other one carries", NOTICED_S + PATIENCE_S)
+        until(lambda: good[-1] > cut + NOTICED_S + ANSWER_S, "requests go on")
+    finally:
+        turn(up=True)
+    ended.set()
+    loading.join()
+    after = [at for at in good if at > cut]
+    gaps = [later - earlier for earlier, later in zip([cut, *after], after, strict=False)]
+    print(f"fail-over: {max(gaps):.1f} s without an answer; {NOTICED_S + ANSWER_S:g} s are the most")
+    assert max(gaps) < NOTICED_S + ANSWER_S
+    until(lambda: linked.link()["by"] == 1, "the first one is back")
+
+
+def test_nothing_is_lost_by_a_lowered_tunnel_nor_by_its_return(linked: Linked) -> None:
+    answers: list[Any] = []
+    ended = threading.Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            answers.append(ask())
+
+    loading = threading.Thread(target=load, daemon=True)
+    loading.start()
+    linked("link", "down", "core", "--tunnel", "1")
+    until(lambda: linked.link()["by"] == 2, "the other one carries")
+    linked("link", "up", "core", "--tunnel", "1")
+    until(lambda: linked.link()["by"] == 1, "it is back")
+    ended.set()
+    loading.join()
+    assert len(answers) > 20
+    assert None not in answers
+
+
+def test_tunnels_outlive_the_supervisor_and_their_watch(linked: Linked) -> None:
+    before = set(processes("charon-systemd"))
+    assert len(before) == 3
+    for module in ("supervisor", "link_server"):
+        old = linked.process(module)
+        os.kill(old, signal.SIGKILL)
+        until(lambda its=module, was=old: was not in processes(f"local.cell.{its}"), "it is gone")  # type: ignore[misc]
+        until(lambda its=module: len(processes(f"local.cell.{its}")) == 1, "there is another one")  # type: ignore[misc]
+    until(lambda: ask() is not None, "the core answers")
+    assert set(processes("charon-systemd")) == before
+    until(lambda: linked.link()["by"] == 1, "its state is known")
+
+
+def test_a_daemon_that_dies_comes_back_by_itself(linked: Linked) -> None:
+    ours = [pid for pid in processes("charon-systemd") if "links/1/1" in _environment(pid)]
+    assert len(ours) == 1
+    before = linked.link()["tunnels"][0]["since"]
+    os.kill(ours[0], signal.SIGKILL)
+
+    def again() -> bool:
+        tunnel = linked.link()["tunnels"][0]
+        return bool(tunnel["up"] and tunnel["since"] > before)
+
+    until(again, "its tunnel is another one")
+    until(lambda: linked.link()["by"] == 1, "it carries")
+    assert ask() is not None
+
+
+def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> None:
+    manifest = linked.folder / "anden.yaml"
+    bare = "\n".join(line for line in MANIFEST.splitlines() if "core" not in line or "web:" in line)
+    bare = bare.replace("    links:\n", "").replace("    destinations:\n", "").replace(", reaches: [core-api]", "")
+    try:
+        manifest.write_text(bare + "\n")
+        linked("up", "--yes")
+        until(lambda: not processes("charon-systemd"), "its daemons are gone")
+        assert not processes("link_server")
+        assert ask() is None
+    finally:
+        manifest.write_text(MANIFEST)
+    linked("up", "--yes", "--with-datacentre")
+    until(lambda: ask() is not None, "and it can come again")
+
+
+def _environment(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    return ""

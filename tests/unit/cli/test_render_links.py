@@ -1,0 +1,42 @@
+"""Links as people see them."""
+
+from ipaddress import IPv4Address
+
+from anden.cli.render import links
+from anden.cli.render.paint import Paint
+from anden.model.link import LinkSeen, TunnelSeen
+from anden.model.problem import Problem
+
+PLAIN = Paint(colour=False)
+PEER = IPv4Address("203.0.113.10")
+NOW = 1_000.0
+
+
+def test_a_line_of_status() -> None:
+    both = LinkSeen("core", PEER, 1, (TunnelSeen(1, True, 5.0), TunnelSeen(2, True, 5.0)))
+    assert links.line(both, PLAIN) == "link core: tunnel 1 up, 2 standby"
+    gone = LinkSeen("core", PEER, 2, (TunnelSeen(1, False, 5.0), TunnelSeen(2, True, 5.0)))
+    assert links.line(gone, PLAIN) == "link core: tunnel 1 down, 2 up"
+    lowered = LinkSeen("core", PEER, None, (TunnelSeen(1, False, 5.0, lowered=True), TunnelSeen(2, False)))
+    assert links.line(lowered, PLAIN) == "link core: tunnel 1 lowered, 2 rising"
+
+
+def test_each_tunnel_with_why_it_is_not_up() -> None:
+    problem = Problem("link core, tunnel 2", "203.0.113.10 does not answer", "nothing came back", "Check it.")
+    seen = LinkSeen(
+        "core", PEER, 1,
+        (
+            TunnelSeen(1, True, 880.0, "198.51.100.100", False, 3 * 1024**2, 1024**2),
+            TunnelSeen(2, False, 990.0, "198.51.100.101", problem=problem),
+        ),
+        True,
+    )  # fmt: skip
+    assert links.lines([seen], NOW, PLAIN) == [
+        "link core, to 203.0.113.10, the twin's data centre",
+        "TUNNEL  STATE  SINCE    FROM            IN    OUT",
+        "1       up     2m ago   198.51.100.100  3 MB  1 MB",
+        "2       down   10s ago  198.51.100.101",
+        "! link core, tunnel 2: 203.0.113.10 does not answer",
+        "  why: nothing came back",
+        "  fix: Check it.",
+    ]
