@@ -223,6 +223,14 @@ def test_a_file_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
 # What it says of itself.
 
 
+def test_links_are_not_turned_and_no_data_centre_is_pretended() -> None:
+    engine, key = SimulatedEngine(VirtualClock()), KEY
+    with pytest.raises(Problems, match="not raised and lowered here"):
+        engine.turn_link(key, "core", 1, up=False)
+    with pytest.raises(Problems, match="there is none here"):
+        engine.datacentre(key, wanted=True)
+
+
 def test_caveats_name_what_is_withheld() -> None:
     from anden.model.ids import DestinationName
     from anden.model.topology import Destination

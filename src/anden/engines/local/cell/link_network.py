@@ -62,7 +62,7 @@ def settle(number: int, agreement: Agreement) -> None:
         with Rtnetlink() as ip:
             ip.address(_LOOPBACK, agreement.peer)
             for network in agreement.remote:
-                ip.address(_LOOPBACK, network.network_address + 1)
+                ip.address(_LOOPBACK, network[1] if network.num_addresses > 1 else network[0])
                 ip.route(network, kind=OWN, out=_LOOPBACK)
 
     netns.inside(endpoints.wire(number), work)

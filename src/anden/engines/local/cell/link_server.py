@@ -39,8 +39,8 @@ class Watch:
         self._written = ""
 
     def run(self, again: threading.Event) -> None:
-        """For good. again: set when what is to stay down was changed."""
-        self._move(None)
+        """For good. again: set when what is to stay down was changed. Where the traffic goes when this begins, it goes
+        on until a tunnel is known to be up: an endpoint without one has no way to the other side."""
         self._turn()
         self._link.begin()
         counted = 0.0

@@ -271,7 +271,7 @@ class Supervisor:
             faults=self._faults.now(),
             processes={"supervisor": os.getpid(), **self._ground.balancer.processes()},
             traffic=self._traffic,
-            links=self._links.seen(),
+            links=self._linked,
         )
 
     async def _wait(self, seen: int, timeout_s: float) -> int:
