@@ -30,6 +30,7 @@ class Strategy(StrEnum):
     ROLLING = "rolling"
     BLUE_GREEN = "blue-green"
     CANARY = "canary"
+    LINEAR = "linear"
 
 
 class ScaleMetric(StrEnum):

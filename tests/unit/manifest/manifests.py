@@ -51,7 +51,7 @@ _optional: dict[str, st.SearchStrategy[Any]] = {
     "reaches": st.lists(st.sampled_from([*SERVICES[:2], "exchange"]), unique=True),
     "env": st.dictionaries(st.sampled_from(["LEVEL", "MODE", "WORKERS"]), st.sampled_from(["info", "1", "yes"])),
     "secrets": st.dictionaries(st.sampled_from(["CORE", "OTHER"]), st.sampled_from(["core-token", "other"])),
-    "deploy": st.sampled_from(["rolling", "blue-green", "canary"]),
+    "deploy": st.sampled_from(["rolling", "blue-green", "canary", "linear"]),
     "slo": st.sampled_from([{"availability": "99.9%"}, {"latency": "99% < 300 ms"}]),
     "command": st.sampled_from(["serve --port 8080", ["serve", "--port", "8080"]]),
     "timeout": st.sampled_from([30, "30 s", "2 m", "1500 ms"]),

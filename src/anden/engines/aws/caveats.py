@@ -46,6 +46,7 @@ def caveats(topology: Topology) -> tuple[Caveat, ...]:
     return tuple(Caveat(EngineName.AWS, subject, text, withholds) for subject, text, withholds in _all(topology))
 
 
+BY_SHARES = (Strategy.CANARY, Strategy.LINEAR)
 _Found = tuple[str, str, tuple[str, ...]]
 
 
@@ -211,8 +212,9 @@ def _strategy(service: Service, guarded: bool, calls: Mesh) -> Iterator[_Found]:
     if guarded:
         text = f"{service.strategy} moves no traffic where the balancer checks tokens (ECS): use rolling"
         yield f"{service.name} deploy", text, (UP,)
-    elif service.strategy is Strategy.CANARY and service.route is None and service.name not in calls.served:
-        yield f"{service.name} deploy", "a canary needs requests, and nobody asks it: use rolling or blue-green", (UP,)
+    elif service.strategy in BY_SHARES and service.route is None and service.name not in calls.served:
+        text = f"{service.strategy} moves shares of requests, and nobody asks it: use rolling or blue-green"
+        yield f"{service.name} deploy", text, (UP,)
     else:
         text = f"{service.strategy} is ECS's own, with twice the instances for a while"
         if service.route is not None:

@@ -20,7 +20,7 @@ from anden.model.topology import Service, Strategy
 from anden.planning.placement import surge
 
 ECS_SERVICE = "AWS::ECS::Service"
-DOUBLES = (Strategy.BLUE_GREEN, Strategy.CANARY)
+DOUBLES = (Strategy.BLUE_GREEN, Strategy.CANARY, Strategy.LINEAR)
 """Ways to deploy that run the new version whole beside the old one (ECS developer guide, "Blue/green deployments")."""
 BALANCER_ADDRESSES = 8
 """Free addresses that a balancer wants in each subnet (ELB user guide, "Application Load Balancers: subnets")."""

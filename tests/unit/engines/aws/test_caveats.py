@@ -73,6 +73,8 @@ def test_what_is_closed_there_says_so() -> None:
     assert tcp["web route"].withholds == ("web",)
     assert said(service(strategy=Strategy.CANARY))["web deploy"].withholds == ("up",)
     assert said(service(strategy=Strategy.CANARY, route=Route("/")))["web deploy"].withholds == ()
+    assert said(service(strategy=Strategy.LINEAR))["web deploy"].withholds == ("up",)
+    assert said(service(strategy=Strategy.LINEAR, route=Route("/")))["web deploy"].withholds == ()
     assert said(service(secrets={"A": "core-secret"}))["web secret names"].withholds == ("up",)
     assert said(service(), region=None)["region"].withholds == ("up",)
     out = Destination(DestinationName("exchange"), 443, network=IPv4Network("192.0.2.7/32"))

@@ -22,10 +22,17 @@ LEAST_PERCENT, MOST_PERCENT = 100, 200
 """While versions change: of the level at that moment. Never below it, so never below the base; and twice of it at most,
 so that a level of one can be replaced (ECS developer guide, "Deploy Amazon ECS services by replacing tasks")."""
 BAKE_MINUTES = 10
-"""How long both versions stay after traffic has moved, blue-green and canary."""
+"""How long both versions stay after all traffic has moved, but for rolling."""
 CANARY_PERCENT, CANARY_MINUTES = 10.0, 10
 """The share that a canary gets, and for how long."""
-STRATEGIES = {Strategy.ROLLING: "ROLLING", Strategy.BLUE_GREEN: "BLUE_GREEN", Strategy.CANARY: "CANARY"}
+STEP_PERCENT, STEP_MINUTES = 20.0, 5
+"""Linear: the share that moves at a time, and how long it stays so: all of it after four steps, 20 minutes."""
+STRATEGIES = {
+    Strategy.ROLLING: "ROLLING",
+    Strategy.BLUE_GREEN: "BLUE_GREEN",
+    Strategy.CANARY: "CANARY",
+    Strategy.LINEAR: "LINEAR",
+}
 SHIFTING = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
 """AWS's policy for moving traffic between target groups (ECS developer guide, "Amazon ECS infrastructure IAM role for
 load balancers")."""
@@ -99,6 +106,8 @@ def _deployment(topology: Topology, service: Service, watching: Sequence[str]) -
         made["BakeTimeInMinutes"] = BAKE_MINUTES
     if service.strategy is Strategy.CANARY:
         made["CanaryConfiguration"] = {"CanaryPercent": CANARY_PERCENT, "CanaryBakeTimeInMinutes": CANARY_MINUTES}
+    if service.strategy is Strategy.LINEAR:
+        made["LinearConfiguration"] = {"StepPercent": STEP_PERCENT, "StepBakeTimeInMinutes": STEP_MINUTES}
     if watching:
         names = [alarms.name(topology, service, each) for each in watching]
         made["Alarms"] = {"AlarmNames": names, "Enable": True, "Rollback": True}
