@@ -31,6 +31,7 @@ def main() -> None:
     importlib.import_module("provisioners.task_addresses").install(importlib.import_module("ministack.services.ecs"))
     ecs, ssm = (importlib.import_module(f"ministack.services.{name}") for name in ("ecs", "ssm"))
     importlib.import_module("provisioners.commands").install(theirs._RESOURCE_HANDLERS, ecs, ssm)
+    importlib.import_module("provisioners.once").install(ecs)
     sys.argv = sys.argv[:1]
     importlib.import_module("ministack.app").main()
 

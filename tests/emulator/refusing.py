@@ -1,5 +1,6 @@
 """A way to the emulator on which some calls are refused: what AWS says to whoever asks too often, or has signed in too
-long ago. Loopback, one thread a connection, ended with the `with`."""
+long ago; or on which an answer is lost, though what was asked is done. Loopback, one thread a connection, ended with
+the `with`."""
 
 import threading
 import urllib.error
@@ -11,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 LIMIT_S = 30
+LOST = "lost"
+"""Instead of a code: the call is passed on, and the connection ends before its answer."""
 PASSED_ON = ("content-type", "authorization", "x-amz-target", "x-amz-date", "accept")
 
 
@@ -36,15 +39,20 @@ def refusing(emulator: str) -> Iterator[Refusing]:
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            call = parse_qs(body.decode(errors="replace")).get("Action", [""])[0]
+            named = self.headers.get("x-amz-target", "").rpartition(".")[2]
+            call = named or parse_qs(body.decode(errors="replace")).get("Action", [""])[0]
             its.asked.append(call)
-            if its.left.get(call):
-                self._answer(400, _refusal(its.left[call].pop(0)), "text/xml")
+            instead = its.left[call].pop(0) if its.left.get(call) else ""
+            if instead not in ("", LOST):
+                self._answer(400, _refusal(instead), "text/xml")
                 return
             words = {name: value for name in PASSED_ON if (value := self.headers.get(name))}
             asked = urllib.request.Request(emulator + self.path, body, words)  # noqa: S310 - loopback
             try:
                 with urllib.request.urlopen(asked, timeout=LIMIT_S) as got:  # noqa: S310 - loopback
+                    if instead == LOST:
+                        self.close_connection = True
+                        return
                     self._answer(got.status, got.read(), got.headers.get("content-type", ""))
             except urllib.error.HTTPError as got:
                 self._answer(got.code, got.read(), got.headers.get("content-type", ""))

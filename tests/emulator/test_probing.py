@@ -1,10 +1,12 @@
 """`reach --live` and `prove egress` on the emulator, by the command line; tests.emulator.tasks plays what tasks do."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from tests.emulator.emulator import REGION, Emulator
+from tests.emulator.refusing import LOST, refusing
 from tests.emulator.tasks import ending
 from tests.emulator.test_cli import Run, run
 
@@ -30,7 +32,7 @@ KEY = EnvironmentKey("shop", "dev", EngineName.AWS)
 POLL_S = 0.02
 
 
-def test_what_stands_is_tried(aws: Emulator, run: Run) -> None:
+def test_what_stands_is_tried(aws: Emulator, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """One environment for all of it: to make one takes long."""
     Path("anden.yaml").write_text(TEXT)
     code, out, err = run("reach", "api", "bank")
@@ -39,6 +41,7 @@ def test_what_stands_is_tried(aws: Emulator, run: Run) -> None:
     )  # computed, before there is any
     assert run("up")[0] == 0
     paths_are_tried_from_each_service_against_an_instance_of_the_other(aws, run)
+    a_lost_answer_starts_no_second_task(aws, run, monkeypatch)
     what_differs_from_what_was_computed_says_so(aws, run)
     tasks_end_when_whoever_asked_leaves(aws)
     what_cannot_be_tried_says_why()
@@ -69,11 +72,12 @@ def ways_out_are_tried_from_the_service_and_what_nobody_saw_is_not_claimed(aws: 
     why = (
         f"opens: it leaves by {nat['NatGatewayId']}, whose address AWS gives as {address}; the other side was not asked"
     )
-    assert lines(out)[1:] == [
+    *ways, total = lines(out)[1:]
+    assert ways == [
         ["~", "api", "a", "bank", address, "-", *why.split()],
         ["~", "api", "a", "exchange", address, "-", *why.split()],
-        TOTAL.split(),
     ]  # fmt: skip
+    assert re.fullmatch(rf"{re.escape(TOTAL)}; declared so since \d+(s|min) ago", " ".join(total))
     (task,) = probing.tasks  # one for the service and its zone
     assert task["containers"][0]["name"] == "api"
     assert {each["key"] for each in task["tags"]} == {"anden:client", "anden:environment", "anden:operator"}
@@ -110,11 +114,11 @@ def paths_are_tried_from_each_service_against_an_instance_of_the_other(aws: Emul
     live = next(line for line in lines(out) if line[1] == "live")
     assert live[2:6] == ["api-1", "→", "ledger:8080", "connected"]
     assert live[8:11] == ["dialled", "ledger-1", "at"]
-    assert len(probing.tasks) == 1
+    assert len(probing.tasks) == 1, [each["taskArn"] for each in probing.tasks]
     with ending(aws, "shop", "dev", sees) as probing:
         code, out, _ = up("reach", "--live", "ledger", "api")
     assert code == 0
-    assert "BLOCKED at firewall: not declared" in out
+    assert "BLOCKED at security group: not declared" in out
     assert "1 probe: each saw what was computed" in out
     with ending(aws, "shop", "dev", sees) as probing:  # web is behind a balancer that the emulator never makes healthy
         code, out, _ = up("reach", "--live")
@@ -122,6 +126,16 @@ def paths_are_tried_from_each_service_against_an_instance_of_the_other(aws: Emul
     assert "no instance of web serves" in out
     assert "2 of 10 probes could not be tried" in out
     assert sorted(each["containers"][0]["name"] for each in probing.tasks) == ["api", "ledger"]
+
+
+def a_lost_answer_starts_no_second_task(aws: Emulator, up: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with refusing(aws.url) as door, ending(aws, "shop", "dev", sees) as probing, monkeypatch.context() as words:
+        words.setenv("AWS_ENDPOINT_URL_ECS", door.url)
+        door.refuse("RunTask", [LOST])
+        code, out, err = up("reach", "--live", "api", "ledger")
+    assert code == 0, out + err
+    assert door.asked.count("RunTask") == 2
+    assert len(probing.tasks) == 1, [each["taskArn"] for each in probing.tasks]
 
 
 def what_differs_from_what_was_computed_says_so(aws: Emulator, up: Run) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from anden.assess import alarms, revivals
 from anden.assess import images as inspected
@@ -349,24 +350,8 @@ def reach(
     probed: Sequence[Probed] = ()
     stops: tuple[tuple[bool | None, ...], ...] = ()
     if live:
-        paths, probed = _tried(means, key, blueprint, paths, who)
-        stops = _stops(means, key, blueprint, paths, probed)
+        paths, probed, stops = _tried(means, key, blueprint, paths, who)
     return ReachReport(key.client, key.environment, key.engine.value, tuple(paths), tuple(probed), stops)
-
-
-def _stops(
-    means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], probed: Sequence[Probed]
-) -> tuple[tuple[bool | None, ...], ...]:
-    """What was seen of each hop. Of one path to a service its instance is tried as well, past its name."""
-    seen = means.look(key)
-    if len(paths) != 1:
-        return hops.each(paths, probed, blueprint, seen)
-    (path,), (one,) = paths, probed
-    other = next((each for each in seen.of(path.callee) if each.serving and each.id != one.probe.caller), None)
-    if other is None:
-        return hops.each(paths, probed, blueprint, seen)
-    (direct,) = means.engine.probe(key, [Probe(one.probe.caller, str(other.address), path.port)])
-    return (hops.seen(path, one, blueprint, seen, direct),)
 
 
 def _described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKey, Blueprint, Marks]:
@@ -398,8 +383,10 @@ def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -
 
 def _tried(
     means: Means, key: EnvironmentKey, blueprint: Blueprint, paths: Sequence[Path], who: str
-) -> tuple[Sequence[Path], Sequence[Probed]]:
-    """Try each path from one instance of its caller; paths whose caller has no instance are left out."""
+) -> tuple[Sequence[Path], Sequence[Probed], tuple[tuple[bool | None, ...], ...]]:
+    """Each path from one instance of its caller, and what was seen of each hop; paths whose caller has no instance are
+    left out. Of one path to a service its instance is tried as well, past its name, and in one go: a try may cost the
+    start of a task."""
     seen = means.look(key)
     probes = [(path, probe) for path in paths if (probe := _probe(blueprint, seen, path)) is not None]
     if not probes:
@@ -408,8 +395,21 @@ def _tried(
     if len(probes) > MOST_PROBES:
         what = f"{len(probes):,} paths are too many to try at once"
         raise Problems(Problem(str(key), what, f"at most {MOST_PROBES:,}", "Name the caller or the callee."))
-    asked = [probe for _, probe in probes]
-    return [path for path, _ in probes], probing.probed(means, key, who, "reach --live", asked)
+    asked, past = [probe for _, probe in probes], _past_the_name(seen, probes)
+    found = probing.probed(means, key, who, "reach --live", [*asked, *past])
+    tried, answers = [path for path, _ in probes], found[: len(asked)]
+    if past:
+        return tried, answers, (hops.seen(tried[0], answers[0], blueprint, seen, found[-1]),)
+    return tried, answers, hops.each(tried, answers, blueprint, seen)
+
+
+def _past_the_name(seen: Observation, probes: Sequence[tuple[Path, Probe]]) -> list[Probe]:
+    """Of the only path, when it leads to a service, one to an instance of it: none otherwise."""
+    if len(probes) != 1:
+        return []
+    ((path, probe),) = probes
+    others = (each for each in seen.of(path.callee) if each.serving and each.id != probe.caller)
+    return [Probe(probe.caller, str(other.address), path.port) for other in islice(others, 1)]
 
 
 def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
