@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, links, secrets, views
+from anden.control import access, commands, drills, links, paths, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -18,7 +18,15 @@ from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
 from anden.model.problem import Problems
 from anden.model.refused import RefusedReport
-from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, SecretsReport, StatusReport
+from anden.model.report import (
+    AuditReport,
+    EgressReport,
+    LinksReport,
+    PlanReport,
+    ReachReport,
+    SecretsReport,
+    StatusReport,
+)
 from anden.model.secret import SecretValue
 
 
@@ -146,7 +154,7 @@ class Control:
         live: bool = False, who: str = "",
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
-        return views.reach(self._means, at, caller, callee, port, live, who)
+        return paths.reach(self._means, at, caller, callee, port, live, who)
 
     def refused(self, at: Asked, since_s: float | None = None) -> RefusedReport:
         """What services tried and were refused."""
@@ -154,7 +162,11 @@ class Control:
 
     def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""
-        return views.prove_egress(self._means, at, who)
+        return paths.prove_egress(self._means, at, who)
+
+    def prove_links(self, at: Asked, who: str = "") -> LinksReport:
+        """See paths.prove_links."""
+        return paths.prove_links(self._means, at, who)
 
     def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
         """The record, newest first; of all environments when `at` names none."""

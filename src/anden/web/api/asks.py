@@ -127,7 +127,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, prove-egress, verify."""
+    """Nothing but where: rollback, prove-egress, prove-links, verify."""
 
     at: At
 

@@ -134,6 +134,10 @@ def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.prove_egress(_asked(desk, body.at), who)
 
 
+def _prove_links(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.prove_links(_asked(desk, body.at), who)
+
+
 def _refused(desk: Desk, body: asks.Refused, who: str) -> Any:
     return desk.control.refused(_asked(desk, body.at), body.since_s)
 
@@ -191,6 +195,9 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
+    Endpoint(
+        "POST", "/v1/prove-links", asks.Just, _prove_links, "The same behind links, and their tunnels: a LinksReport"
+    ),
     Endpoint("POST", "/v1/refused", asks.Refused, _refused, "What services tried in vain: a RefusedReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
     Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec", streams=True),

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from anden.engines.local.cell import flows, netns
+from anden.engines.local.cell.netlink import Netlink
 from anden.engines.local.cell.rtnetlink import Rtnetlink
 
 pytestmark = pytest.mark.skipif(
@@ -66,7 +67,7 @@ def test_flows_of_others_stay() -> None:
 def test_one_that_ended_by_itself_meanwhile_is_no_error() -> None:
     def scenario() -> None:
         say(LEFT, OTHER, 4)
-        with flows.Netlink(flows.NETFILTER) as tracking:
+        with Netlink(flows.NETFILTER) as tracking:
             found = flows._found(tracking, LEFT, *next(iter(flows._SIDES.items())))
             assert len(found) == 4
             for _ in range(2):
@@ -79,7 +80,7 @@ def test_one_that_ended_by_itself_meanwhile_is_no_error() -> None:
 def test_a_refusal_is_an_error_of_the_systems() -> None:
     def scenario() -> None:
         with (
-            flows.Netlink(flows.NETFILTER) as tracking,
+            Netlink(flows.NETFILTER) as tracking,
             pytest.raises(OSError, match="the kernel does not forget the flows of"),
         ):
             flows._delete(tracking, LEFT, [b"\x08\x00\x01\x80\x00\x00\x00\x00"])  # a flow without addresses
