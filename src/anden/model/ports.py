@@ -222,6 +222,10 @@ class Secrets(Protocol):
         """What there is, by name: of `names`, or of everything (None). What is not there is left out. Raises Problems:
         they cannot be read."""
 
+    def ready(self, key: EnvironmentKey) -> Iterator[Event]:
+        """Make what must be there before a secret can be kept, where it is not; tells its progress. Raises Problems."""
+        return iter(())
+
     def value(self, key: EnvironmentKey, name: str, version: str) -> SecretValue:
         """The value of that version. Raises Problems: there is none, it was damaged, or its key is not here."""
 

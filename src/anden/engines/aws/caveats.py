@@ -63,6 +63,8 @@ def _all(topology: Topology) -> Iterator[_Found]:
     if topology.links:
         names = ", ".join(link.name for link in topology.links)
         yield f"link {names}", "addresses on AWS's side are known only after the first apply", ()
+        text = "AWS replaces a tunnel when its key is another, for minutes, and one at a time: rotate them one by one"
+        yield f"link {names} keys", text, ()
 
 
 def _environment(topology: Topology) -> Iterator[_Found]:
@@ -185,7 +187,8 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
     if service.secrets:
         names = sorted({naming.secret_name(topology, name) for name in service.secrets.values()})
         text = (
-            f"from Secrets Manager, by your hand: {_listed(names)}; as variables, so that a new value needs a restart"
+            f"from Secrets Manager, by reference: {_listed(names)}; as variables, so that another version is another"
+            " task definition"
         )
         yield f"{service.name} secrets", text, ()
         if files := sorted(place for place in service.secrets if place.startswith("/")):

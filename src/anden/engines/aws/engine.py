@@ -40,6 +40,7 @@ from anden.model.topology import Topology
 if TYPE_CHECKING:
     from anden.engines.aws.execute import Work
     from anden.engines.aws.images import Images
+    from anden.engines.aws.secrets import AccountSecrets
     from anden.engines.aws.session import Session
 
 POLL_S = 5.0
@@ -186,6 +187,16 @@ class AwsEngine(Engine):
         self._pins[key] = ()
         if approved:
             self._pins[key] = pins.check(self._work(key), approved)
+
+    def secrets(self) -> "AccountSecrets":
+        """Those of its environments, in Secrets Manager."""
+        from anden.engines.aws.secrets import AccountSecrets, Place  # noqa: PLC0415 - boto3
+
+        def place(key: EnvironmentKey) -> Place:
+            topology = self._topologies.get((key.client, key.environment))
+            return Place(self._work(key), self._regions(key)[0], topology)
+
+        return AccountSecrets(place)
 
     def _work(self, key: EnvironmentKey) -> "Work":
         from anden.engines.aws import execute  # noqa: PLC0415 - boto3
