@@ -101,6 +101,19 @@ def _remove(means: Means, at: Asked, key: EnvironmentKey, name: str, command: Co
     return Ending(Outcome.DONE)
 
 
+def seal(means: Means, at: Asked, who: str, by: str | None, report: ReportOf) -> Told:
+    """Have the key of all of the client's secrets be sealed by a key service's key, or lie in its file (None)."""
+    key = meant(at, means.engine.name, means.store)
+    return recorded(means, key, who, f"secret seal {by or 'file'}", partial(_seal, means, by), report(key))
+
+
+def _seal(means: Means, by: str | None, command: Command, standing: Standing) -> Work:
+    _secrets(means).seal_by(by)
+    where = f"is sealed by {by}" if by else "lies in its file, as it is"
+    yield Event(EventKind.NOTE, "", f"the key of all secrets of {command.key.client} {where}", "✓")
+    return Ending(Outcome.DONE)
+
+
 def listing(means: Means, at: Asked) -> SecretsReport:
     """What there is and what is missing, by name. Raises Problems."""
     key = meant(at, means.engine.name, means.store)

@@ -239,6 +239,10 @@ class Secrets(Protocol):
         """Let go of it and of all its versions; until when it can be had back, in words, or empty. Raises Problems:
         there is none."""
 
+    def seal_by(self, by: str | None) -> None:
+        """Have what seals all of them be sealed itself by a key service's key, named as the service does, or lie in a
+        file (None). Raises Problems: the service refuses, or this keeper has no choice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -95,6 +95,11 @@ class SealedSecrets:
         self._drop(key, name, [one.id for one in found.versions])
         return ""
 
+    def seal_by(self, by: str | None) -> None:
+        """See model.ports.Secrets."""
+        self._key()
+        self._keeper.seal_by(by)
+
     def _drop(self, key: EnvironmentKey, name: str, ids: Sequence[str]) -> None:
         if not ids:
             return

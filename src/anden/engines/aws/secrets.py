@@ -144,6 +144,11 @@ class AccountSecrets:
         again = f"`aws secretsmanager restore-secret --region {place.region} --secret-id {named}`"
         return f"until {until:%Y-%m-%d} {again} brings it back"
 
+    def seal_by(self, by: str | None) -> None:
+        """See model.ports.Secrets. Raises Problems, always."""
+        what, why = "are sealed with the environment's own key", "its stack makes it"
+        raise Problems(Problem("secrets on AWS", what, why, "Leave --on out: the twin's key can be chosen."))
+
     def _required(self, key: EnvironmentKey) -> Place:
         """Raises Problems: the credentials are of another account than the manifest says."""
         place = self._place(key)
