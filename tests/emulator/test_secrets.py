@@ -5,9 +5,11 @@ import json
 import re
 import secrets as random
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,42 @@ def test_what_is_refused_or_ends_in_a_crash_repeats_no_value(keeper: Keeper) -> 
         with pytest.raises(RuntimeError) as crash:
             keeper.put("set", "core-token")
     keeper.said.append("".join(traceback.format_exception(crash.value)))
+
+
+def test_what_was_refused_is_read_from_both_logs(keeper: Keeper) -> None:
+    """Here because the environment stands; its templates' logs are there, and AWS would write to them."""
+    now = int(time.time())
+    words = f"203.0.113.9 443 6 4 {now - 120} {now - 60}"
+    flows = [
+        f"web egress 10.0.0.7 {words} REJECT", f"web egress 10.0.0.7 {words} REJECT",
+        f"- egress 10.0.0.9 {words} REJECT",  # nobody's: a balancer, or a task that AWS does not name
+        f"web ingress 10.0.0.7 {words} REJECT", f"web egress 10.0.0.7 {words} ACCEPT", "- - - - - - - - - NODATA",
+    ]  # fmt: skip
+    at = datetime.fromtimestamp(now - 30, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    asked = {"query_timestamp": at, "query_name": "Evil.example.", "query_type": "A", "rcode": "NXDOMAIN"}
+    names = [
+        json.dumps({**asked, "srcaddr": "10.0.0.7", "firewall_rule_action": "BLOCK"}),
+        json.dumps({**asked, "srcaddr": "10.0.0.8", "firewall_rule_action": "BLOCK"}),
+        json.dumps({**asked, "srcaddr": "10.0.0.7", "firewall_rule_action": "ALLOW"}), json.dumps(asked),
+    ]  # fmt: skip
+    logs = keeper.aws.client("logs")
+    for which, lines in (("flows", flows), ("names", names)):
+        group = f"/anden/vault/dev/refused/{which}"
+        logs.create_log_stream(logGroupName=group, logStreamName="one")
+        events = [{"timestamp": now * 1000, "message": line} for line in lines]
+        logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+    report = json.loads(keeper("refused", "--json"))
+    rows = {(each["service"], each["to"], each["port"]): each for each in report["rows"]}
+    assert set(rows) == {
+        ("web", "203.0.113.9", 443), ("web", "evil.example", None), ("10.0.0.8", "evil.example", None)
+    }  # fmt: skip
+    one = rows["web", "203.0.113.9", 443]
+    assert (one["count"], one["transport"], one["first"], one["last"]) == (8, "tcp", now - 120, now - 60)
+    assert rows["web", "evil.example", None]["why"] == "not declared"
+    assert "is gone" in rows["10.0.0.8", "evil.example", None]["fix"]
+    assert [each["subject"] for each in report["caveats"]] == ["refused", "refused"]
+    assert "≠ aws: refused: packets are counted by the minute" in keeper("refused", "--since", "10m")
+    assert "203.0.113.9" not in keeper("logs")
 
 
 def test_only_secrets_manager_has_them(keeper: Keeper) -> None:

@@ -167,6 +167,11 @@ class Engine(Protocol):
         """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises
         Problems: it does not run, or this engine does not know; then with where else to look."""
 
+    def refused_caveats(self) -> tuple[Caveat, ...]:
+        """What this engine cannot tell of them. An engine that says something here takes seconds to answer, so only who
+        asks for refused attempts gets them."""
+        return ()
+
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.
         Raises Problems: there is no such zone or instance, or this engine cannot."""

@@ -232,10 +232,16 @@ def _destination(place: Destination, topology: Topology) -> Iterator[_Found]:
         text = (
             f"security groups match no names: DNS Firewall lets only {place.host} resolve (default deny),"
             f" and port {place.port} is open to every address: a program that has an address written in it reaches any"
-            " host there by that port, whatever its name; only Network Firewall would look at names,"
-            f" {_watched(topology)}"
+            f" host there by that port, whatever its name{_whose(place, topology)}; only Network Firewall would look at"
+            f" names, {_watched(topology)}"
         )
         yield place.name, text, ()
+
+
+def _whose(place: Destination, topology: Topology) -> str:
+    """Whose programs: the groups of all others let nothing out by that port."""
+    names = [str(each.name) for each in topology.services if place.name in each.reaches]
+    return f", out of {_listed(names)} and no other service" if names else ""
 
 
 def _watched(topology: Topology) -> str:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from anden.engines.aws import refusals
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.explain import explain
 from anden.engines.aws.foresight import foresee
@@ -349,8 +348,16 @@ class AwsEngine(Engine):
         return explain(self.render(blueprint), blueprint, path, marks)
 
     def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
-        """Raises Problems, with the question that CloudWatch Logs Insights answers."""
-        raise refusals.elsewhere(key)
+        """From the VPC's log of rejected flows and the resolver's of blocked questions."""
+        from anden.engines.aws import refusals  # noqa: PLC0415 - boto3
+
+        return refusals.read(self._aws(), key, self._regions(key)[0], self._clock.now(), self.observe(key))
+
+    def refused_caveats(self) -> tuple[Caveat, ...]:
+        """See model.ports.Engine."""
+        from anden.engines.aws import refusals  # noqa: PLC0415 - boto3
+
+        return refusals.CAVEATS
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Raises Problems."""
