@@ -69,8 +69,8 @@ def _local(client: str, *, start: bool, seen: bool) -> Session:
 def consider(client: str, engine: EngineName) -> Session:
     """An Api over control in this process that knows of nothing that runs: what is computed, is from the manifest."""
     if engine is EngineName.AWS:
-        engine, images = _engine_of_aws()
-        return _in_process(client, engine, images, "")
+        made, images = _engine_of_aws()
+        return _in_process(client, made, images, "")
     if engine is EngineName.LOCAL:
         return _twin(client, "")
     from anden.engines.simulated.clock import VirtualClock
