@@ -102,6 +102,10 @@ class Control:
         """All versions of a secret that nothing uses."""
         yield from secrets.remove(self._means, at, access.named(who), name, self._report(at))
 
+    def seal_secrets(self, at: Asked, who: str, by: str | None) -> Told:
+        """What seals the key of all secrets: a key service's key, or nothing; see control.secrets."""
+        yield from secrets.seal(self._means, at, access.named(who), by, self._report(at))
+
     def turn_link(self, at: Asked, who: str, name: str, tunnel: int | None, up: bool) -> Told:
         """Raise or lower a tunnel, or all of a link's; see control.links."""
         yield from links.turn(self._means, at, access.named(who), name, tunnel, up, self._report(at))

@@ -24,7 +24,7 @@ from anden.model.blueprint import Blueprint, Facts
 from anden.model.command import RESTORED, Outcome
 from anden.model.event import Event
 from anden.model.finding import Finding, Severity
-from anden.model.ids import Digest, EnvironmentKey
+from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import ImageScan
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
@@ -330,12 +330,16 @@ def refused(means: Means, at: Asked, since_s: float | None = None) -> RefusedRep
     key, blueprint, marks = paths.described(means, at, running=True)
     now = means.clock.now()
     since = None if since_s is None else now - since_s
-    rows = refusing.named(blueprint, marks, means.engine.refused(key), since)
-    return RefusedReport(key.client, key.environment, key.engine.value, now, since, rows)
+    placed = key.engine is not EngineName.AWS
+    rows = refusing.named(blueprint, marks, means.engine.refused(key), since, placed=placed)
+    caveats = means.engine.refused_caveats()
+    return RefusedReport(key.client, key.environment, key.engine.value, now, since, rows, caveats)
 
 
 def _tried_in_vain(means: Means, key: EnvironmentKey, blueprint: Blueprint, marks: Marks) -> tuple[Finding, ...]:
-    """None where the engine cannot say: that is no trouble of the environment's."""
+    """None where the engine cannot say, or not at once: that is no trouble of the environment's."""
+    if means.engine.refused_caveats():
+        return ()
     try:
         attempts = means.engine.refused(key)
     except Problems:

@@ -102,6 +102,10 @@ def _remove_secret(desk: Desk, body: asks.RemoveSecret, who: str) -> Any:
     return desk.control.remove_secret(_asked(desk, body.at), named(who), body.name)
 
 
+def _seal_secrets(desk: Desk, body: asks.SealSecrets, who: str) -> Any:
+    return desk.control.seal_secrets(_asked(desk, body.at), named(who), body.by)
+
+
 def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
     return desk.control.turn_link(_asked(desk, body.at), named(who), body.name, body.tunnel, body.up)
 
@@ -186,6 +190,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/down", asks.Down, _down, "End the environment: events", streams=True),
     Endpoint("POST", "/v1/secrets/put", asks.PutSecret, _put_secret, "A new version of a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets/remove", asks.RemoveSecret, _remove_secret, "End a secret: events", streams=True),
+    Endpoint("POST", "/v1/secrets/seal", asks.SealSecrets, _seal_secrets, "What seals them: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
     Endpoint(

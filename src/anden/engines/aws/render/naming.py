@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from anden.engines.aws.render.template import Json, Published, sub
 from anden.model.blueprint import Blueprint
+from anden.model.secret import SecretRef
 from anden.model.topology import Topology
 
 MOST_STACK_NAME = 128
@@ -82,15 +83,34 @@ def fitting(text: str, most: int) -> str:
     return f"{text[: most - _DIGITS - 1].rstrip('-')}-{digits}"
 
 
+def secret_path(client: str, environment: str, name: str) -> str:
+    """A secret in Secrets Manager: `banco-andino/production/core-token`."""
+    return f"{client}/{environment}/{name}"
+
+
 def secret_name(topology: Topology, name: str) -> str:
-    """A secret in Secrets Manager, made by the operator: `banco-andino/production/core-token`."""
-    return f"{topology.client}/{topology.environment}/{name}"
+    """The same."""
+    return secret_path(topology.client, topology.environment, name)
 
 
 def secret_arn(topology: Topology, name: str) -> Json:
-    """Its ARN without the six characters that Secrets Manager adds: what a task definition refers to."""
+    """Its ARN without the six characters that Secrets Manager adds."""
     name = secret_name(topology, name)
     return sub(f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{name}")
+
+
+def secret_value_from(topology: Topology, secret: SecretRef) -> Json:
+    """What a task definition refers to: the version that the blueprint names, so that another one is another task
+    definition, and all tasks of one have the same (ECS developer guide, "Pass Secrets Manager secrets through Amazon
+    ECS environment variables": ARN, key, stage, version). Without a version, the current one."""
+    return secret_arn(topology, f"{secret.name}:::{secret.version}" if secret.version else secret.name)
+
+
+def secret_reference(topology: Topology, secret: SecretRef) -> str:
+    """What CloudFormation fetches the value by when it applies the stack; no template holds it (its user guide, "Get a
+    secret or secret value from Secrets Manager": name, `SecretString`, key, stage, version)."""
+    version = f":SecretString:::{secret.version}" if secret.version else ""
+    return f"{{{{resolve:secretsmanager:{secret_name(topology, secret.name)}{version}}}}}"
 
 
 def repository(topology: Topology, service: str) -> str:

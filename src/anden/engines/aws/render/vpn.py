@@ -2,19 +2,20 @@
 
 One virtual private gateway for the VPC, which takes no second one. Routes to what lies behind a link stand in the
 private tables only, or, with `seen-as`, in those of its own subnets (`seen_as`); nothing is propagated. Keys come from
-Secrets Manager by name when the stack is applied: whoever rotates one applies the stack again. They are kept there by
-AWS too (`PreSharedKeyStorage`), so that reading the connection does not show them.
+Secrets Manager by name and version when the stack is applied: another version is another stack, and AWS replaces that
+tunnel and not the connection. They are kept there by AWS too (`PreSharedKeyStorage`), so that reading the connection
+does not show them.
 """
 
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.flow_logs import log_group
-from anden.engines.aws.render.naming import link_key, secret_name
+from anden.engines.aws.render.naming import link_key, secret_reference
 from anden.engines.aws.render.template import Json, Part, Resource, apart, ref, resource, sub, tags
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
 from anden.model.link import Encryption, Integrity, Policy, Proposals
-from anden.model.topology import Link, Topology
+from anden.model.topology import Link
 from anden.planning.link_policies import AWS
 
 GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
@@ -66,7 +67,7 @@ def part(blueprint: Blueprint, terrain: Terrain) -> Part:
     }
     publishes: dict[str, Json] = {}
     for link in terrain.links:
-        resources |= _connection(blueprint.topology, terrain, link)
+        resources |= _connection(blueprint, terrain, link)
         publishes[link_key(link.name)] = ref(connection(link))
         if link.seen_as is None:
             resources |= _straight(terrain, link)
@@ -80,7 +81,7 @@ def connection(link: Link) -> str:
     return apart("link", link.name)
 
 
-def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, Resource]:
+def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str, Resource]:
     name = f"{terrain.name}-{link.name}"
     peer, tunnels = apart("peer", link.name), connection(link)
     made: dict[str, Resource] = {
@@ -92,7 +93,7 @@ def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, R
             "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=True,
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
             RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
-            VpnTunnelOptionsSpecifications=[_tunnel(topology, secret) for secret in link.secret], Tags=tags(Name=name),
+            VpnTunnelOptionsSpecifications=[_tunnel(blueprint, secret) for secret in link.secret], Tags=tags(Name=name),
         ),
     }  # fmt: skip
     for network in link.networks:
@@ -102,10 +103,10 @@ def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, R
     return made
 
 
-def _tunnel(topology: Topology, secret: str) -> Json:
+def _tunnel(blueprint: Blueprint, secret: str) -> Json:
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
-    key = f"{{{{resolve:secretsmanager:{secret_name(topology, secret)}}}}}"
+    key = secret_reference(blueprint.topology, blueprint.secret(secret))
     return {**options(AWS), "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
 
 
