@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, links, secrets, views
+from anden.control import access, commands, drills, links, other_side, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -18,7 +18,15 @@ from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
 from anden.model.problem import Problems
 from anden.model.refused import RefusedReport
-from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, SecretsReport, StatusReport
+from anden.model.report import (
+    AuditReport,
+    EgressReport,
+    LinkConfig,
+    PlanReport,
+    ReachReport,
+    SecretsReport,
+    StatusReport,
+)
 from anden.model.secret import SecretValue
 
 
@@ -101,6 +109,10 @@ class Control:
     def datacentre(self, at: Asked, who: str, wanted: bool) -> Told:
         """Have the twin's data centre stand on the other side of links, or nobody."""
         yield from links.datacentre(self._means, at, access.named(who), wanted, self._report(at))
+
+    def link_config(self, at: Asked, name: str, device: str) -> LinkConfig:
+        """How the other side of a link configures that device; see control.other_side."""
+        return other_side.config(self._means, at, name, device)
 
     def secrets(self, at: Asked) -> SecretsReport:
         """What there is and what is missing, by name; no values."""

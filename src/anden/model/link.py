@@ -7,6 +7,9 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from anden.model.ids import ZoneName
 from anden.model.problem import Problem
 
+LEAST_MTU = 1_400
+"""Of the narrowest of our ends: strongSwan's user-space data plane, in bytes."""
+
 
 class Encryption(StrEnum):
     """What protects the content. GCM brings its own integrity."""
@@ -132,6 +135,27 @@ class Agreement:
     def known(self) -> bool:
         """Whether both endpoints' addresses are, so that the other side can be told."""
         return all(tunnel.ours.address is not None for tunnel in self.tunnels)
+
+    @property
+    def segment(self) -> int:
+        """The largest TCP segment, in bytes, that fits the tunnel whichever engine is on our side."""
+        return min(self.policy.mtu, LEAST_MTU) - 40
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What begins on our side: connections to this network behind a link, on this port of TCP. destination: its name in
+    the manifest."""
+
+    destination: str
+    network: IPv4Network
+    port: int
+
+    @property
+    def to(self) -> str:
+        """As people write it: `10.20.4.17:8443`, `10.40.0.0/24:8583`."""
+        single = self.network.prefixlen == self.network.max_prefixlen
+        return f"{self.network.network_address if single else self.network}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image, ImageScan
+from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -127,6 +128,11 @@ class Engine(Protocol):
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
+
+    def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
+        """Our endpoints of a link of the blueprint, the preferred first, with what is known of them now; () where this
+        engine raises no links."""
+        return ()
 
     def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
         """Have a tunnel of a link, or all of them (None), be raised, or stay down. Raises Problems."""

@@ -15,7 +15,8 @@ from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.link import LinkSeen
 from anden.model.problem import Problem, Problems
-from anden.model.report import ReachReport, StatusReport
+from anden.model.report import LinkConfig, ReachReport, StatusReport
+from anden.planning.devices import DEFAULT, DEVICES
 
 _tunnel = click.option("--tunnel", type=click.IntRange(1), metavar="N", help="This one only; otherwise all of it.")
 
@@ -94,6 +95,29 @@ def test(words: Words, name: str) -> int:
         for each in found:
             terminal.data(ways.lines(each, paint, matrix=False))
     return ERROR if failed else DONE
+
+
+@command.command("config")
+@click.argument("name")
+@click.option("--device", type=click.Choice(list(DEVICES)), default=DEFAULT, help=f"The other side's; {DEFAULT} else.")
+@common(*PLACE)
+@click.pass_obj
+def config(words: Words, name: str, device: str) -> int:
+    """The client's side of link NAME, for their device: what their network team loads, but for the keys.
+
+    From the manifest alone on the twin; on AWS once the connection is there. Keys are named where they belong, and are
+    never printed.
+    """
+    here = place.running(words.said)
+    with app.connect(here.client, here.engine, start=False) as api:
+        terminal.note(api.note)
+        body = {"at": here.at(), "name": name, "device": device}
+        report = codec.from_data(LinkConfig, api.request("POST", "/v1/links/config", body))
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    else:
+        terminal.data(report.text.splitlines())
+    return DONE
 
 
 def _turned(said: Said, name: str, tunnel: int | None, *, up: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local import caveats, gateway, link, logs, observe, place
+from anden.engines.local import caveats, endpoints, gateway, link, logs, observe, place
 from anden.engines.local.execute import Executor
 from anden.engines.local.images import LocalImages
 from anden.engines.local.render import container, haproxy, nftables, resolver
@@ -19,6 +19,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.image import ImageScan
+from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -148,6 +149,11 @@ class LocalEngine:
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """See model.ports.Engine."""
         return observe.wait(place.of(self._state, key), seen, timeout_s)
+
+    def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
+        """See model.ports.Engine. Known before anything runs: the twin chooses them itself."""
+        wanted = next(each for each in blueprint.topology.links if each.name == link)
+        return endpoints.endpoints(blueprint.links[link], len(wanted.secret))
 
     def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
         """See model.ports.Engine."""

@@ -102,6 +102,15 @@ class TurnLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigureOther:
+    """How the other side of a link configures a device, by its name."""
+
+    at: At
+    name: str
+    device: str = "strongswan"
+
+
+@dataclass(frozen=True, slots=True)
 class DataCentre:
     """wanted: the twin's own data centre stands on the other side of links; otherwise nobody."""
 

@@ -106,6 +106,10 @@ def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
     return desk.control.turn_link(_asked(desk, body.at), named(who), body.name, body.tunnel, body.up)
 
 
+def _link_config(desk: Desk, body: asks.ConfigureOther, who: str) -> Any:
+    return desk.control.link_config(_asked(desk, body.at), body.name, body.device)
+
+
 def _datacentre(desk: Desk, body: asks.DataCentre, who: str) -> Any:
     return desk.control.datacentre(_asked(desk, body.at), named(who), body.wanted)
 
@@ -184,6 +188,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/secrets/remove", asks.RemoveSecret, _remove_secret, "End a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
+    Endpoint("POST", "/v1/links/config", asks.ConfigureOther, _link_config, "The other side's: a LinkConfig"),
     Endpoint(
         "POST", "/v1/links/datacentre", asks.DataCentre, _datacentre, "The twin's other side: events", streams=True
     ),

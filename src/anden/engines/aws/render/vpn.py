@@ -6,6 +6,8 @@ Secrets Manager by name when the stack is applied: whoever rotates one applies t
 AWS too (`PreSharedKeyStorage`), so that reading the connection does not show them.
 """
 
+from ipaddress import IPv4Interface
+
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.flow_logs import log_group
 from anden.engines.aws.render.naming import link_key, secret_name
@@ -16,6 +18,7 @@ from anden.model.blueprint import Blueprint
 from anden.model.link import Encryption, Integrity, Policy, Proposals
 from anden.model.topology import Link, Topology
 from anden.planning.link_policies import AWS
+from anden.planning.links import inside
 
 GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
 LOGS = "LinkLogs"
@@ -81,6 +84,9 @@ def connection(link: Link) -> str:
 
 
 def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, Resource]:
+    """What lies behind the link is not said (`LocalIpv4NetworkCidr`): AWS takes one network there, and a change of it
+    would give the connection other addresses. So AWS asks for everything, and the other side narrows it to its own."""
+    number = terrain.numbers.get(link.name)
     name = f"{terrain.name}-{link.name}"
     peer, tunnels = apart("peer", link.name), connection(link)
     made: dict[str, Resource] = {
@@ -92,7 +98,11 @@ def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, R
             "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=True,
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
             RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
-            VpnTunnelOptionsSpecifications=[_tunnel(topology, secret) for secret in link.secret], Tags=tags(Name=name),
+            VpnTunnelOptionsSpecifications=[
+                _tunnel(topology, secret, None if number is None else inside(number, tunnel))
+                for tunnel, secret in enumerate(link.secret, 1)
+            ],
+            Tags=tags(Name=name),
         ),
     }  # fmt: skip
     for network in link.networks:
@@ -102,11 +112,14 @@ def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, R
     return made
 
 
-def _tunnel(topology: Topology, secret: str) -> Json:
+def _tunnel(topology: Topology, secret: str, ours: IPv4Interface | None) -> Json:
+    """ours: in the tunnel. The twin has the same, and by it AWS says later which of the two is which. None: AWS
+    chooses, for a blueprint that numbers no links."""
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
     key = f"{{{{resolve:secretsmanager:{secret_name(topology, secret)}}}}}"
-    return {**options(AWS), "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
+    said = options(AWS) if ours is None else {**options(AWS), "TunnelInsideCidr": str(ours.network)}
+    return {**said, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
 
 
 def _straight(terrain: Terrain, link: Link) -> dict[str, Resource]:

@@ -15,9 +15,9 @@ from ipaddress import IPv4Address
 
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.link_files import LinkFiles, write
-from anden.engines.local.render import strongswan
 from anden.model import codec
 from anden.model.link import Agreement
+from anden.planning.devices import strongswan
 
 LOOK_S = 0.5
 LOAD_S = 20.0
