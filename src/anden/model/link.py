@@ -177,16 +177,30 @@ class TunnelSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Invited:
+    """An open invitation. id: names it. until: Unix seconds. meet: `HOST:PORT` of our machine. joined: whom it hears,
+    empty: nobody yet; heard: when last, Unix seconds."""
+
+    id: str
+    until: float
+    meet: str
+    joined: str = ""
+    heard: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSeen:
     """A link as the engine sees it. by: the tunnel that its traffic goes by; None: none. datacentre: the twin's own
-    stands on the other side."""
+    stands on the other side. invited: who holds the file of `anden link invite` may."""
 
     name: str
     peer: IPv4Address
     by: int | None
     tunnels: tuple[TunnelSeen, ...]
     datacentre: bool = False
+    invited: Invited | None = None
 
     def without_counts(self) -> "LinkSeen":
-        """The same, but for what went through."""
-        return replace(self, tunnels=tuple(replace(each, bytes_in=0, bytes_out=0) for each in self.tunnels))
+        """The same, but for what went through, and when somebody was heard last."""
+        tunnels = tuple(replace(each, bytes_in=0, bytes_out=0) for each in self.tunnels)
+        return replace(self, tunnels=tunnels, invited=self.invited and replace(self.invited, heard=0.0))

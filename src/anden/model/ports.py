@@ -14,6 +14,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image, ImageScan
+from anden.model.invitation import Rehearsal
 from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
@@ -138,6 +139,13 @@ class Engine(Protocol):
         """Have a tunnel of a link, or all of them (None), be raised, or stay down. Raises Problems."""
         what, why = "its tunnels are not raised and lowered here", f"the engine {self.name} leaves them alone"
         raise Problems(Problem(f"link {link}", what, why, "`anden link` does it on the twin."))
+
+    def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
+        """Have who holds the invitation be the other side of a link, with the rehearsal's keys in the place of its own,
+        until it ends; None: nobody any more. Raises Problems."""
+        what, why = "nobody can be invited to it here", f"the engine {self.name} has no rehearsals"
+        fix = "On the twin one can; for AWS their device is configured: `anden link config`."
+        raise Problems(Problem(f"link {link}", what, why, fix))
 
     def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
         """Have the twin's own data centre stand on the other side of links, or nobody; the links' names. Raises
