@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -283,6 +283,79 @@ def test_a_daemon_that_dies_comes_back_by_itself(linked: Linked) -> None:
     until(again, "its tunnel is another one")
     until(lambda: linked.link()["by"] == 1, "it carries")
     assert ask() is not None
+
+
+@dataclass
+class Joined:
+    """`anden join`, running, and what it has said last."""
+
+    process: subprocess.Popen[str]
+    said: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(json.loads(line))
+
+    def up(self) -> list[bool]:
+        return [each["up"] for each in self.said[-1]["tunnels"]] if self.said else []
+
+
+@pytest.fixture
+def joined(linked: Linked) -> Iterator[Joined]:
+    """The other side by an invitation, in networks of its own, in the place of the data centre."""
+    file = linked.folder / "core.invitation"
+    said = linked("link", "invite", "core", "-o", str(file), "--expires", "1h", "--meet", "127.0.0.1:4510")
+    assert f"anden join {file}" in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    argv = [sys.executable, "-m", "anden", "join", str(file)]
+    checked = subprocess.run([*argv, "--check"], env=linked.anden.env, cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
+    assert checked.returncode == 0, checked.stderr
+    assert "nothing is in the way" in checked.stdout
+    running = subprocess.Popen(
+        [*argv, "--json"], env=linked.anden.env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        yield Joined(running)
+    finally:
+        if running.poll() is None:
+            running.kill()
+        running.wait()
+        linked("link", "invite", "core", "--end")
+        file.unlink()
+
+
+def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked: Linked, joined: Joined) -> None:
+    until(lambda: joined.up() == [True, True], "both tunnels are up, as the other side sees them")
+    until(lambda: linked.link()["by"] == 1, "as we see them")
+    seen = linked.link()
+    assert seen["datacentre"] is False
+    assert seen["invited"]["joined"].startswith("127.0.0.1:")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
+    until(lambda: {each["source"] for each in joined.said[-1]["asked"]} == SEEN, "the other side says whom it saw")
+    refused = linked.try_("up", "--yes", "--with-datacentre")
+    assert "somebody is invited" in refused.stderr
+    joined.process.send_signal(signal.SIGINT)
+    assert joined.process.wait(PATIENCE_S) == 0
+    assert not list(Path("/run").glob("anden-join-*"))
+    assert len(processes("charon-systemd")) == 2
+    until(lambda: linked.link()["by"] is None, "nobody is there")
+
+
+def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(linked: Linked, joined: Joined) -> None:
+    until(lambda: joined.up() == [True, True], "both are up")
+    joined.process.kill()
+    joined.process.wait()
+    until(lambda: len(processes("charon-systemd")) == 2, "its strongSwan went with it")
+    linked("link", "invite", "core", "--end")
+    assert linked.link()["invited"] is None
+    assert not processes("link_relay")
+    linked("up", "--yes", "--with-datacentre")
+    until(lambda: linked.link()["by"] == 1, "the link's own keys hold again")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
 
 
 def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> None:

@@ -18,10 +18,11 @@ from tests.live import network_world as world
 from anden.engines.local.cell import dataplane, netns
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
-from anden.engines.local.render.strongswan import Dataplane, settings, theirs
+from anden.engines.local.render.strongswan import Dataplane, settings
 from anden.model.ids import ZoneName
 from anden.model.link import Endpoint
 from anden.model.topology import Link
+from anden.planning.devices.strongswan import theirs
 from anden.planning.links import agreement
 
 pytestmark = pytest.mark.live
@@ -121,6 +122,11 @@ class World:
         load = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", uri]
         done = subprocess.run(load, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+        words = ["swanctl", "--list-conns", "--uri", uri]
+        listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        for tunnel in AGREED.tunnels:
+            assert f"{CORE.name}-{tunnel.number}: IKEv2, no reauthentication, rekeying every 28260s" in listed
+            assert f"remote: {tunnel.ours.address}" in listed.replace("  ", " ")
 
     def _serve(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, links, paths, secrets, views
+from anden.control import access, commands, drills, links, other_side, paths, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -14,6 +14,7 @@ from anden.model.approval import SavedPlan
 from anden.model.command import Command, Outcome
 from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
+from anden.model.invitation import Rehearsal
 from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
 from anden.model.problem import Problems
@@ -21,6 +22,7 @@ from anden.model.refused import RefusedReport
 from anden.model.report import (
     AuditReport,
     EgressReport,
+    LinkConfig,
     LinksReport,
     PlanReport,
     ReachReport,
@@ -113,6 +115,14 @@ class Control:
     def datacentre(self, at: Asked, who: str, wanted: bool) -> Told:
         """Have the twin's data centre stand on the other side of links, or nobody."""
         yield from links.datacentre(self._means, at, access.named(who), wanted, self._report(at))
+
+    def invite(self, at: Asked, who: str, name: str, rehearsal: Rehearsal | None) -> Told:
+        """Have who holds an invitation be the other side of a link; see control.links."""
+        yield from links.invite(self._means, at, access.named(who), name, rehearsal, self._report(at))
+
+    def link_config(self, at: Asked, name: str, device: str) -> LinkConfig:
+        """How the other side of a link configures that device; see control.other_side."""
+        return other_side.config(self._means, at, name, device)
 
     def secrets(self, at: Asked) -> SecretsReport:
         """What there is and what is missing, by name; no values."""

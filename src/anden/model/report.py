@@ -9,7 +9,7 @@ from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
 from anden.model.image import ImageScan
-from anden.model.link import LinkSeen
+from anden.model.link import Agreement, LinkSeen, Opening
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -210,6 +210,26 @@ class StateReport:
     blueprints: int
     environments: tuple[StateOf, ...]
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """`anden link config`: the other side's configuration of a link, for one device. text: without keys, whose names
+    `keys` has, a tunnel each. sources: whose manuals its syntax comes from. tried: on what it was; empty: on nothing.
+    openings: what services open through it."""
+
+    client: str
+    environment: str
+    engine: str
+    link: str
+    device: str
+    title: str
+    text: str
+    keys: tuple[str, ...]
+    sources: tuple[str, ...]
+    tried: str
+    agreement: Agreement
+    openings: tuple[Opening, ...]
 
 
 @dataclass(frozen=True, slots=True)

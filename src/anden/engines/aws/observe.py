@@ -59,7 +59,7 @@ def observe(
         key, at, present=True, instances=instances, facts=facts(session, region, known, topology), boot="aws",
         stacks=stacks,
         levels={name: its.level for name, its in services.items() if its.level is not None},
-        gateway=_published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
+        gateway=published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
         images=shelves.seen(session, key, region, {each.revision for each in instances}),
     )  # fmt: skip
     return failing.remembered(before, seen, frozenset(name for name, its in services.items() if its.deployed))
@@ -91,7 +91,8 @@ def zones(session: Session, region: str) -> Mapping[str, str]:
     return dict(zip("abcd", sorted(plain), strict=False))
 
 
-def _published(session: Session, key: EnvironmentKey, region: str, name: str) -> str | None:
+def published(session: Session, key: EnvironmentKey, region: str, name: str) -> str | None:
+    """What a stack publishes, by `FAMILY/KEY`; None: it is not there. Raises Problems."""
     try:
         with explained(str(key)):
             full = f"/anden/{key.client}/{key.environment}/{name}"

@@ -17,6 +17,7 @@ from anden.control.environment import Control
 from anden.model import codec
 from anden.model.drill import Drill
 from anden.model.ids import EngineName
+from anden.model.invitation import Rehearsal
 from anden.model.problem import Problem, Problems
 from anden.model.secret import SecretValue
 from anden.web.api import asks
@@ -110,6 +111,15 @@ def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
     return desk.control.turn_link(_asked(desk, body.at), named(who), body.name, body.tunnel, body.up)
 
 
+def _link_config(desk: Desk, body: asks.ConfigureOther, who: str) -> Any:
+    return desk.control.link_config(_asked(desk, body.at), body.name, body.device)
+
+
+def _invite(desk: Desk, body: asks.Invite, who: str) -> Any:
+    rehearsal = Rehearsal(body.id, body.until, body.meet, body.keys, body.wire) if body.until else None
+    return desk.control.invite(_asked(desk, body.at), named(who), body.name, rehearsal)
+
+
 def _datacentre(desk: Desk, body: asks.DataCentre, who: str) -> Any:
     return desk.control.datacentre(_asked(desk, body.at), named(who), body.wanted)
 
@@ -193,6 +203,8 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/secrets/seal", asks.SealSecrets, _seal_secrets, "What seals them: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
+    Endpoint("POST", "/v1/links/invite", asks.Invite, _invite, "Who may join a link: events", streams=True),
+    Endpoint("POST", "/v1/links/config", asks.ConfigureOther, _link_config, "The other side's: a LinkConfig"),
     Endpoint(
         "POST", "/v1/links/datacentre", asks.DataCentre, _datacentre, "The twin's other side: events", streams=True
     ),

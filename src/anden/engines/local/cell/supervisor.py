@@ -32,6 +32,7 @@ from anden.model.configuration import Configuration
 from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
+from anden.model.invitation import Rehearsal
 from anden.model.link import LinkSeen
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
@@ -252,6 +253,10 @@ class Supervisor:
     def _link(self, request: dict[str, Any]) -> list[str] | None:
         if (name := request["name"]) is None:
             return self._links.datacentre(bool(request["up"]))
+        if "invite" in request:
+            given = request["invite"]
+            self._links.invite(name, None if given is None else codec.from_data(Rehearsal, given))
+            return None
         self._links.turn(name, request["tunnel"], bool(request["up"]))
         return None
 
