@@ -202,16 +202,34 @@ def test_the_endpoints_group_allows_nothing_by_itself() -> None:
 
 def test_every_flow_is_logged_and_only_aws_in_this_account_writes_it() -> None:
     found = network(BANK)
-    (log,) = found.of("EC2::FlowLog").values()
+    logs = found.of("EC2::FlowLog")
+    assert set(logs) == {"FlowLog", "RefusedFlowLog"}
+    log = logs["FlowLog"]
     assert (log["ResourceType"], log["ResourceId"], log["TrafficType"]) == ("VPC", {"Ref": "Vpc"}, "ALL")
     role = found.of("IAM::Role")["FlowLogsRole"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
     write, look = role["Policies"][0]["PolicyDocument"]["Statement"]
-    assert write["Resource"] == {"Fn::GetAtt": ["FlowLogs", "Arn"]}
+    assert write["Resource"] == [{"Fn::GetAtt": [name, "Arn"]} for name in ("FlowLogs", "RefusedFlows")]
     assert look["Action"] == "logs:DescribeLogGroups"
     assert "anden-boundary" in json.dumps(role["PermissionsBoundary"])
+
+
+def test_what_is_refused_has_logs_of_its_own() -> None:
+    found = network(BANK)
+    log = found.of("EC2::FlowLog")["RefusedFlowLog"]
+    assert (log["TrafficType"], log["LogGroupName"]) == ("REJECT", {"Ref": "RefusedFlows"})
+    assert log["LogFormat"].startswith("${ecs-service-name} ${flow-direction} ")
+    assert found.of("Route53Resolver::ResolverQueryLoggingConfig")["NamesLog"]["DestinationArn"] == {
+        "Fn::GetAtt": ["RefusedNames", "Arn"]
+    }
+    (asked,) = found.of("Route53Resolver::ResolverQueryLoggingConfigAssociation").values()
+    assert asked["ResourceId"] == {"Ref": "Vpc"}
+    for name, which in (("RefusedFlows", "flows"), ("RefusedNames", "names")):
+        group = found.of("Logs::LogGroup")[name]
+        assert group["LogGroupName"] == f"/anden/banco-andino/certification/refused/{which}"
+        assert group["RetentionInDays"] == 7
 
 
 @pytest.mark.parametrize(("production", "days", "policy"), [(True, 365, "RetainExceptOnCreate"), (False, 30, None)])
