@@ -13,7 +13,7 @@ from anden.cli import invitation
 from anden.cli.moment import duration
 from anden.cli.render import join
 from anden.cli.render.paint import PLAIN
-from anden.model.joined import Asked, Joined, JoinedTunnel
+from anden.model.sight import Asked, Sight, TunnelSight
 from anden.planning.invitations import text
 
 
@@ -63,8 +63,8 @@ def test_an_invitation_is_of_a_file_or_of_its_end(run: Run, tmp_path: Path) -> N
 
 
 def test_each_change_is_a_line() -> None:
-    down, up = JoinedTunnel(1, False), JoinedTunnel(1, True, 20.0)
-    first, later = Joined(10.0, 10.0, False, (down,)), Joined(20.0, 10.0, True, (up,))
+    down, up = TunnelSight(1, False), TunnelSight(1, True, 20.0)
+    first, later = Sight(10.0, 10.0, False, (down,)), Sight(20.0, 10.0, True, (up,))
     asked = replace(later, asked=(Asked("100.64.10.5", "10.20.4.17:8443", 3, 21.0, 22.0),))
     assert list(join.changes(None, first, INVITATION, PLAIN)) == ["… looking for 192.0.2.10:4510"]
     assert list(join.changes(first, later, INVITATION, PLAIN)) == ["✓ 192.0.2.10:4510 is there", "✓ tunnel 1 is up"]
