@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anden import rendering
+from anden import cycles, rendering
 from anden.accounts import Account, account
 from anden.connection import connect, consider
 from anden.machine import Check, Doctor, SystemClock, called, doctor, root
@@ -145,6 +145,7 @@ def render(
 
 def main() -> int:
     """`python -m anden.app STATE/CLIENT`: the daemon, as `connect` starts it."""
+    cycles.seldom()
     folder = Path(sys.argv[1]).absolute()
     try:
         run(Files(folder), folder.name)

@@ -19,8 +19,9 @@ from anden.session import Session, Virtual
 from anden.web.files import Files
 
 if TYPE_CHECKING:
+    from anden.engines.aws.engine import AwsEngine
     from anden.engines.aws.opening import Opened
-    from anden.model.ports import Engine, Images, Store
+    from anden.model.ports import Engine, Images, Secrets, Store
     from anden.web.caller import Api
 
 SIMULATION_LOCK_LIMIT_S = 10.0
@@ -68,7 +69,8 @@ def _local(client: str, *, start: bool, seen: bool) -> Session:
 def consider(client: str, engine: EngineName) -> Session:
     """An Api over control in this process that knows of nothing that runs: what is computed, is from the manifest."""
     if engine is EngineName.AWS:
-        return _in_process(client, *_engine_of_aws(), "")
+        made, images = _engine_of_aws()
+        return _in_process(client, made, images, "")
     if engine is EngineName.LOCAL:
         return _twin(client, "")
     from anden.engines.simulated.clock import VirtualClock
@@ -86,7 +88,7 @@ def _twin(client: str, note: str) -> Session:
     return _in_process(client, LocalEngine(root(), images, clock), LocalImages(images, clock), note)
 
 
-def _engine_of_aws() -> "tuple[Engine, Images]":
+def _engine_of_aws() -> "tuple[AwsEngine, Images]":
     from anden.engines.aws.engine import AwsEngine
     from anden.engines.local.images import LocalImages
 
@@ -107,7 +109,8 @@ def _aws(client: str, *, needed: bool) -> Session:
     except Problems as found:
         if needed:
             raise
-        return _in_process(client, *_engine_of_aws(), f"! compared with nothing: {found}")
+        engine, images = _engine_of_aws()
+        return _in_process(client, engine, images, f"! compared with nothing: {found}")
     engine, images = _engine_of_aws()
     files = Files(root() / client / "aws" / opened.account)
     with contextlib.ExitStack() as undo:
@@ -117,7 +120,7 @@ def _aws(client: str, *, needed: bool) -> Session:
             note = _moved(client, files, opened)
             return Session(_attended(client, engine, images, records, files, undo), note)
         if not needed and not files.store.exists():
-            return _in_process(client, engine, images, ONE_MACHINE, alone=True)
+            return _in_process(client, engine, images, ONE_MACHINE, alone=True, secrets=engine.secrets())
         files.prepare()
         undo.enter_context(_alone(files))
         from anden.store import open_store
@@ -138,7 +141,7 @@ def _moved(client: str, files: Files, opened: "Opened") -> str:
 
 
 def _attended(
-    client: str, engine: "Engine", images: "Images", store: "Store", files: Files, undo: contextlib.ExitStack, *,
+    client: str, engine: "AwsEngine", images: "Images", store: "Store", files: Files, undo: contextlib.ExitStack, *,
     alone: bool = False,
 ) -> "Api":  # fmt: skip
     """Control whose ticks have threads of their own, so that a command tells what happens while a stack is made."""
@@ -153,13 +156,18 @@ def _attended(
     logging.basicConfig(
         filename=files.log, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    control = Control(engine, images, store, SystemClock(), ThreadRunner(), knock, alone=alone)
+    control = Control(
+        engine, images, store, SystemClock(), ThreadRunner(), knock, secrets=engine.secrets(), alone=alone
+    )
     undo.callback(control.close)
     return InProcess(Desk(client, engine.name, control), myself(), undo.pop_all().close)
 
 
-def _in_process(client: str, engine: "Engine", images: "Images", note: str, *, alone: bool = False) -> Session:
-    """Control in this process, with a store that is forgotten."""
+def _in_process(
+    client: str, engine: "Engine", images: "Images", note: str, *, alone: bool = False,
+    secrets: "Secrets | None" = None,
+) -> Session:  # fmt: skip
+    """Control in this process, with a store that is forgotten. secrets: of an account that can be asked."""
     from anden.control.environment import Control
     from anden.control.runner import InlineRunner
     from anden.store import open_store
@@ -168,7 +176,7 @@ def _in_process(client: str, engine: "Engine", images: "Images", note: str, *, a
 
     store = open_store(":memory:")
     # Where nothing was ever kept, none is there; what may not be looked at (`note`) or is AWS's, nobody here knows.
-    kept = store.secrets if engine.name is EngineName.LOCAL and not note else None
+    kept = store.secrets if engine.name is EngineName.LOCAL and not note else secrets
     control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept, alone=alone)
 
     def done() -> None:

@@ -56,6 +56,7 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
     """Be the daemon of a client's state folder until it ends. port: in the foreground, with TCP. Raises Problems."""
     from anden.control.environment import Control
     from anden.control.runner import ThreadRunner
+    from anden.engines.aws.wrapping import Kms
     from anden.engines.local.engine import LocalEngine
     from anden.engines.local.images import LocalImages
     from anden.store import open_store
@@ -68,7 +69,7 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
     with lock.locked(files), contextlib.ExitStack() as stack:
         server.write_log(files, terminal=False)
         clock, state = SystemClock(), files.folder.parent
-        store = open_store(files.store, broken)
+        store = open_store(files.store, broken, Kms())
         stack.callback(store.close)
         images = state / "images"
         engine = LocalEngine(state, images, clock, store.secrets)

@@ -17,7 +17,7 @@ from anden.engines.simulated.clock import VirtualClock
 from anden.model.stack import StackState
 
 POLL_S = 0.05
-ASKED = ("test_stacks", "test_control")
+ASKED = ("test_stacks", "test_control", "test_secrets")
 """Modules of the contract that the aws engine is asked."""
 
 

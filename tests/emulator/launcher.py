@@ -29,6 +29,9 @@ def main() -> None:
     importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
     importlib.import_module("provisioners.nat_addresses").install()
     importlib.import_module("provisioners.task_addresses").install(importlib.import_module("ministack.services.ecs"))
+    importlib.import_module("provisioners.secret_versions").install(
+        importlib.import_module("ministack.services.secretsmanager")
+    )
     ecs, ssm = (importlib.import_module(f"ministack.services.{name}") for name in ("ecs", "ssm"))
     importlib.import_module("provisioners.commands").install(theirs._RESOURCE_HANDLERS, ecs, ssm)
     importlib.import_module("provisioners.once").install(ecs)

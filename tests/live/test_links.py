@@ -151,6 +151,9 @@ def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: 
     said = alone.try_("status").stdout
     assert "! link core: no tunnel is up: nothing behind it can be reached" in said
     assert "203.0.113.10 does not answer" in said
+    tried = alone.try_("prove", "links")
+    assert tried.returncode == 1
+    assert "0 of 2 ways through a link proved" in tried.stdout
     assert ask() is None
     assert ask("/") == {}
 
@@ -160,6 +163,9 @@ def test_the_core_sees_the_declared_addresses_and_probes_agree_with_what_is_comp
     proofs = json.loads(linked("prove", "egress", "--json"))["proofs"]
     assert {each["observed"] for each in proofs} == SEEN
     assert {each["verdict"] for each in proofs} == {"proved"}
+    report = json.loads(linked("prove", "links", "--json"))
+    assert report["proofs"] == proofs
+    assert [(each["name"], each["by"]) for each in report["links"]] == [("core", 1)]
     linked("prove", "reach")
     assert "✓ live" in linked("link", "test", "core")
     assert "BLOCKED at firewall: not declared" in linked("reach", "other", "link:core:8443", "--live")

@@ -12,6 +12,7 @@ import click
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import anden
+from anden import cycles
 from anden.cli.options import Words, common
 from anden.model.problem import Problem, Problems
 
@@ -116,6 +117,7 @@ def group(ctx: click.Context) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code; the console script exits with it."""
+    cycles.seldom()
     try:
         code = group.main(args=None if args is None else list(args), prog_name="anden", standalone_mode=False)
     except click.ClickException as error:

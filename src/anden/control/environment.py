@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, links, other_side, secrets, views
+from anden.control import access, commands, drills, links, other_side, paths, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -24,6 +24,7 @@ from anden.model.report import (
     EgressReport,
     LinkConfig,
     LinkPage,
+    LinksReport,
     PlanReport,
     ReachReport,
     SecretsReport,
@@ -104,6 +105,10 @@ class Control:
         """All versions of a secret that nothing uses."""
         yield from secrets.remove(self._means, at, access.named(who), name, self._report(at))
 
+    def seal_secrets(self, at: Asked, who: str, by: str | None) -> Told:
+        """What seals the key of all secrets: a key service's key, or nothing; see control.secrets."""
+        yield from secrets.seal(self._means, at, access.named(who), by, self._report(at))
+
     def turn_link(self, at: Asked, who: str, name: str, tunnel: int | None, up: bool) -> Told:
         """Raise or lower a tunnel, or all of a link's; see control.links."""
         yield from links.turn(self._means, at, access.named(who), name, tunnel, up, self._report(at))
@@ -168,7 +173,7 @@ class Control:
         live: bool = False, who: str = "",
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
-        return views.reach(self._means, at, caller, callee, port, live, who)
+        return paths.reach(self._means, at, caller, callee, port, live, who)
 
     def refused(self, at: Asked, since_s: float | None = None) -> RefusedReport:
         """What services tried and were refused."""
@@ -176,7 +181,11 @@ class Control:
 
     def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""
-        return views.prove_egress(self._means, at, who)
+        return paths.prove_egress(self._means, at, who)
+
+    def prove_links(self, at: Asked, who: str = "") -> LinksReport:
+        """See paths.prove_links."""
+        return paths.prove_links(self._means, at, who)
 
     def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
         """The record, newest first; of all environments when `at` names none."""

@@ -112,6 +112,8 @@ class Means:
         if self.secrets is None:
             return None
         used = topology.secret_users()
+        if used:
+            self.engine.know(topology)
         return self.secrets.held(key, used) if used else {}
 
     def retarget(self, target: Target, boot: str, **fields: Any) -> Target:

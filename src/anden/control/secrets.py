@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable
 from functools import partial
 
-from anden.control import commands, follow, sealed
+from anden.control import commands, follow, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.means import Means
 from anden.control.reading import compared, meant
@@ -13,7 +13,7 @@ from anden.control.record import Ending, Report, Standing, Told, Work, recorded
 from anden.model.blueprint import Blueprint
 from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
-from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.ids import EnvironmentKey
 from anden.model.ports import Secrets
 from anden.model.problem import Problem, Problems
 from anden.model.report import SecretsReport
@@ -48,6 +48,8 @@ def _put(
 ) -> Work:  # fmt: skip
     kept = _secrets(means)
     topologies, running = _topologies(means, at, key)
+    if means.alone and (refused := [each for one in topologies for each in refusals.alone(key, one)]):
+        raise Problems(refused[0])
     users = _users(topologies, name)
     value = made_up(length) if value is None else value
     if problem := fault(name, value, users):
@@ -55,6 +57,7 @@ def _put(
     there = kept.held(key, [name])
     if rotate and name not in there:
         raise Problems(_none(key, name, kept))
+    yield from kept.ready(key)
     made = kept.put(key, name, value, who, means.clock.now())
     standing.text = f"{shown(made.id)} is kept, and nothing was restarted"
     kept.prune(key, name, {made.id, *sealed.used(means, key, name)})
@@ -98,12 +101,26 @@ def _remove(means: Means, at: Asked, key: EnvironmentKey, name: str, command: Co
     return Ending(Outcome.DONE)
 
 
+def seal(means: Means, at: Asked, who: str, by: str | None, report: ReportOf) -> Told:
+    """Have the key of all of the client's secrets be sealed by a key service's key, or lie in its file (None)."""
+    key = meant(at, means.engine.name, means.store)
+    return recorded(means, key, who, f"secret seal {by or 'file'}", partial(_seal, means, by), report(key))
+
+
+def _seal(means: Means, by: str | None, command: Command, standing: Standing) -> Work:
+    _secrets(means).seal_by(by)
+    where = f"is sealed by {by}" if by else "lies in its file, as it is"
+    yield Event(EventKind.NOTE, "", f"the key of all secrets of {command.key.client} {where}", "✓")
+    return Ending(Outcome.DONE)
+
+
 def listing(means: Means, at: Asked) -> SecretsReport:
     """What there is and what is missing, by name. Raises Problems."""
     key = meant(at, means.engine.name, means.store)
-    held = dict(_secrets(means).held(key))
     topologies, running = _topologies(means, at, key)
-    names = sorted({*held, *(name for each in topologies for name in each.secret_users())})
+    kept, named = _secrets(means), [name for each in topologies for name in each.secret_users()]
+    held = {**kept.held(key), **kept.held(key, named)}  # a list may lag behind, on AWS: what is named is asked for
+    names = sorted({*held, *named})
     lines = []
     for name in names:
         users, there = _users(topologies, name), held.get(name)
@@ -153,10 +170,6 @@ def fault(name: str, value: SecretValue, users: tuple[str, ...]) -> Problem | No
 
 
 def _secrets(means: Means) -> Secrets:
-    if means.engine.name is EngineName.AWS:
-        what, why = "is not there yet on AWS", "its values are put into Secrets Manager by hand"
-        fix = "`anden plan --on aws` says under which names; Secrets Manager takes them."
-        raise Problems(Problem("anden secret", what, why, fix))
     if means.secrets is None:
         what, why = "cannot be asked for here", "this control plane has no place that it may read"
         raise Problems(Problem("secrets", what, why, "Use sudo."))
@@ -164,10 +177,12 @@ def _secrets(means: Means) -> Secrets:
 
 
 def _topologies(means: Means, at: Asked, key: EnvironmentKey) -> tuple[tuple[Topology, ...], Blueprint | None]:
-    """What may name secrets: what runs and what the manifest says; and what runs."""
+    """What may name secrets: what runs and what the manifest says; and what runs. The engine learns where it is."""
     target = means.store.target(key)
     running = means.store.blueprint(target.blueprint) if target is not None and target.blueprint is not None else None
     wished = compared(at, key)
+    if (place := running.topology if running is not None else wished.topology if wished else None) is not None:
+        means.engine.know(place)
     found = ((running.topology,) if running is not None else ()) + ((wished.topology,) if wished is not None else ())
     return found, running
 

@@ -186,6 +186,11 @@ class Engine(Protocol):
         """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises
         Problems: it does not run, or this engine does not know; then with where else to look."""
 
+    def refused_caveats(self) -> tuple[Caveat, ...]:
+        """What this engine cannot tell of them. An engine that says something here takes seconds to answer, so only who
+        asks for refused attempts gets them."""
+        return ()
+
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Put a fault in. One of a zone lasts until `fault.until`, or until `restore`; the same zone again replaces it.
         Raises Problems: there is no such zone or instance, or this engine cannot."""
@@ -241,6 +246,10 @@ class Secrets(Protocol):
         """What there is, by name: of `names`, or of everything (None). What is not there is left out. Raises Problems:
         they cannot be read."""
 
+    def ready(self, key: EnvironmentKey) -> Iterator[Event]:
+        """Make what must be there before a secret can be kept, where it is not; tells its progress. Raises Problems."""
+        return iter(())
+
     def value(self, key: EnvironmentKey, name: str, version: str) -> SecretValue:
         """The value of that version. Raises Problems: there is none, it was damaged, or its key is not here."""
 
@@ -253,6 +262,10 @@ class Secrets(Protocol):
     def remove(self, key: EnvironmentKey, name: str) -> str:
         """Let go of it and of all its versions; until when it can be had back, in words, or empty. Raises Problems:
         there is none."""
+
+    def seal_by(self, by: str | None) -> None:
+        """Have what seals all of them be sealed itself by a key service's key, named as the service does, or lie in a
+        file (None). Raises Problems: the service refuses, or this keeper has no choice."""
 
 
 @dataclass(frozen=True, slots=True)

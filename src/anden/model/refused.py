@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from anden.model.plan import Caveat
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -41,7 +43,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class RefusedReport:
-    """`anden refused`. rows: those tried last first. at, since: Unix seconds; since None: as long as it is kept."""
+    """`anden refused`. rows: those tried last first. at, since: Unix seconds; since None: as long as it is kept.
+    caveats: what the engine cannot tell."""
 
     client: str
     environment: str
@@ -49,3 +52,4 @@ class RefusedReport:
     at: float
     since: float | None
     rows: tuple[Refused, ...]
+    caveats: tuple[Caveat, ...] = ()

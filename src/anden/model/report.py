@@ -162,6 +162,20 @@ class EgressReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LinksReport:
+    """`anden prove links`: what lies behind them, tried as by `prove egress`, and their tunnels; none where the engine
+    does not show them. `at` in Unix seconds. since: as an EgressReport's."""
+
+    client: str
+    environment: str
+    engine: str
+    at: float
+    proofs: tuple[EgressProof, ...]
+    links: tuple[LinkSeen, ...] = ()
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """Whether the record of commands is what was written. entries: how many are right, from the first one on.
 

@@ -84,9 +84,11 @@ def _secrets(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterat
         text = f"secret {name} {secret.shown(old)}{ARROW}{secret.shown(version)}"
         for user in users.get(name, (name,)):
             link, _, tunnel = user.removeprefix("link ").partition(", ")
-            path = f"links/{link}/secret" if tunnel else f"services/{user}/secrets"
-            said = f"{tunnel} {text}" if tunnel else text
-            yield Difference(Action.UPDATE, f"link {link}" if tunnel else user, said, find(marks, path))
+            if tunnel:
+                mark = mark_of(after.topology, marks, f"links/{link}/secret")
+                yield Difference(Action.UPDATE, f"link {link}", f"{tunnel} {text}", mark)
+            else:
+                yield Difference(Action.UPDATE, user, text, find(marks, f"services/{user}/secrets"))
 
 
 def _overrides(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[Difference]:

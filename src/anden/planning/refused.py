@@ -14,14 +14,15 @@ MOST_ROWS = 200
 
 
 def named(
-    blueprint: Blueprint, marks: Marks, attempts: Sequence[Attempt], since: float | None = None
+    blueprint: Blueprint, marks: Marks, attempts: Sequence[Attempt], since: float | None = None, *, placed: bool = True
 ) -> tuple[Refused, ...]:
-    """One row for each service and what it tried to open, those tried last first."""
+    """One row for each service and what it tried to open, those tried last first. placed: instances have the addresses
+    that the blueprint gives them; where an engine chooses them itself, it names services itself."""
     inside = {
         address: str(placement.service)
         for placement in blueprint.placements
         for address in (placement.address, *(slot.address for slot in placement.slots))
-        if address is not None
+        if address is not None and placed
     }
     rows: dict[tuple[str, str, int | None, str], Refused] = {}
     for one in attempts:
@@ -56,6 +57,9 @@ def _row(blueprint: Blueprint, marks: Marks, inside: dict[IPv4Address, str], one
     if known is not None and to in reaches:
         declared = True
         why = one.why if one.port is None else f"only port {known.port} is declared"
+    if caller is None:
+        fix = "no service of the manifest is called so: it, or the task that had this address, is gone"
+        return Refused(one.service, to, port, one.transport, one.count, one.first, one.last, why, fix, declared)
     fix = _fix(marks, one.service, to, port, declared=declared, known=known is not None, question=one.port is None)
     if one.why.startswith("leads to"):
         fix = "no name outside may lead there: ask whoever looks after it"

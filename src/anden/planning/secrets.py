@@ -6,7 +6,7 @@ from anden.model.mark import Marks
 from anden.model.problem import Problem
 from anden.model.secret import Secret
 from anden.model.topology import Topology
-from anden.planning.places import where
+from anden.planning.places import where, where_of
 
 NOTHING: Mapping[str, str] = {}
 
@@ -34,9 +34,10 @@ def _missing(topology: Topology, held: Mapping[str, Secret], marks: Marks, optio
             continue
         link, _, tunnel = users[0].removeprefix("link ").partition(", ")
         path = f"links/{link}/secret" if tunnel else f"services/{users[0]}/secrets"
-        why = f"{'; '.join(users)} cannot {'rise' if tunnel else 'start'} without it"
+        place = where_of(topology, marks, path) if tunnel else where(marks, path)
+        why = f"{' and '.join(users)} cannot {'rise' if tunnel else 'start'} without it"
         random = " --random" if tunnel else ""
         fix = f"`anden secret set {name}{random}{options}` keeps it; its value comes from stdin or a prompt."
         if tunnel:
             fix = f"`anden secret set {name}{random}{options}` makes one up; without --random it asks for one."
-        yield Problem(where(marks, path), f"there is no secret {name}", why, fix)
+        yield Problem(place, f"there is no secret {name}", why, fix)

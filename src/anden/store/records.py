@@ -26,22 +26,28 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-def open_store(path: Path | str, broken: Callable[[Problem], None] = lambda _: None) -> "Records":
+def open_store(
+    path: Path | str, broken: Callable[[Problem], None] = lambda _: None, wrapping: sealing_key.Wrapping | None = None
+) -> "Records":
     """The records in the file `path`, made when it is not there; `:memory:` keeps nothing.
 
     Whoever opens it must be the only one (the control plane's lock sees to that): commands that are still RUNNING
     belonged to a control plane that has died, and become INTERRUPTED. A damaged file is moved aside and its last good
     copy taken, which is said in the log, the audit and the record of commands. broken: told when the file turns out to
-    be damaged while it is open; nothing more is acknowledged then, and whoever opens it next restores it. Raises
-    Problems for a file that is too new, locked, cannot be written, or is damaged with its copy.
+    be damaged while it is open; nothing more is acknowledged then, and whoever opens it next restores it. wrapping: a
+    key service that may seal the key of the secrets; None: there is none to be asked. Raises Problems for a file that
+    is too new, locked, cannot be written, or is damaged with its copy.
     """
-    return Records(path, broken)
+    return Records(path, broken, wrapping)
 
 
 class Records:
     """See model.ports.Store."""
 
-    def __init__(self, path: Path | str, broken: Callable[[Problem], None] = lambda _: None) -> None:
+    def __init__(
+        self, path: Path | str, broken: Callable[[Problem], None] = lambda _: None,
+        wrapping: sealing_key.Wrapping | None = None,
+    ) -> None:  # fmt: skip
         self._head: Path | None = None
         self._memory_head: audit.Head | None = None
         self._head_lock = threading.Lock()
@@ -55,7 +61,7 @@ class Records:
                 file.touch(mode=FILE_MODE)
         self._database = Database(path, broken)
         self._blueprints = Blueprints(self._database)
-        keeper = sealing_key.InFile(file.with_name(sealing_key.FILE)) if file else sealing_key.InMemory()
+        keeper = sealing_key.InFile(file.with_name(sealing_key.FILE), wrapping) if file else sealing_key.InMemory()
         self.secrets = SealedSecrets(self._database, keeper, lambda: self._written(acknowledges=True))
         audit.resume(self._database, self._kept())
         commands.interrupt(self._database)

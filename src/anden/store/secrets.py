@@ -1,9 +1,10 @@
 """Secrets by name and version, each sealed (see `envelope`). See model.ports.Secrets."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from anden.model.event import Event
 from anden.model.ids import EnvironmentKey
 from anden.model.problem import Problem, Problems
 from anden.model.secret import KEPT_VERSIONS, MOST_SECRETS, Secret, SecretValue, SecretVersion, shown, version_id
@@ -35,6 +36,10 @@ class SealedSecrets:
             if asked is None or name in asked:
                 found.setdefault(name, []).append(SecretVersion(version, at, who))
         return {name: Secret(name, tuple(versions)) for name, versions in found.items()}
+
+    def ready(self, key: EnvironmentKey) -> Iterator[Event]:
+        """See model.ports.Secrets. Nothing: the key is made with the first one."""
+        return iter(())
 
     def value(self, key: EnvironmentKey, name: str, version: str) -> SecretValue:
         """See model.ports.Secrets."""
@@ -89,6 +94,11 @@ class SealedSecrets:
             raise Problems(none_of(key, name, self.held(key)))
         self._drop(key, name, [one.id for one in found.versions])
         return ""
+
+    def seal_by(self, by: str | None) -> None:
+        """See model.ports.Secrets."""
+        self._key()
+        self._keeper.seal_by(by)
 
     def _drop(self, key: EnvironmentKey, name: str, ids: Sequence[str]) -> None:
         if not ids:

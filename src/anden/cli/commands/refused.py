@@ -12,10 +12,11 @@ from anden.cli.main import DONE
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import refused as render
 from anden.model import codec
+from anden.model.ids import EngineName
 from anden.model.refused import RefusedReport
 
-AGAIN_S = 1.0
-"""Between two looks with --follow."""
+AGAIN_S, AGAIN_ON_AWS_S = 1.0, 20.0
+"""Between two looks with --follow; on AWS a line comes once a minute, and a look reads a log."""
 _SPAN = re.compile(r"(\d+)\s*([smhd]?)")
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -49,7 +50,7 @@ def command(words: Words, since: str | None, follow: bool) -> int:
                 if not follow:
                     return DONE
                 before = report
-                time.sleep(AGAIN_S)
+                time.sleep(AGAIN_ON_AWS_S if here.engine is EngineName.AWS else AGAIN_S)
         except KeyboardInterrupt:
             return DONE  # the way to end -f; nothing was changed
 

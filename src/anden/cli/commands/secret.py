@@ -66,6 +66,18 @@ def remove(obj: Words, name: str) -> int:
     return _told(obj.said, "/v1/secrets/remove", {"name": name}, f"anden secret remove {name}")
 
 
+@command.command("seal")
+@click.option("--kms", "by", metavar="ARN", help="By this key of AWS KMS, with the credentials of the control plane.")
+@click.option("--file", "file", is_flag=True, help="By nothing: the key lies in its file, for its owner only.")
+@common(*PLACE)
+@click.pass_obj
+def seal(obj: Words, by: str | None, file: bool) -> int:
+    """Choose what seals the key of all of the client's secrets on the twin. The secrets stay as they are."""
+    if (by is None) is not file:
+        raise click.UsageError("Say --kms ARN, or --file.")
+    return _told(obj.said, "/v1/secrets/seal", {"by": by}, "anden secret seal")
+
+
 @command.command("list")
 @common(*PLACE)
 @click.pass_obj

@@ -11,9 +11,13 @@ MOST_FIXES = 3
 
 
 def lines(report: RefusedReport, paint: Paint, *, heading: bool = True) -> list[str]:
-    """A line for each service and what it tried, then what would open the latest of them."""
-    if not report.rows:
-        return ["Nothing was refused"]
+    """A line for each service and what it tried, then what would open the latest, and what the engine cannot tell."""
+    said = _table(report, paint, heading=heading) if report.rows else ["Nothing was refused"]
+    apart = [f"{paint.sign('≠')} {each.engine}: {each.subject}: {each.text}" for each in report.caveats]
+    return said + (apart if heading else [])
+
+
+def _table(report: RefusedReport, paint: Paint, *, heading: bool) -> list[str]:
     rows = [["SERVICE", "TRIED", "TIMES", "FIRST", "LAST", ""]] if heading else []
     rows += [
         [

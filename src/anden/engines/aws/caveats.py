@@ -63,6 +63,8 @@ def _all(topology: Topology) -> Iterator[_Found]:
     if topology.links:
         names = ", ".join(link.name for link in topology.links)
         yield f"link {names}", "addresses on AWS's side are known only after the first apply", ()
+        text = "AWS replaces a tunnel when its key is another, for minutes, and one at a time: rotate them one by one"
+        yield f"link {names} keys", text, ()
 
 
 def _environment(topology: Topology) -> Iterator[_Found]:
@@ -185,7 +187,8 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
     if service.secrets:
         names = sorted({naming.secret_name(topology, name) for name in service.secrets.values()})
         text = (
-            f"from Secrets Manager, by your hand: {_listed(names)}; as variables, so that a new value needs a restart"
+            f"from Secrets Manager, by reference: {_listed(names)}; as variables, so that another version is another"
+            " task definition"
         )
         yield f"{service.name} secrets", text, ()
         if files := sorted(place for place in service.secrets if place.startswith("/")):
@@ -229,10 +232,16 @@ def _destination(place: Destination, topology: Topology) -> Iterator[_Found]:
         text = (
             f"security groups match no names: DNS Firewall lets only {place.host} resolve (default deny),"
             f" and port {place.port} is open to every address: a program that has an address written in it reaches any"
-            " host there by that port, whatever its name; only Network Firewall would look at names,"
-            f" {_watched(topology)}"
+            f" host there by that port, whatever its name{_whose(place, topology)}; only Network Firewall would look at"
+            f" names, {_watched(topology)}"
         )
         yield place.name, text, ()
+
+
+def _whose(place: Destination, topology: Topology) -> str:
+    """Whose programs: the groups of all others let nothing out by that port."""
+    names = [str(each.name) for each in topology.services if place.name in each.reaches]
+    return f", out of {_listed(names)} and no other service" if names else ""
 
 
 def _watched(topology: Topology) -> str:

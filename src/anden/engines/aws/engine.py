@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from anden.engines.aws import refusals
 from anden.engines.aws.caveats import caveats
 from anden.engines.aws.explain import explain
 from anden.engines.aws.foresight import foresee
@@ -42,6 +41,7 @@ from anden.planning.links import inside
 if TYPE_CHECKING:
     from anden.engines.aws.execute import Work
     from anden.engines.aws.images import Images
+    from anden.engines.aws.secrets import AccountSecrets
     from anden.engines.aws.session import Session
 
 POLL_S = 5.0
@@ -201,6 +201,16 @@ class AwsEngine(Engine):
         if approved:
             self._pins[key] = pins.check(self._work(key), approved)
 
+    def secrets(self) -> "AccountSecrets":
+        """Those of its environments, in Secrets Manager."""
+        from anden.engines.aws.secrets import AccountSecrets, Place  # noqa: PLC0415 - boto3
+
+        def place(key: EnvironmentKey) -> Place:
+            topology = self._topologies.get((key.client, key.environment))
+            return Place(self._work(key), self._regions(key)[0], topology)
+
+        return AccountSecrets(place)
+
     def _work(self, key: EnvironmentKey) -> "Work":
         from anden.engines.aws import execute  # noqa: PLC0415 - boto3
 
@@ -352,8 +362,16 @@ class AwsEngine(Engine):
         return explain(self.render(blueprint), blueprint, path, marks)
 
     def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
-        """Raises Problems, with the question that CloudWatch Logs Insights answers."""
-        raise refusals.elsewhere(key)
+        """From the VPC's log of rejected flows and the resolver's of blocked questions."""
+        from anden.engines.aws import refusals  # noqa: PLC0415 - boto3
+
+        return refusals.read(self._aws(), key, self._regions(key)[0], self._clock.now(), self.observe(key))
+
+    def refused_caveats(self) -> tuple[Caveat, ...]:
+        """See model.ports.Engine."""
+        from anden.engines.aws import refusals  # noqa: PLC0415 - boto3
+
+        return refusals.CAVEATS
 
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """Raises Problems."""

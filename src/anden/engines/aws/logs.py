@@ -39,7 +39,9 @@ def read(
     with explained(f"logs of {key}"):
         pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
         groups = [group["logGroupName"] for page in pages for group in page["logGroups"]][:MOST_GROUPS]
-    wanted = _wanted({name.removeprefix(prefix): name for name in groups}, service)
+    # What has a slash in its name is no service's, and not for reading by itself.
+    own = {name.removeprefix(prefix): name for name in groups}
+    wanted = _wanted({name: group for name, group in own.items() if "/" not in name}, service)
     said: deque[str] = deque(maxlen=MOST_REMEMBERED)
     last = _last(client, wanted, lines, since)
     said.extend(its_id for its_id, _ in last)

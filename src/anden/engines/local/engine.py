@@ -224,6 +224,10 @@ class LocalEngine:
         """See model.ports.Engine."""
         return tuple(codec.from_data(Attempt, one) for one in self._ask(key, {"op": "refused"}, ANSWER_MARGIN_S))
 
+    def refused_caveats(self) -> tuple[Caveat, ...]:
+        """See model.ports.Engine. None: the firewall counts, and is asked."""
+        return ()
+
     def disturb(self, key: EnvironmentKey, fault: Fault) -> None:
         """See model.ports.Engine."""
         self._ask(key, {"op": "disturb", "fault": codec.to_data(fault)}, ANSWER_MARGIN_S)

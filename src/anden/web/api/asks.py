@@ -92,6 +92,14 @@ class RemoveSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class SealSecrets:
+    """What seals the key of all of the client's secrets. by: the ARN of a key of KMS; None: it lies in its file."""
+
+    at: At
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TurnLink:
     """Raise a tunnel of a link, or lower it and leave it so; all of them, when tunnel is None."""
 
@@ -159,7 +167,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, prove-egress, verify."""
+    """Nothing but where: rollback, prove-egress, prove-links, verify."""
 
     at: At
 

@@ -103,6 +103,10 @@ def _remove_secret(desk: Desk, body: asks.RemoveSecret, who: str) -> Any:
     return desk.control.remove_secret(_asked(desk, body.at), named(who), body.name)
 
 
+def _seal_secrets(desk: Desk, body: asks.SealSecrets, who: str) -> Any:
+    return desk.control.seal_secrets(_asked(desk, body.at), named(who), body.by)
+
+
 def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
     return desk.control.turn_link(_asked(desk, body.at), named(who), body.name, body.tunnel, body.up)
 
@@ -146,6 +150,10 @@ def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
 
 def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.prove_egress(_asked(desk, body.at), who)
+
+
+def _prove_links(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.prove_links(_asked(desk, body.at), who)
 
 
 def _refused(desk: Desk, body: asks.Refused, who: str) -> Any:
@@ -196,6 +204,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/down", asks.Down, _down, "End the environment: events", streams=True),
     Endpoint("POST", "/v1/secrets/put", asks.PutSecret, _put_secret, "A new version of a secret: events", streams=True),
     Endpoint("POST", "/v1/secrets/remove", asks.RemoveSecret, _remove_secret, "End a secret: events", streams=True),
+    Endpoint("POST", "/v1/secrets/seal", asks.SealSecrets, _seal_secrets, "What seals them: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
     Endpoint("POST", "/v1/links/invite", asks.Invite, _invite, "Who may join a link: events", streams=True),
@@ -208,6 +217,9 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
+    Endpoint(
+        "POST", "/v1/prove-links", asks.Just, _prove_links, "The same behind links, and their tunnels: a LinksReport"
+    ),
     Endpoint("POST", "/v1/refused", asks.Refused, _refused, "What services tried in vain: a RefusedReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
     Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec", streams=True),

@@ -5,7 +5,14 @@ is refused (`aws:CalledVia`). Roles can be made with the boundary only, and be p
 uses only. The account's own stacks are not for it: whoever sets the account up changes those.
 """
 
-from anden.engines.aws.render.access import PUSH, READ_OBJECTS, SESSION_S, VIA_S3
+from anden.engines.aws.render.access import (
+    NOT_BY_CLOUDFORMATION,
+    PUSH,
+    READ_OBJECTS,
+    SECRET_VALUES,
+    SESSION_S,
+    VIA_S3,
+)
 from anden.engines.aws.render.account import DEPLOY, OWN_FAMILIES, ROLE_TAG, Account, Present
 from anden.engines.aws.render.arns import BOUNDARY, anywhere, arn
 from anden.engines.aws.render.state_bucket import TEMPLATES
@@ -107,5 +114,5 @@ def policy(account: Account) -> Json:
         allow("OldTemplates", ["s3:DeleteObject"], sub(f"${{StateBucket.Arn}}/{TEMPLATES}*")),
         allow("StateKey", ["kms:Decrypt", "kms:GenerateDataKey"], att("StateKey", "Arn"), when=VIA_S3),
         deny("OwnStacks", [each for each in STACKS if not each.endswith("*")], own),
-        deny("NoSecretValues", ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"]),
+        deny("NoSecretValues", SECRET_VALUES, when=NOT_BY_CLOUDFORMATION),
     )  # fmt: skip

@@ -3,6 +3,8 @@
 Encrypted by a key that AWS owns: the environment's own key is the data stack's, which comes after this one.
 """
 
+from collections.abc import Sequence
+
 from anden.engines.aws.render.arns import BOUNDARY
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource, sub, tags
 from anden.engines.aws.render.terrain import Terrain
@@ -22,14 +24,15 @@ def log_group(terrain: Terrain, name: str) -> Resource:
     return resource("AWS::Logs::LogGroup", keep=terrain.lasting, RetentionInDays=days, Tags=tags(Name=name))
 
 
-def part(terrain: Terrain) -> Part:
-    """The log of all traffic in the VPC, and the role by which it is written. In production the lines outlive it."""
+def part(terrain: Terrain, *others: Json) -> Part:
+    """The log of all traffic in the VPC, and the role by which it is written. In production the lines outlive it.
+    others: ARNs of log groups that the role may write to as well."""
     name = f"{terrain.name}-flow-logs"
     resources: dict[str, Resource] = {
         LOGS: log_group(terrain, name),
         ROLE: resource(
             "AWS::IAM::Role", Description=f"{terrain.name}: writes the flow logs", AssumeRolePolicyDocument=_trust(),
-            PermissionsBoundary=BOUNDARY, Policies=[{"PolicyName": "write", "PolicyDocument": _may()}],
+            PermissionsBoundary=BOUNDARY, Policies=[{"PolicyName": "write", "PolicyDocument": _may(others)}],
             Tags=tags(Name=name),
         ),
         "FlowLog": resource(
@@ -60,14 +63,14 @@ def _trust() -> Json:
     }
 
 
-def _may() -> Json:
+def _may(others: Sequence[Json]) -> Json:
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                "Resource": att(LOGS, "Arn"),
+                "Resource": [att(LOGS, "Arn"), *others],
             },
             {"Effect": "Allow", "Action": "logs:DescribeLogGroups", "Resource": "*"},
         ],

@@ -6,7 +6,6 @@ from anden.engines.aws.render.arns import ROOT, arn
 from anden.engines.aws.render.naming import KEY, place, space
 from anden.engines.aws.render.statement import OURS, allow, document
 from anden.engines.aws.render.template import Json, Keep, Part, Resource, att, ref, resource, sub, tags
-from anden.model.blueprint import Blueprint
 from anden.model.topology import Topology
 
 ROTATION_DAYS = 365
@@ -18,9 +17,8 @@ LOG_SEALING = ("kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDa
 """What CloudWatch Logs needs of a key (its user guide, "Encrypt log data in CloudWatch Logs using KMS")."""
 
 
-def part(blueprint: Blueprint) -> Part:
+def part(topology: Topology) -> Part:
     """The key and its name."""
-    topology = blueprint.topology
     return Part(
         {
             "Key": key(topology, f"everything of {topology.client}/{topology.environment}", keep="replaced"),

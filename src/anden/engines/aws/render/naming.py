@@ -1,9 +1,11 @@
 """Names of stacks and of what is published between them."""
 
 import hashlib
+from functools import lru_cache
 
 from anden.engines.aws.render.template import Json, Published, sub
 from anden.model.blueprint import Blueprint
+from anden.model.secret import SecretRef
 from anden.model.topology import Topology
 
 MOST_STACK_NAME = 128
@@ -22,6 +24,8 @@ RESERVED_ENVIRONMENTS = frozenset({ACCOUNT, "account-recovery", "account-trail",
 GROUP = "AWS::EC2::SecurityGroup::Id"
 GROUPS_A_STACK = 200
 """Services whose groups are in one stack: two resources each, of 500 (CloudFormation user guide, "Quotas")."""
+MOST_REMEMBERED = 1024
+"""Published values of one kind that are made once: many resources use them."""
 
 
 def service_family(service: str) -> str:
@@ -79,15 +83,34 @@ def fitting(text: str, most: int) -> str:
     return f"{text[: most - _DIGITS - 1].rstrip('-')}-{digits}"
 
 
+def secret_path(client: str, environment: str, name: str) -> str:
+    """A secret in Secrets Manager: `banco-andino/production/core-token`."""
+    return f"{client}/{environment}/{name}"
+
+
 def secret_name(topology: Topology, name: str) -> str:
-    """A secret in Secrets Manager, made by the operator: `banco-andino/production/core-token`."""
-    return f"{topology.client}/{topology.environment}/{name}"
+    """The same."""
+    return secret_path(topology.client, topology.environment, name)
 
 
 def secret_arn(topology: Topology, name: str) -> Json:
-    """Its ARN without the six characters that Secrets Manager adds: what a task definition refers to."""
+    """Its ARN without the six characters that Secrets Manager adds."""
     name = secret_name(topology, name)
     return sub(f"arn:${{AWS::Partition}}:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:{name}")
+
+
+def secret_value_from(topology: Topology, secret: SecretRef) -> Json:
+    """What a task definition refers to: the version that the blueprint names, so that another one is another task
+    definition, and all tasks of one have the same (ECS developer guide, "Pass Secrets Manager secrets through Amazon
+    ECS environment variables": ARN, key, stage, version). Without a version, the current one."""
+    return secret_arn(topology, f"{secret.name}:::{secret.version}" if secret.version else secret.name)
+
+
+def secret_reference(topology: Topology, secret: SecretRef) -> str:
+    """What CloudFormation fetches the value by when it applies the stack; no template holds it (its user guide, "Get a
+    secret or secret value from Secrets Manager": name, `SecretString`, key, stage, version)."""
+    version = f":SecretString:::{secret.version}" if secret.version else ""
+    return f"{{{{resolve:secretsmanager:{secret_name(topology, secret.name)}{version}}}}}"
 
 
 def repository(topology: Topology, service: str) -> str:
@@ -143,6 +166,7 @@ def fixed_address(zone: str) -> Published:
 VPC = Published("network", "vpc", "AWS::EC2::VPC::Id")
 
 
+@lru_cache(MOST_REMEMBERED)
 def private_subnet(zone: str) -> Published:
     """Where tasks live."""
     return Published("network", f"private-{zone}", "AWS::EC2::Subnet::Id")
@@ -187,6 +211,7 @@ def rules_family(shard: int) -> str:
     return RULES if shard == 1 else f"{RULES}-{shard}"
 
 
+@lru_cache(MOST_REMEMBERED)
 def group(service: str, number: int) -> Published:
     """A service's security group. number: its placement's, which says in which stack the group is."""
     return Published(firewall_family((number - 1) // GROUPS_A_STACK + 1), group_key(service), GROUP)

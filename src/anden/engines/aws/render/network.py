@@ -1,6 +1,6 @@
 """The network of an environment, put together: everything that lasts longer than its services."""
 
-from anden.engines.aws.render import acl, endpoints, flow_logs, names_firewall, nat, vpc, vpn
+from anden.engines.aws.render import acl, endpoints, flow_logs, names_firewall, nat, refused, vpc, vpn
 from anden.engines.aws.render.rules import entrance_port
 from anden.engines.aws.render.template import Part
 from anden.engines.aws.render.terrain import terrain
@@ -16,7 +16,8 @@ def parts(blueprint: Blueprint, keeping: Blueprint | None = None) -> tuple[Part,
         nat.part(land),
         endpoints.part(land),
         acl.part(land, entrances),
-        flow_logs.part(land),
+        flow_logs.part(land, refused.writable()),
+        refused.part(blueprint.topology, land),
         vpn.part(blueprint, land),
         names_firewall.part(land),
     )

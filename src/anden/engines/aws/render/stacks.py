@@ -42,6 +42,7 @@ from anden.model.configuration import Configuration
 from anden.model.mark import Marks
 from anden.model.plan import Caveat
 from anden.model.problem import Problems
+from anden.model.topology import Topology
 from anden.planning.blueprint import NO_MARKS
 from anden.planning.configuration import configure
 
@@ -91,7 +92,7 @@ def _backed_up(stacks: Iterable[Stack]) -> Iterator[Stack]:
 def _environment(
     blueprint: Blueprint, configuration: Configuration, keeping: Blueprint | None, generations: Mapping[str, int]
 ) -> Iterator[Stack]:
-    yield _stack(blueprint, naming.KEYS, naming.KEYS, keys.part(blueprint), lasting=True)
+    yield key_stack(blueprint.topology)
     land = terrain(blueprint, keeping)
     for zone in addresses.zones(land):
         family = naming.address_family(zone)
@@ -140,11 +141,22 @@ def _services(
         yield _stack(blueprint, family, naming.SERVICE, *parts, after=(*rules_families, *after))
 
 
+def key_stack(topology: Topology) -> Stack:
+    """The first of them, which needs no blueprint: the first secret asks for it before there is one."""
+    return _of(topology, naming.KEYS, naming.KEYS, keys.part(topology), lasting=True)
+
+
 def _stack(
     blueprint: Blueprint, family: str, kind: str, *parts: Part, lasting: bool = False, after: Sequence[str] = (),
     region: str | None = None,
 ) -> Stack:  # fmt: skip
-    topology = blueprint.topology
+    return _of(blueprint.topology, family, kind, *parts, lasting=lasting, after=after, region=region)
+
+
+def _of(
+    topology: Topology, family: str, kind: str, *parts: Part, lasting: bool = False, after: Sequence[str] = (),
+    region: str | None = None,
+) -> Stack:  # fmt: skip
     return assemble(
         name=naming.stack_name(topology, family), family=family, region=region or topology.region or "", parts=parts,
         description=f"anden: {topology.client}/{topology.environment}: {WHAT[kind]}", space=naming.space(topology),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from anden.engines.aws.render import debug
 from anden.engines.aws.render.mesh import Mesh
-from anden.engines.aws.render.naming import discovery_name, image_uri, place, secret_arn
+from anden.engines.aws.render.naming import discovery_name, image_uri, place, secret_value_from
 from anden.engines.aws.render.template import Json, Part, Resource, att, ref, resource
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Protocol, Service, Size, Topology
@@ -33,7 +33,7 @@ def part(blueprint: Blueprint, service: Service, calls: Mesh, generation: int) -
     """
     topology, image = blueprint.topology, blueprint.images[service.name]
     family = f"{place(topology)}-{service.name}"
-    container = _container(topology, service, image.digest, calls, generation)
+    container = _container(blueprint, service, image.digest, calls, generation)
     beside = debug.container(container, log(debug.STREAM))
     return Part(
         {
@@ -61,7 +61,8 @@ def size(wanted: Size) -> tuple[str, str]:
     return str(wanted.cpu_milli * SHARES // 1000), str(wanted.memory_mib)
 
 
-def _container(topology: Topology, service: Service, digest: str, calls: Mesh, generation: int) -> dict[str, Json]:
+def _container(blueprint: Blueprint, service: Service, digest: str, calls: Mesh, generation: int) -> dict[str, Json]:
+    topology = blueprint.topology
     made: dict[str, Json] = {
         "Name": service.name, "Image": image_uri(topology, service.name, digest), "Essential": True,
         "ReadonlyRootFilesystem": True,
@@ -72,7 +73,7 @@ def _container(topology: Topology, service: Service, digest: str, calls: Mesh, g
         "StopTimeout": max(1, min(math.ceil(service.stop_s), LONGEST_STOP_S)),
         "Environment": [{"Name": name, "Value": value} for name, value in sorted(environment(service).items())],
         "Secrets": [
-            {"Name": name, "ValueFrom": secret_arn(topology, secret)}
+            {"Name": name, "ValueFrom": secret_value_from(topology, blueprint.secret(secret))}
             for name, secret in sorted(service.secrets.items())
         ],
         "LogConfiguration": log(service.name),

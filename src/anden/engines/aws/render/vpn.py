@@ -2,21 +2,22 @@
 
 One virtual private gateway for the VPC, which takes no second one. Routes to what lies behind a link stand in the
 private tables only, or, with `seen-as`, in those of its own subnets (`seen_as`); nothing is propagated. Keys come from
-Secrets Manager by name when the stack is applied: whoever rotates one applies the stack again. They are kept there by
-AWS too (`PreSharedKeyStorage`), so that reading the connection does not show them.
+Secrets Manager by name and version when the stack is applied: another version is another stack, and AWS replaces that
+tunnel and not the connection. They are kept there by AWS too (`PreSharedKeyStorage`), so that reading the connection
+does not show them.
 """
 
 from ipaddress import IPv4Interface
 
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.flow_logs import log_group
-from anden.engines.aws.render.naming import link_key, secret_name
+from anden.engines.aws.render.naming import link_key, secret_reference
 from anden.engines.aws.render.template import Json, Part, Resource, apart, ref, resource, sub, tags
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
 from anden.model.link import Encryption, Integrity, Policy, Proposals
-from anden.model.topology import Link, Topology
+from anden.model.topology import Link
 from anden.planning.link_policies import AWS
 from anden.planning.links import inside
 
@@ -69,7 +70,7 @@ def part(blueprint: Blueprint, terrain: Terrain) -> Part:
     }
     publishes: dict[str, Json] = {}
     for link in terrain.links:
-        resources |= _connection(blueprint.topology, terrain, link)
+        resources |= _connection(blueprint, terrain, link)
         publishes[link_key(link.name)] = ref(connection(link))
         if link.seen_as is None:
             resources |= _straight(terrain, link)
@@ -83,7 +84,7 @@ def connection(link: Link) -> str:
     return apart("link", link.name)
 
 
-def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, Resource]:
+def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str, Resource]:
     """What lies behind the link is not said (`LocalIpv4NetworkCidr`): AWS takes one network there, and a change of it
     would give the connection other addresses. So AWS asks for everything, and the other side narrows it to its own."""
     number = terrain.numbers.get(link.name)
@@ -99,7 +100,7 @@ def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, R
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
             RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
             VpnTunnelOptionsSpecifications=[
-                _tunnel(topology, secret, None if number is None else inside(number, tunnel))
+                _tunnel(blueprint, secret, None if number is None else inside(number, tunnel))
                 for tunnel, secret in enumerate(link.secret, 1)
             ],
             Tags=tags(Name=name),
@@ -112,12 +113,12 @@ def _connection(topology: Topology, terrain: Terrain, link: Link) -> dict[str, R
     return made
 
 
-def _tunnel(topology: Topology, secret: str, ours: IPv4Interface | None) -> Json:
+def _tunnel(blueprint: Blueprint, secret: str, ours: IPv4Interface | None) -> Json:
     """ours: in the tunnel. The twin has the same, and by it AWS says later which of the two is which. None: AWS
     chooses, for a blueprint that numbers no links."""
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
-    key = f"{{{{resolve:secretsmanager:{secret_name(topology, secret)}}}}}"
+    key = secret_reference(blueprint.topology, blueprint.secret(secret))
     said = options(AWS) if ours is None else {**options(AWS), "TunnelInsideCidr": str(ours.network)}
     return {**said, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
 

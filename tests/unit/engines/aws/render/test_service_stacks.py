@@ -79,6 +79,10 @@ def test_secrets_only_by_reference() -> None:
     [secret] = task["ContainerDefinitions"][0]["Secrets"]
     assert secret["ValueFrom"]["Fn::Sub"].endswith(":secret:banco-andino/production/core-token")
     assert resources(stack, "AWS::SecretsManager::Secret") == []
+    named = stacks(replace(CLIENT["production"], secrets={"core-token": "v2-5f0c"}))["service-accounts"]
+    for task in resources(named, "AWS::ECS::TaskDefinition"):  # a probe has the same one
+        [secret] = task["ContainerDefinitions"][0]["Secrets"]
+        assert secret["ValueFrom"]["Fn::Sub"].endswith(":secret:banco-andino/production/core-token:::v2-5f0c")
 
 
 def test_the_door_is_watched_or_shut() -> None:
