@@ -285,6 +285,10 @@ def test_a_daemon_that_dies_comes_back_by_itself(linked: Linked) -> None:
     assert ask() is not None
 
 
+def verified(linked: Linked, page: Path) -> subprocess.CompletedProcess[str]:
+    return linked.try_("join", str(linked.folder / "core.invitation"), "--verify", str(page))
+
+
 @dataclass
 class Joined:
     """`anden join`, running, and what it has said last."""
@@ -336,11 +340,22 @@ def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked:
     assert seen["invited"]["joined"].startswith("127.0.0.1:")
     assert {ask()["seen"] for _ in range(8)} == SEEN
     until(lambda: {each["source"] for each in joined.said[-1]["asked"]} == SEEN, "the other side says whom it saw")
+    until(lambda: linked.link()["invited"]["sight"]["asked"] != [], "it has told us so")
+    page, theirs = linked.folder / "core.md", linked.folder / "core.invitation.page.md"
+    assert "signed by the rehearsal's key" in linked("link", "page", "core", "-o", str(page))
+    text = page.read_text()
+    assert "| 1 | up | 20" in text.split("### From the environment's side")[1].split("###")[0]
+    assert "| 100.64.10.5 | 10.20.4.17:8443 |" in text.split("### From the client's side")[1]
+    assert verified(linked, page).returncode == 0
+    page.write_text(text.replace("100.64.10.5 |", "100.64.10.6 |"))
+    assert "it was changed since it was signed" in verified(linked, page).stderr
     refused = linked.try_("up", "--yes", "--with-datacentre")
     assert "somebody is invited" in refused.stderr
     joined.process.send_signal(signal.SIGINT)
     assert joined.process.wait(PATIENCE_S) == 0
     assert not list(Path("/run").glob("anden-join-*"))
+    assert "| 2 | up | 20" in theirs.read_text().split("### From the environment's side")[1].split("###")[0]
+    assert verified(linked, theirs).returncode == 0
     assert len(processes("charon-systemd")) == 2
     until(lambda: linked.link()["by"] is None, "nobody is there")
 

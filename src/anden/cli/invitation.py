@@ -12,7 +12,7 @@ from anden.model.invitation import PORT, WIRE_KEY_BYTES, Invitation, Rehearsal
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig
 from anden.model.secret import RANDOM_LENGTH
-from anden.planning import invitations
+from anden.planning import invitations, link_page
 
 PRIVATE = 0o600
 _LETTERS = string.ascii_letters + string.digits
@@ -76,6 +76,25 @@ def read(path: Path, now: float) -> tuple[Invitation | None, list[Problem]]:
         return invitations.read(content.decode(errors="replace"), path.name, now), problems
     except Problems as found:
         return None, [*problems, *found.problems]
+
+
+def keep_page(path: Path, text: str) -> None:
+    """Raises Problems: it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise Problems(Problem(str(path), "the page cannot be written", said, "Name another file.")) from error
+
+
+def page(path: Path) -> str:
+    """A page's text. Raises Problems: it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(link_page.MOST_BYTES).decode(errors="replace")
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise Problems(Problem(str(path), "it cannot be read", said, "Name the page.")) from error
 
 
 def _key() -> str:

@@ -33,7 +33,7 @@ COMMANDS = {
     "scale": "Move a service's level within its range.",
     "rollback": "Go back to what ran before the last change.",
     "restart": "Replace a service's instances by the same, rolling.",
-    "link": "Tunnels to the client's data centre: status, up, down, test, config, invite.",
+    "link": "Tunnels to the client's data centre: status, up, down, test, config, invite, page.",
     "join": "Be the other side of a link, by an invitation: a real tunnel, for a rehearsal.",
     "secret": "Secrets by name: set, list, rotate, remove; values are never shown.",
     "reach": "Who reaches whom, through which hops, and why not.",

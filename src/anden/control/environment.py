@@ -23,6 +23,7 @@ from anden.model.report import (
     AuditReport,
     EgressReport,
     LinkConfig,
+    LinkPage,
     LinksReport,
     PlanReport,
     ReachReport,
@@ -123,6 +124,10 @@ class Control:
     def link_config(self, at: Asked, name: str, device: str) -> LinkConfig:
         """How the other side of a link configures that device; see control.other_side."""
         return other_side.config(self._means, at, name, device)
+
+    def link_page(self, at: Asked, name: str) -> LinkPage:
+        """The page of a link, for both sides."""
+        return other_side.page(self._means, at, name)
 
     def secrets(self, at: Asked) -> SecretsReport:
         """What there is and what is missing, by name; no values."""

@@ -8,10 +8,11 @@ from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant
 from anden.model.blueprint import Blueprint
 from anden.model.ids import EngineName, EnvironmentKey
-from anden.model.link import Agreement, Endpoint, Opening
+from anden.model.link import Agreement, Endpoint, LinkSeen, Opening
 from anden.model.problem import Problem, Problems
-from anden.model.report import LinkConfig
-from anden.planning import links
+from anden.model.report import LinkConfig, LinkPage
+from anden.model.sight import Sight, TunnelSight
+from anden.planning import link_page, links
 from anden.planning.devices import DEVICES
 
 
@@ -52,6 +53,30 @@ def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
         tuple(tunnel.key for tunnel in found.agreement.tunnels), chosen.sources, chosen.tried, found.agreement,
         found.openings,
     )  # fmt: skip
+
+
+def page(means: Means, at: Asked, name: str) -> LinkPage:
+    """What both teams keep: agreed, to admit, seen; signed while somebody is invited. Raises Problems."""
+    found, now = agreed(means, at, name), means.clock.now()
+    target = means.store.target(found.key)
+    runs = target is not None and target.blueprint is not None
+    observed = means.look(found.key) if runs else None
+    link = next((each for each in observed.links if each.name == name), None) if observed is not None else None
+    ours = _sight(link, observed.at) if link is not None and observed is not None else None
+    theirs = link.invited.sight if link is not None and link.invited is not None else None
+    written = link_page.text(link_page.Page(found.key, found.agreement, found.openings, now, ours, theirs))
+    signature = means.engine.sign(found.key, name, written) if link is not None else None
+    whole = link_page.unsigned(written) if signature is None else link_page.signed(written, *signature)
+    key = found.key
+    return LinkPage(key.client, key.environment, key.engine.value, name, now, whole, signature is not None)
+
+
+def _sight(link: LinkSeen, at: float) -> Sight:
+    tunnels = tuple(TunnelSight(each.number, each.up, each.since) for each in link.tunnels)
+    began = link.invited.since if link.invited is not None else 0.0
+    heard = bool(link.invited.joined) if link.invited is not None else link.by is not None
+    since = began or min((each.since for each in link.tunnels if each.since), default=at)
+    return Sight(at, since, heard, tunnels)
 
 
 def _with(means: Means, at: Asked, name: str) -> tuple[EnvironmentKey, Blueprint]:

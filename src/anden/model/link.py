@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
 from anden.model.problem import Problem
+from anden.model.sight import Sight
 
 LEAST_MTU = 1_400
 """Of the narrowest of our ends: strongSwan's user-space data plane, in bytes."""
@@ -178,14 +179,16 @@ class TunnelSeen:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """An open invitation. id: names it. until: Unix seconds. meet: `HOST:PORT` of our machine. joined: whom it hears,
-    empty: nobody yet; heard: when last, Unix seconds."""
+    """An open invitation. id: names it. since, until: Unix seconds. meet: `HOST:PORT` of our machine. joined: whom it
+    hears, empty: nobody; heard: when last, Unix seconds. sight: what the other side said last that it sees."""
 
     id: str
     until: float
     meet: str
     joined: str = ""
     heard: float = 0.0
+    since: float = 0.0
+    sight: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,4 +206,4 @@ class LinkSeen:
     def without_counts(self) -> "LinkSeen":
         """The same, but for what went through, and when somebody was heard last."""
         tunnels = tuple(replace(each, bytes_in=0, bytes_out=0) for each in self.tunnels)
-        return replace(self, tunnels=tunnels, invited=self.invited and replace(self.invited, heard=0.0))
+        return replace(self, tunnels=tunnels, invited=self.invited and replace(self.invited, heard=0.0, sight=None))

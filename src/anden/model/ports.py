@@ -147,6 +147,11 @@ class Engine(Protocol):
         fix = "On the twin one can; for AWS their device is configured: `anden link config`."
         raise Problems(Problem(f"link {link}", what, why, fix))
 
+    def sign(self, key: EnvironmentKey, link: str, written: str) -> tuple[str, str] | None:
+        """The id of the invitation that is open, and a signature of a page's text by its key, which the engine keeps;
+        None: nobody is invited. Raises Problems."""
+        return None
+
     def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
         """Have the twin's own data centre stand on the other side of links, or nobody; the links' names. Raises
         Problems."""

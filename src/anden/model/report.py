@@ -233,6 +233,19 @@ class LinkConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkPage:
+    """`anden link page`: text, in Markdown. at: Unix seconds. signed: by the rehearsal's key."""
+
+    client: str
+    environment: str
+    engine: str
+    link: str
+    at: float
+    text: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SecretsReport:
     """`anden secret list`: by name, those that are used and missing too. No values."""
 

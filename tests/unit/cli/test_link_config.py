@@ -66,6 +66,18 @@ def test_what_only_the_account_knows_is_said_so(config: Config) -> None:
     assert "raises no links" in config("core", "--on", "simulated").err
 
 
+def test_before_anything_runs_the_page_says_what_is_agreed_and_that_nobody_signed_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "anden.yaml").write_text(MANIFEST)
+    said = run("-C", str(tmp_path), "link", "page", "core", "-o", str(tmp_path / "core.md"))
+    assert said.code == 0
+    assert "not signed: nobody is invited" in said.out
+    text = (tmp_path / "core.md").read_text()
+    assert text.startswith("# Link core of bank/dev\n")
+    assert text.count("Nothing was seen from there.") == 2
+    assert "This page is not signed" in text
+    assert json.loads(run("-C", str(tmp_path), "link", "page", "core", "--json").out)["signed"] is False
+
+
 def test_a_link_that_is_not_declared_is_named_with_those_that_are(config: Config) -> None:
     said = config("cor")
     assert said.code == 1

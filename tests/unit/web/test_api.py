@@ -257,7 +257,7 @@ def test_the_table_is_what_is_promised() -> None:
         "up deploy scale rollback restart down plan status reach prove-egress prove-links logs exec commands verify"
     )
     promised += " disturb restore refused secrets secrets/put secrets/remove secrets/seal links/turn links/datacentre"
-    promised += " links/config links/invite"
+    promised += " links/config links/page links/invite"
     assert paths == {("GET", "/v1/version")} | {("POST", f"/v1/{name}") for name in promised.split()}
 
 

@@ -20,7 +20,7 @@ from anden.model.command import Outcome
 from anden.model.invitation import Invitation
 from anden.model.link import LinkSeen
 from anden.model.problem import Problem, Problems
-from anden.model.report import LinkConfig, ReachReport, StatusReport
+from anden.model.report import LinkConfig, LinkPage, ReachReport, StatusReport
 from anden.planning.devices import DEFAULT, DEVICES
 
 _tunnel = click.option("--tunnel", type=click.IntRange(1), metavar="N", help="This one only; otherwise all of it.")
@@ -174,6 +174,33 @@ def invite(
     if made is not None and good and not words.said.json:
         terminal.data(render.invited(made, str(output)))
     return stream.finish(ended, words.said)
+
+
+@command.command("page")
+@click.argument("name")
+@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
+@common(*PLACE)
+@click.pass_obj
+def page(words: Words, name: str, output: Path | None) -> int:
+    """The page of link NAME for both network teams: what is agreed, what to admit, what each side saw, and when.
+
+    In Markdown; signed while somebody is invited, by a key that both sides hold. `anden join` writes the same when it
+    ends.
+    """
+    here = place.running(words.said)
+    with app.connect(here.client, here.engine, start=False) as api:
+        terminal.note(api.note)
+        report = codec.from_data(LinkPage, api.request("POST", "/v1/links/page", {"at": here.at(), "name": name}))
+    if output is not None:
+        invitation.keep_page(output, report.text)
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    elif output is None:
+        terminal.data(report.text.splitlines())
+    else:
+        by = "signed by the rehearsal's key" if report.signed else "not signed: nobody is invited"
+        terminal.data([f"{output} is the page of link {name}, {by}"])
+    return DONE
 
 
 def _turned(said: Said, name: str, tunnel: int | None, *, up: bool) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from anden.cli.render.paint import Paint, clean
 from anden.model.invitation import Invitation
-from anden.model.joined import Joined
+from anden.model.sight import Sight
 from anden.planning.invitations import admit, when
 
 
@@ -35,12 +35,12 @@ def begun(invitation: Invitation, paint: Paint) -> list[str]:
     ]
 
 
-def changed(before: Joined, now: Joined) -> bool:
+def changed(before: Sight, now: Sight) -> bool:
     """Whether there is something to say: not of every byte."""
     return (before.heard, before.tunnels, before.asked) != (now.heard, now.tunnels, now.asked)
 
 
-def changes(before: Joined | None, now: Joined, invitation: Invitation, paint: Paint) -> Iterator[str]:
+def changes(before: Sight | None, now: Sight, invitation: Invitation, paint: Paint) -> Iterator[str]:
     """A line for each thing that is otherwise than before."""
     meet = invitation.rehearsal.meet
     if before is None:
@@ -60,7 +60,7 @@ def changes(before: Joined | None, now: Joined, invitation: Invitation, paint: P
             yield f"{paint.good('✓')} {each.source} asked {each.to}"
 
 
-def ended(last: Joined | None, invitation: Invitation, paint: Paint) -> str:
+def ended(last: Sight | None, invitation: Invitation, paint: Paint) -> str:
     """The last line."""
     if last is None or not any(each.since for each in last.tunnels):
         return f"{paint.bad('✗')} no tunnel of link {invitation.agreement.link} was up"

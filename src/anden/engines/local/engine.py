@@ -174,6 +174,11 @@ class LocalEngine:
         given = None if rehearsal is None else codec.to_data(rehearsal)
         self._ask(key, {"op": "link", "name": link, "invite": given}, ANSWER_MARGIN_S)
 
+    def sign(self, key: EnvironmentKey, link: str, written: str) -> tuple[str, str] | None:
+        """See model.ports.Engine."""
+        found = self._ask(key, {"op": "link", "name": link, "sign": written}, ANSWER_MARGIN_S)
+        return None if found is None else (str(found[0]), str(found[1]))
+
     def _tell_links(self, key: EnvironmentKey, name: str | None, tunnel: int | None, up: bool) -> Any:
         try:
             return link.ask(place.of(self._state, key), {"op": "link", "name": name, "tunnel": tunnel, "up": up})

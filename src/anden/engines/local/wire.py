@@ -15,7 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PORTS = (500, 4500)
 HELLO = 0
@@ -88,12 +88,15 @@ class Door:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What a wire has seen. peer: `ADDRESS:PORT` of the other machine, empty: nobody yet. at: Unix seconds of its last
-    word. into, out: bytes that came and went."""
+    word. into, out: bytes that came and went. since: when this wire began. word: what the other side told of itself,
+    as it said it."""
 
     peer: str = ""
     at: float = 0.0
     into: int = 0
     out: int = 0
+    since: float = 0.0
+    word: str = ""
 
     def there(self, now: float) -> bool:
         """Whether the other side is."""
@@ -104,12 +107,15 @@ class Wire:
     """Carries until `until`. meet: the side that joins knows where to go; the other one learns it from hellos."""
 
     def __init__(
-        self, outer: socket.socket, seal: Seal, doors: Sequence[Door], until: float, meet: tuple[str, int] | None = None
-    ) -> None:
+        self, outer: socket.socket, seal: Seal, doors: Sequence[Door], until: float,
+        meet: tuple[str, int] | None = None, word: Callable[[], bytes] = bytes,
+    ) -> None:  # fmt: skip
+        """word: what this side tells of itself with its hellos; short."""
+        self._word = word
         self._outer, self._seal, self._doors, self._until = outer, seal, doors, until
         self._meet, self._peer = meet, meet
         self._highest = 0
-        self._heard = Heard()
+        self._heard = Heard(since=time.time())
         self._ended = False
         self._out = {(tunnel, door.port): (door, to) for door in doors for tunnel, to in door.towards.items()}
         with contextlib.suppress(OSError):
@@ -138,7 +144,7 @@ class Wire:
                 now = time.monotonic()
                 if self._meet is not None and now - hello >= HELLO_S:
                     hello = now
-                    self._send(self._seal.close(HELLO, 0))
+                    self._send(self._seal.close(HELLO, 0, self._word()))
                 for found, _ in ready.select(0.25):
                     self._from(found.data)
                 if now - said >= 1.0:
@@ -168,21 +174,21 @@ class Wire:
             self._highest = number
             if self._meet is None:
                 self._peer = source
-            self._heard = Heard(f"{source[0]}:{source[1]}", time.time(), self._heard.into, self._heard.out)
+            self._heard = replace(self._heard, peer=f"{source[0]}:{source[1]}", at=time.time())
+            if tunnel == HELLO:
+                self._heard = replace(self._heard, word=payload.decode(errors="replace"))
         if tunnel == HELLO:
             if self._meet is None:
-                self._send(self._seal.close(HELLO, 0))
+                self._send(self._seal.close(HELLO, 0, self._word()))
         elif (there := self._out.get((tunnel, port))) is not None:
             door, to = there
             with contextlib.suppress(OSError):
                 door.socket.sendto(payload, (to, port))
-            heard = self._heard
-            self._heard = Heard(heard.peer, heard.at, heard.into + len(payload), heard.out)
+            self._heard = replace(self._heard, into=self._heard.into + len(payload))
 
     def _send(self, datagram: bytes) -> None:
         if self._peer is None:
             return
         with contextlib.suppress(OSError):  # lost on the way, as datagrams may be: who sent it sends it again
             self._outer.sendto(datagram, self._peer)
-            heard = self._heard
-            self._heard = Heard(heard.peer, heard.at, heard.into, heard.out + len(datagram))
+            self._heard = replace(self._heard, out=self._heard.out + len(datagram))

@@ -119,6 +119,14 @@ class ConfigureOther:
 
 
 @dataclass(frozen=True, slots=True)
+class NameLink:
+    """A link, by its name."""
+
+    at: At
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     """Who holds the invitation of that id is the other side of a link, until then (Unix seconds). meet: `HOST:PORT` of
     this machine, for UDP. keys: for each key of the link, by name, the one that stands for it meanwhile. wire: 64

@@ -115,6 +115,10 @@ def _link_config(desk: Desk, body: asks.ConfigureOther, who: str) -> Any:
     return desk.control.link_config(_asked(desk, body.at), body.name, body.device)
 
 
+def _link_page(desk: Desk, body: asks.NameLink, who: str) -> Any:
+    return desk.control.link_page(_asked(desk, body.at), body.name)
+
+
 def _invite(desk: Desk, body: asks.Invite, who: str) -> Any:
     rehearsal = Rehearsal(body.id, body.until, body.meet, body.keys, body.wire) if body.until else None
     return desk.control.invite(_asked(desk, body.at), named(who), body.name, rehearsal)
@@ -204,6 +208,7 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
     Endpoint("POST", "/v1/links/invite", asks.Invite, _invite, "Who may join a link: events", streams=True),
+    Endpoint("POST", "/v1/links/page", asks.NameLink, _link_page, "For both network teams: a LinkPage"),
     Endpoint("POST", "/v1/links/config", asks.ConfigureOther, _link_config, "The other side's: a LinkConfig"),
     Endpoint(
         "POST", "/v1/links/datacentre", asks.DataCentre, _datacentre, "The twin's other side: events", streams=True

@@ -14,6 +14,8 @@ from anden.engines.local import wire
 from anden.engines.local.cell.link_files import LinkFiles, write
 from anden.model import codec
 from anden.model.link import Agreement
+from anden.model.sight import Sight, TunnelSight
+from anden.planning import sights
 
 OUTER = 3
 """The descriptor."""
@@ -61,7 +63,20 @@ def main(number: int) -> None:
             with suppress(OSError):
                 write(files.joined, codec.to_json(heard), 0o600)
 
-        wire.Wire(outer, wire.inviting(rehearsal.wire), standing, rehearsal.until).carry(told)
+        began = time.time()
+        seal = wire.inviting(rehearsal.wire)
+        carrier = wire.Wire(outer, seal, standing, rehearsal.until, word=lambda: sights.told(sight(files, began)))
+        carrier.carry(told)
+
+
+def sight(files: LinkFiles, began: float) -> Sight:
+    """What the link's watch sees, for the other side."""
+    states = files.seen().get("tunnels", {})
+    tunnels = tuple(
+        TunnelSight(int(number), bool(one.get("up")), float(one.get("since", 0.0)))
+        for number, one in sorted(states.items())
+    )
+    return Sight(time.time(), began, True, tunnels)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from anden.model.configuration import Configuration, Linked
 from anden.model.invitation import Rehearsal
 from anden.model.link import Agreement, Invited, LinkSeen, TunnelSeen
 from anden.model.problem import Problem, Problems
+from anden.planning import link_page, sights
 
 DAEMON = "/usr/sbin/charon-systemd"
 RELAY_FD = 3
@@ -133,6 +134,14 @@ class Links:
                 with suppress(OSError):
                     Charon(files.daemon(tunnel.number)).down(name)
             self.tend()
+
+    def sign(self, name: str, written: str) -> tuple[str, str] | None:
+        """A page's signature by the rehearsal's key, which leaves the cell for nobody, and the invitation's id; None:
+        nobody is invited. Raises Problems."""
+        with self._lock:
+            number, _ = self._named(name)
+            rehearsal = LinkFiles(number).rehearsal()
+            return None if rehearsal is None else (rehearsal.id, link_page.signature(written, rehearsal.wire))
 
     def _end(self, number: int, *, socket_too: bool = False) -> None:
         files = LinkFiles(number)
@@ -302,10 +311,12 @@ def _seen(linked: Linked, agreement: Agreement, files: LinkFiles) -> LinkSeen:
             )
         )  # fmt: skip
     by = said.get("by")
-    return LinkSeen(linked.link.name, agreement.peer, by, tuple(tunnels), files.far.exists(), _invited(files))
+    return LinkSeen(
+        linked.link.name, agreement.peer, by, tuple(tunnels), files.far.exists(), _invited(files, agreement)
+    )
 
 
-def _invited(files: LinkFiles) -> Invited | None:
+def _invited(files: LinkFiles, agreement: Agreement) -> Invited | None:
     rehearsal = files.rehearsal()
     if rehearsal is None:
         return None
@@ -313,4 +324,5 @@ def _invited(files: LinkFiles) -> Invited | None:
     with suppress(OSError, ValueError):
         heard = codec.from_json(Heard, files.joined.read_text())
     joined = heard.peer if heard.there(time.time()) else ""
-    return Invited(rehearsal.id, rehearsal.until, rehearsal.meet, joined, heard.at)
+    sight = sights.believed(heard.word, agreement)
+    return Invited(rehearsal.id, rehearsal.until, rehearsal.meet, joined, heard.at, heard.since, sight)

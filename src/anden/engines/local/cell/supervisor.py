@@ -250,9 +250,11 @@ class Supervisor:
                 return await self._faults.restore()
         raise ValueError(f"no such request: {request['op']}")
 
-    def _link(self, request: dict[str, Any]) -> list[str] | None:
+    def _link(self, request: dict[str, Any]) -> list[str] | tuple[str, str] | None:
         if (name := request["name"]) is None:
             return self._links.datacentre(bool(request["up"]))
+        if "sign" in request:
+            return self._links.sign(name, str(request["sign"]))
         if "invite" in request:
             given = request["invite"]
             self._links.invite(name, None if given is None else codec.from_data(Rehearsal, given))

@@ -22,9 +22,10 @@ from anden.engines.local.join import networks
 from anden.engines.local.join.apart import Apart
 from anden.engines.local.render.strongswan import settings
 from anden.model.invitation import Invitation
-from anden.model.joined import Asked, Joined, JoinedTunnel
 from anden.model.link import Agreement
 from anden.model.problem import Problem, Problems
+from anden.model.sight import Asked, Sight, TunnelSight
+from anden.planning import sights
 from anden.planning.devices import strongswan
 
 RUN = Path("/run")
@@ -46,7 +47,8 @@ class Joining:
         self._since = time.time()
         self._asked: dict[tuple[str, str], Asked] = {}
         self._lock = threading.Lock()
-        self._tunnels = {tunnel.number: JoinedTunnel(tunnel.number, False) for tunnel in self._agreement.tunnels}
+        self._tunnels = {tunnel.number: TunnelSight(tunnel.number, False) for tunnel in self._agreement.tunnels}
+        self._sight = Sight(self._since, self._since, False, tuple(self._tunnels.values()))
         self._undo = ExitStack()
 
     def __enter__(self) -> "Joining":
@@ -58,17 +60,22 @@ class Joining:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def look(self) -> Joined:
+    def look(self) -> Sight:
         """As it is now."""
         now, heard = time.time(), self._wire.heard
         for number, was in self._tunnels.items():
             up = self._up(number)
             if up != was.up:
-                self._tunnels[number] = JoinedTunnel(number, up, now)
+                self._tunnels[number] = TunnelSight(number, up, now)
         with self._lock:
             asked = tuple(self._asked.values())
         tunnels = tuple(self._tunnels.values())
-        return Joined(now, self._since, heard.there(now), tunnels, asked, heard.into, heard.out)
+        self._sight = Sight(now, self._since, heard.there(now), tunnels, asked, heard.into, heard.out)
+        return self._sight
+
+    def theirs(self) -> Sight | None:
+        """What the environment's side said last that it sees."""
+        return sights.believed(self._wire.heard.word, self._agreement)
 
     def _up(self, number: int) -> bool:
         with suppress(OSError, Refused):
@@ -93,7 +100,8 @@ class Joining:
         for port in sorted({each.port for each in self._invitation.openings}):
             self._serve(core, port, undo)
         rehearsal = self._invitation.rehearsal
-        self._wire = wire.Wire(outer, wire.joining(rehearsal.wire), doors, rehearsal.until, meet)
+        seal = wire.joining(rehearsal.wire)
+        self._wire = wire.Wire(outer, seal, doors, rehearsal.until, meet, lambda: sights.told(self._sight))
         carrying = threading.Thread(target=self._wire.carry, name="wire", daemon=True)
         carrying.start()
         undo.callback(carrying.join, END_S)

@@ -1,4 +1,4 @@
-"""What the side that joins by an invitation sees."""
+"""What one side of a link sees of a rehearsal."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinedTunnel:
+class TunnelSight:
     """since: when it became so, in Unix seconds; 0: it never was up."""
 
     number: int
@@ -24,14 +24,14 @@ class JoinedTunnel:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """at, since: Unix seconds, of this look and of its beginning. heard: the other machine is there. into, out: bytes
-    that came from it and went to it."""
+class Sight:
+    """at, since: Unix seconds, of this look and of its beginning. heard: the other machine is there. asked: who asked,
+    where somebody answers. into, out: bytes that came from the other machine and went to it."""
 
     at: float
     since: float
     heard: bool
-    tunnels: tuple[JoinedTunnel, ...]
+    tunnels: tuple[TunnelSight, ...]
     asked: tuple[Asked, ...] = ()
     into: int = 0
     out: int = 0
