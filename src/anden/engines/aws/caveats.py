@@ -111,6 +111,11 @@ def _entrance(topology: Topology, doors: Entrance) -> Iterator[_Found]:
             " by signed addresses, and news asked for"
         )
         yield "bodies", text, ()
+        text = (
+            "`traceparent` passes as it came and none is begun: X-Amzn-Trace-Id is AWS's own; what the gateway refuses"
+            " is said in AWS's form, not as a problem (RFC 9457)"
+        )
+        yield "traces", text, ()
         text = "a slash at the end of a path does not arrive: /accounts/ is asked for as /accounts"
         yield "slash", text, ()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address
 
-from anden.engines.local.render import guards
+from anden.engines.local.render import guards, traces
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
@@ -61,9 +61,9 @@ NEVER = "anden: no health answer holds this"
 GATEWAY = "anden:gateway"
 """The gateway's frontend."""
 NOWHERE = "anden:nowhere"
-NO_ROUTE = json.dumps({"error": "no route"})
+NO_ROUTE = "no route"
 NO_INSTANCE = json.dumps({"error": "no healthy instance"})
-LONG_HEADER = json.dumps({"error": "a header line is too long"})
+LONG_HEADER = "a header line is too long"
 OPEN = ":open"
 """What the backend is called that holds the same servers unchecked: for when none of them is healthy and the balancer
 fails open. No service has a colon in its name."""
@@ -240,7 +240,9 @@ def _gateway(
         "mode http",
         "option forwardfor",
         "option idle-close-on-response",
-        *_refusals(manners),
+        *traces.errors(quote),
+        *traces.rules(quote),
+        *_refusals(manners, guards.answer(HTTPStatus.BAD_REQUEST, LONG_HEADER, quote)),
         *guards.rules(ordered, _conditions, quote, keys),
     ]
     for route in ordered:
@@ -254,7 +256,7 @@ def _gateway(
     yield [
         f"backend {NOWHERE}",
         "mode http",
-        f"http-request return status 404 content-type application/json string {quote(NO_ROUTE)}",
+        guards.answer(HTTPStatus.NOT_FOUND, NO_ROUTE, quote),
     ]
     for text, goal in reasons.items():
         yield [f"backend {goal}", "mode http", guards.answer(HTTPStatus.SERVICE_UNAVAILABLE, text, quote)]
@@ -277,13 +279,12 @@ def _none_healthy(service: ServiceName) -> str:
     return f"{{ nbsrv({service}) eq 0 }}"
 
 
-def _refusals(manners: Manners) -> list[str]:
-    """What a frontend refuses of any request. One look at each line: the pattern is bound to a line's beginning."""
+def _refusals(manners: Manners, answer: str) -> list[str]:
+    """Refuses any request by `answer`. One look at each line: the pattern is bound to a line's beginning."""
     if manners.header_bytes is None:
         return []
     too_long = f"{{ req.hdrs -m reg '(?m)^[^\\r\\n]{{{manners.header_bytes + 1}}}' }}"
-    said = f"content-type application/json string {quote(LONG_HEADER)}"
-    return [f"http-request return status 400 {said} if {too_long}"]
+    return [f"{answer} if {too_long}"]
 
 
 def _name(backend: Backend, listener: Listener, manners: Manners) -> list[str]:
@@ -296,7 +297,10 @@ def _name(backend: Backend, listener: Listener, manners: Manners) -> list[str]:
     if backend.protocol is Protocol.TCP:
         lines += ["mode tcp", f"timeout client {_ms(_timeout(backend, manners))}"]
     else:
-        lines += ["mode http", "option forwardfor", "option idle-close-on-response", *_refusals(manners)]
+        said = f"content-type application/json string {quote(json.dumps({'error': LONG_HEADER}))}"
+        lines += ["mode http", "option forwardfor", "option idle-close-on-response"]
+        lines += _refusals(manners, f"http-request return status 400 {said}")
+        lines.append(f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}")
     if manners.fails_open:
         lines.append(f"use_backend {backend.service}{OPEN} if {_none_healthy(backend.service)}")
     return [*lines, f"default_backend {backend.service}"]
@@ -311,7 +315,7 @@ def _balanced(name: str, backend: Backend, manners: Manners) -> list[str]:
     if manners.retries:
         lines.append("retry-on conn-failure empty-response")
         lines.append(f"http-request disable-l7-retry unless {{ method {IDEMPOTENT} }}")
-    return [*lines, f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}"]
+    return lines
 
 
 def _open(backend: Backend, servers: Iterable[Server], manners: Manners) -> list[str]:

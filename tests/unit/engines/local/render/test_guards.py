@@ -27,6 +27,8 @@ from anden.model.topology import VerifyingKey
 
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/sbin:/bin")
 READY_S = 5.0
+SLOW_S = 2.0
+"""How long the service thinks about /slow, which the gateway gives a quarter of a second."""
 ISSUER, AUDIENCE, SCOPE = "https://id.bank.example", "bank", "payments:write"
 RSA, EC = tokens.rsa_signer("2026-11"), tokens.ec_signer("-i")  # an id that HAProxy could take for a flag
 
@@ -100,8 +102,17 @@ class Gateway:
 
 class _Service(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(SLOW_S)
+        if self.path == "/open/garbage":
+            self.wfile.write(b"garbage\r\n\r\n")
+            self.close_connection = True
+            return
         self.send_response(200)
         self.send_header("Content-Length", "2")
+        for name in ("traceparent", "tracestate"):
+            for value in self.headers.get_all(name, ()):
+                self.send_header(f"Seen-{name}", value)
         self.end_headers()
         self.wfile.write(b"in")
 
@@ -118,12 +129,19 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     threading.Thread(target=service.serve_forever, daemon=True).start()
     listening = socket.create_server(("127.0.0.1", 0))
     backend = Backend(ServiceName("web"), 1, (), service.server_port)
-    wanted = replace(configuration(RSA.public, EC.public), backends=(backend,))
+    guarded = configuration(RSA.public, EC.public)
+    slow = replace(backend, service=ServiceName("slow"), timeout_s=0.25)
+    empty = replace(backend, service=ServiceName("empty"))
+    more = tuple(GatewayRoute(f"/{each.service}", each.service) for each in (slow, empty))
+    wanted = replace(guarded, routes=(*guarded.routes, *more), backends=(backend, slow, empty))
     for name, pem in haproxy.key_files(wanted).items():
         (folder / name).write_text(pem)
     (folder / "paths").write_text("")
     server = Server(InstanceId("web-a"), ServiceName("web"), IPv4Address("127.0.0.1"), service.server_port)
-    text = haproxy.config(wanted, [server], socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder))
+    other = replace(server, id=InstanceId("slow-a"), service=slow.service)
+    text = haproxy.config(
+        wanted, [server, other], socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder)
+    )
     if os.getuid():
         text = text.replace("    uid 65534\n    gid 65534\n", "")
     (folder / "cfg").write_text(text)
@@ -255,7 +273,9 @@ def test_a_bad_token_is_refused_and_not_told_why(gateway: Gateway, name: str) ->
     answer = gateway.ask("/mine", bearer(BAD[name](gateway.folder)))
     assert (answer.status, answer.type) == (401, "application/problem+json")
     assert answer.challenge == 'Bearer error="invalid_token"'
-    assert json.loads(answer.body) == {
+    said = json.loads(answer.body)
+    assert len(said.pop("trace")) == 32
+    assert said == {
         "type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "the token is not valid here",
     }  # fmt: skip
 
