@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 
-from anden.engines.local.render import traces
+from anden.engines.local.render import access_log, traces
 from anden.model.configuration import GatewayRoute, Guard
 from anden.model.topology import VerifyingKey
 
@@ -74,6 +74,7 @@ def rules(
     yield from _claims(any(guard.scopes for guard in named))
     for guard, name in named.items():
         yield from _guard(guard, name, quote, folder)
+    yield access_log.subject(_TOKEN, _GUARDED)
 
 
 def answer(status: HTTPStatus, detail: str, quote: Callable[[str], str], challenge: str = "") -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address
 
-from anden.engines.local.render import guards, traces
+from anden.engines.local.render import access_log, guards, traces
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
@@ -240,7 +240,9 @@ def _gateway(
         "mode http",
         "option forwardfor",
         "option idle-close-on-response",
+        *access_log.lines(),
         *traces.errors(quote),
+        *access_log.rules(),
         *traces.rules(quote),
         *_refusals(manners, guards.answer(HTTPStatus.BAD_REQUEST, LONG_HEADER, quote)),
         *guards.rules(ordered, _conditions, quote, keys),
