@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address
 
-from anden.engines.local.render import access_log, guards, traces
+from anden.engines.local.render import access_log, guards, limits, traces
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
@@ -142,9 +142,10 @@ def config(
     for backend in backends:
         own = by_service.get(backend.service, ())
         blocks += [_name(backend, listener, manners) for listener in names if listener.service == backend.service]
-        blocks.append(_backend(backend, own, paths, manners))
+        rewrites = tuple(limits.rewrites(_ordered(configuration.routes), backend.service, quote))
+        blocks.append(_backend(backend, own, paths, manners, rewrites))
         if manners.fails_open:
-            blocks.append(_open(backend, own, manners))
+            blocks.append(_open(backend, own, manners, rewrites))
     return "\n\n".join("\n    ".join(block) for block in blocks) + "\n"
 
 
@@ -233,7 +234,7 @@ def _gateway(
     `http-request` rule would be evaluated before every `use_backend`, whatever their order."""
     http = {backend.service for backend in backends if backend.protocol is not Protocol.TCP}
     reasons: dict[str, str] = {}
-    ordered = sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path))
+    ordered = _ordered(routes)
     frontend = [
         f"frontend {GATEWAY}",
         f"bind fd@{GATEWAY_FD}",
@@ -245,6 +246,7 @@ def _gateway(
         *access_log.rules(),
         *traces.rules(quote),
         *_refusals(manners, guards.answer(HTTPStatus.BAD_REQUEST, LONG_HEADER, quote)),
+        *limits.rules(ordered, _conditions, quote),
         *guards.rules(ordered, _conditions, quote, keys),
     ]
     for route in ordered:
@@ -260,8 +262,13 @@ def _gateway(
         "mode http",
         guards.answer(HTTPStatus.NOT_FOUND, NO_ROUTE, quote),
     ]
+    yield from limits.tables(ordered)
     for text, goal in reasons.items():
         yield [f"backend {goal}", "mode http", guards.answer(HTTPStatus.SERVICE_UNAVAILABLE, text, quote)]
+
+
+def _ordered(routes: Iterable[GatewayRoute]) -> list[GatewayRoute]:
+    return sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path))
 
 
 def _conditions(route: GatewayRoute, more: str = "") -> list[str]:
@@ -308,26 +315,28 @@ def _name(backend: Backend, listener: Listener, manners: Manners) -> list[str]:
     return [*lines, f"default_backend {backend.service}"]
 
 
-def _balanced(name: str, backend: Backend, manners: Manners) -> list[str]:
+def _balanced(name: str, backend: Backend, manners: Manners, rewrites: Sequence[str]) -> list[str]:
     """What is the same for a service's backend and for the one that it fails open to."""
     lines = [f"backend {name}", "balance leastconn", f"timeout server {_ms(_timeout(backend, manners))}"]
     if backend.protocol is Protocol.TCP:
         return [*lines, "mode tcp"]
-    lines.append("mode http")
+    lines += ["mode http", *rewrites]
     if manners.retries:
         lines.append("retry-on conn-failure empty-response")
         lines.append(f"http-request disable-l7-retry unless {{ method {IDEMPOTENT} }}")
     return lines
 
 
-def _open(backend: Backend, servers: Iterable[Server], manners: Manners) -> list[str]:
+def _open(backend: Backend, servers: Iterable[Server], manners: Manners, rewrites: Sequence[str]) -> list[str]:
     ordered = sorted(servers, key=lambda one: one.id)
     own = (f"server {one.id} {one.address}:{one.port} {unchecked(one)}" for one in ordered)
-    return [*_balanced(f"{backend.service}{OPEN}", backend, manners), *own]
+    return [*_balanced(f"{backend.service}{OPEN}", backend, manners, rewrites), *own]
 
 
-def _backend(backend: Backend, servers: Iterable[Server], paths: str, manners: Manners) -> list[str]:
-    lines = _balanced(str(backend.service), backend, manners)
+def _backend(
+    backend: Backend, servers: Iterable[Server], paths: str, manners: Manners, rewrites: Sequence[str]
+) -> list[str]:
+    lines = _balanced(str(backend.service), backend, manners, rewrites)
     if backend.health_path is not None:
         lines += [
             "option httpchk",
