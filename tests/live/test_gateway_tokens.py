@@ -103,7 +103,8 @@ def test_who_asked_for_what_is_written_down(bank: Bank) -> None:
     token = FIRST.token(claims(sub="ana"))
     assert ask("/mine?pin=hunter2", token)[0] == 200
     assert ask("/nowhere-to-go?pin=hunter2")[0] == 401
-    deadline, found = time.monotonic() + 5, []
+    deadline = time.monotonic() + 5
+    found: list[dict[str, Any]] = []
     while time.monotonic() < deadline and len(found) < 2:
         rows = [json.loads(line) for line in bank("logs", "gateway", "--json").splitlines()]
         requests = [json.loads(row["text"]) for row in rows]

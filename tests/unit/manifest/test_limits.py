@@ -3,6 +3,7 @@
 import pytest
 
 from anden import manifest
+from anden.model.problem import Problems
 from anden.model.topology import Cors, Rate, Route
 
 MANIFEST = """\
@@ -21,7 +22,9 @@ def route(text: str) -> Route:
 
 
 def fault(text: str) -> str:
-    (problem,) = manifest.read(MANIFEST.format(route=text), "anden.yaml", client="bank").problems
+    with pytest.raises(Problems) as found:
+        manifest.read(MANIFEST.format(route=text), "anden.yaml", client="bank")
+    (problem,) = found.value.problems
     return f"{problem.what}; {problem.fix}"
 
 

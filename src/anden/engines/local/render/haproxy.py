@@ -64,6 +64,7 @@ NOWHERE = "anden:nowhere"
 NO_ROUTE = "no route"
 NO_INSTANCE = json.dumps({"error": "no healthy instance"})
 LONG_HEADER = "a header line is too long"
+NUL_HEADER = "a header holds a NUL"
 OPEN = ":open"
 """What the backend is called that holds the same servers unchecked: for when none of them is healthy and the balancer
 fails open. No service has a colon in its name."""
@@ -245,6 +246,10 @@ def _gateway(
         *traces.errors(quote),
         *access_log.rules(),
         *traces.rules(quote),
+        # A service that is asked for `ftp://a/open` may read another path in it than HAProxy, and than the route has.
+        "http-request set-uri %[pathq] if !{ url -m beg / } { path -m beg / }",
+        # HAProxy 2.6 passes a NUL in a header on, and not every service reads what is behind it.
+        f"{guards.answer(HTTPStatus.BAD_REQUEST, NUL_HEADER, quote)} if {{ req.hdrs -m reg '\\x00' }}",
         *_refusals(manners, guards.answer(HTTPStatus.BAD_REQUEST, LONG_HEADER, quote)),
         *limits.rules(ordered, _conditions, quote),
         *guards.rules(ordered, _conditions, quote, keys),
