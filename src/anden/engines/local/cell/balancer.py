@@ -274,9 +274,10 @@ class Balancer:
         try:
             fds = {GATEWAY_FD: kept[self._gateway]}
             fds |= {one.fd: kept[one.name] for one in haproxy.listeners(self._configuration)}
-            if self._access not in kept:  # else HAProxy would find something of its own there, and write into it
-                kept[self._access] = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            fds[access_log.FD] = kept[self._access]
+            access = self._spawner.take(self._access) if self._access else None
+            if access is None:  # else HAProxy would find something of its own there, and write into it
+                access = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            kept[self._access] = fds[access_log.FD] = access
             argv = ["haproxy", "-db", "-f", str(process.config)]
             pid = self._spawner.spawn(process.name, argv, netns=str(netns.path(BALANCER)), fds=fds)
         finally:
