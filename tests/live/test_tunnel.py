@@ -295,12 +295,18 @@ def what_the_other_side_has_otherwise_is_named_and_mended_by_itself() -> None:
         there.answer(other)
         kept.lower(1)
         kept.lift(1)
-        world.until(
-            lambda what=what: (found := kept.states()[1].problem) is not None and found.what == what, what, UP_S
-        )
+        world.until(_said(kept, what), what, UP_S)
         assert not kept.states()[1].up
     there.answer()
     world.until(both_up(kept), "both tunnels are up", UP_S)
+
+
+def _said(kept: Kept, what: str) -> Callable[[], bool]:
+    def said() -> bool:
+        problem = kept.states()[1].problem
+        return problem is not None and problem.what == what
+
+    return said
 
 
 def _swapped(one: str, other: str) -> Callable[[str], str]:

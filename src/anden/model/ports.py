@@ -161,7 +161,8 @@ class Engine(Protocol):
     def logs(
         self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
     ) -> Iterator[LogLine | None]:
-        """The last `lines` of a service or instance (None: of all), then, with `follow`, new ones as they come.
+        """The last `lines` of a service or instance (None: of all), or of the gateway (model.log.GATEWAY: one for each
+        request, where the engine writes any); then, with `follow`, new ones as they come.
         since: none that is older (Unix seconds). With `follow`, None is yielded at least once a second, so that the
         reader can stop."""
 
