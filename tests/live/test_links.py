@@ -23,6 +23,7 @@ from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden, processes
 
 from anden.engines.local.cell import netns
 from anden.engines.local.cell.rtnetlink import Rtnetlink, index
+from anden.engines.local.join.joining import sweep
 from anden.planning.link_policies import WATCH
 
 GATEWAY = "127.0.0.1:8095"
@@ -374,6 +375,8 @@ def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(li
     joined.process.kill()
     joined.process.wait()
     until(lambda: len(processes("charon-systemd")) == 2, "its strongSwan went with it")
+    sweep()
+    assert not list(Path("/run").glob("anden-join-*"))
     linked("link", "invite", "core", "--end")
     assert linked.link()["invited"] is None
     assert not processes("link_relay")

@@ -83,7 +83,7 @@ class Joining:
         return False
 
     def _raise(self, undo: ExitStack) -> None:
-        _sweep()
+        sweep()
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         outer = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
@@ -189,8 +189,8 @@ def _met(meet: str) -> tuple[str, int]:
     return str(address), int(number)
 
 
-def _sweep() -> None:
-    """What a killed one has left: its folder; the rest ended with it."""
+def sweep() -> None:
+    """Remove what a killed one has left: its folder; the rest ended with it."""
     for left in RUN.glob(f"{PREFIX}*"):
         pid = left.name.removeprefix(PREFIX).split("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
