@@ -176,6 +176,9 @@ def _one(operator: str, found: str | list[str] | None, wanted: Any) -> bool:
     if operator.startswith("ForAnyValue:"):
         values = [found] if isinstance(found, str) else found or []
         return any(_one(operator.removeprefix("ForAnyValue:"), each, many) for each in values)
+    if operator.startswith("ForAllValues:"):  # also where there are none
+        values = [found] if isinstance(found, str) else found or []
+        return all(_one(operator.removeprefix("ForAllValues:"), each, many) for each in values)
     assert not isinstance(found, list), operator
     match operator:
         case "StringEquals" | "Bool":
