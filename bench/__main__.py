@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from anden import cycles
 from anden.engines.local import tools
 from bench import machine, table
 from bench.figure import Figure, Run, Subject, Unmeasured
@@ -37,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
     if lacking := tools.missing(tools.BENCH_TOOLS):
         print("these are missing, and their rows say so:")
         print("".join(f"  {one.command}: {one.why}\n" for one in lacking) + f"  {tools.installation(lacking)}")
+    cycles.seldom()  # as the command line and the daemon do
     # Where nobody may keep compiled modules, every Python starts anew from its text: that is not what is asked.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the first too: a shell's background job ignores it

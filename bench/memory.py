@@ -86,7 +86,7 @@ def _fifty(run: Run, image: Image, service: Service) -> tuple[float, float, floa
 
 
 def _control(run: Run) -> float:
-    up = Up(run.folder / "idle", run.images)
+    up = Up(run.folder / "idle", run.images, world.BANK)
     with contextlib.ExitStack() as stack:
         stack.callback(up.end)
         up.start()

@@ -1,6 +1,6 @@
 """The subjects, in the order in which they are measured and shown."""
 
-from bench import balancer, firewall, memory, planning, render, starts, up
+from bench import balancer, firewall, memory, planning, render, starts, tunnel, up
 from bench.figure import Row, Subject
 
 SUBJECTS = (
@@ -9,6 +9,7 @@ SUBJECTS = (
     Subject("up", up.ROWS, up.measure),
     Subject("planning", planning.ROWS, planning.measure),
     Subject("firewall", firewall.ROWS, firewall.measure),
+    Subject("tunnel", tunnel.ROWS, tunnel.measure),
     Subject("render", render.ROWS, render.measure, "aws/benchmarks.md"),
     Subject("memory", memory.ROWS, memory.measure),
 )

@@ -45,7 +45,7 @@ ROWS = (
 
 def measure(run: Run) -> Iterator[Figure]:
     """Both rows: each round has all that run here."""
-    up = Up(run.folder / "up", run.images)
+    up = Up(run.folder / "up", run.images, world.BANK)
     blueprint = example(run.images)
     instances = [one for each in blueprint.placements for one in world.instances(blueprint, each.service)]
     cached = LocalImages(run.images, SystemClock())
@@ -80,18 +80,19 @@ def _one_after_another(crun: Bare, instances: list[Instance]) -> float:
 
 @dataclass
 class Up:
-    """The command line on a state folder of its own."""
+    """The command line on a state folder of its own, in the folder of a manifest."""
 
     state: Path
     images: Path
+    manifest: Path
 
     def once(self) -> float:
         """Seconds of the whole command, and everything down again after it."""
-        self._prepare()
+        self.prepare()
         began = time.monotonic()
-        self._anden("up", "--no-input")
+        self.anden("up", "--no-input")
         took = time.monotonic() - began
-        self._anden("down", "--yes")
+        self.anden("down", "--yes")
         self._end_control()
         return took
 
@@ -99,7 +100,7 @@ class Up:
         """Leave nothing."""
         if self.state.exists():
             with contextlib.suppress(Unmeasured):
-                self._anden("down", "--yes")
+                self.anden("down", "--yes")
             self._end_control()
             shutil.rmtree(self.state, ignore_errors=True)
 
@@ -114,10 +115,11 @@ class Up:
 
     def start(self) -> None:
         """Up, and left so."""
-        self._prepare()
-        self._anden("up", "--no-input")
+        self.prepare()
+        self.anden("up", "--no-input")
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Have a state folder with the images that are built."""
         self.state.mkdir(exist_ok=True)
         if not (self.state / "images").is_symlink():
             (self.state / "images").symlink_to(self.images)
@@ -129,11 +131,12 @@ class Up:
                 os.kill(pid, signal.SIGTERM)
             time.sleep(LOOK_S)
 
-    def _anden(self, *words: str) -> None:
+    def anden(self, *words: str) -> None:
+        """One command. Raises Unmeasured: it fails."""
         env = {**os.environ, "ANDEN_STATE": str(self.state), "PYTHONPATH": str(world.ROOT / "src"), "NO_COLOR": "1"}
         argv = [sys.executable, "-P", "-m", "anden", *words, "-e", ENVIRONMENT]
         done = subprocess.run(
-            argv, env=env, cwd=world.BANK, capture_output=True, text=True, timeout=COMMAND_S, check=False,
+            argv, env=env, cwd=self.manifest, capture_output=True, text=True, timeout=COMMAND_S, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode != 0:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anden import rendering
+from anden import cycles, rendering
 from anden.accounts import Account, account
 from anden.connection import connect, consider
 from anden.machine import Check, Doctor, SystemClock, called, doctor, root
@@ -26,8 +26,10 @@ from anden.web.files import Files
 
 if TYPE_CHECKING:
     from anden.drill.picture import Picture
+    from anden.engines.local.join import Joining
     from anden.model.blueprint import Blueprint
     from anden.model.drill import Drill, DrillReport
+    from anden.model.invitation import Invitation
     from anden.model.mark import Marks
     from anden.model.override import Override
     from anden.model.report import StateReport
@@ -53,6 +55,8 @@ __all__ = [
     "drill",
     "drills",
     "fall",
+    "join",
+    "join_lacks",
     "knock",
     "main",
     "preflight",
@@ -90,6 +94,23 @@ def drill(
         return course.run(key, wanted, there, told)
 
 
+# The other side of a link.
+
+
+def join_lacks() -> list[Problem]:
+    """What this machine lacks to join a link; empty when it can."""
+    from anden.engines.local.join.needs import lacking
+
+    return list(lacking())
+
+
+def join(invitation: "Invitation") -> "Joining":
+    """The other side of a link, to be entered. Raises Problems, OSError."""
+    from anden.engines.local.join import Joining
+
+    return Joining(invitation)
+
+
 # State that is kept elsewhere.
 
 
@@ -124,6 +145,7 @@ def render(
 
 def main() -> int:
     """`python -m anden.app STATE/CLIENT`: the daemon, as `connect` starts it."""
+    cycles.seldom()
     folder = Path(sys.argv[1]).absolute()
     try:
         run(Files(folder), folder.name)

@@ -28,6 +28,7 @@ def main() -> None:
     calls["CreateChangeSet"] = drift.aware(calls["CreateChangeSet"], cloudformation._resolve_stack, parameter)
     importlib.import_module("provisioners.registry").install(importlib.import_module("ministack.services.ecr"))
     importlib.import_module("provisioners.nat_addresses").install()
+    importlib.import_module("provisioners.tunnels").install(importlib.import_module("ministack.services.ec2"))
     importlib.import_module("provisioners.task_addresses").install(importlib.import_module("ministack.services.ecs"))
     importlib.import_module("provisioners.secret_versions").install(
         importlib.import_module("ministack.services.secretsmanager")

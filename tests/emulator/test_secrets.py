@@ -193,6 +193,22 @@ def test_what_is_refused_or_ends_in_a_crash_repeats_no_value(keeper: Keeper) -> 
     keeper.said.append("".join(traceback.format_exception(crash.value)))
 
 
+def test_a_links_tunnels_are_seen_as_aws_tells_them(keeper: Keeper) -> None:
+    told = keeper("link", "status", fails=True)
+    assert "! link core, tunnel 1: it is down" in told
+    assert "why: AWS says: IPSEC IS DOWN" in told
+    assert "no tunnel is up: nothing behind it can be reached" in keeper("status")
+    ec2 = keeper.aws.client("ec2")
+    (vpn,) = ec2.describe_vpn_connections()["VpnConnections"]
+    ec2.create_tags(Resources=[vpn["VpnConnectionId"]], Tags=[{"Key": "up", "Value": "2"}])
+    (link,) = json.loads(keeper("link", "status", "--json"))
+    assert (link["by"], [each["up"] for each in link["tunnels"]]) == (2, [False, True])
+    outside = {each["TunnelInsideCidr"]: each["OutsideIpAddress"] for each in vpn["Options"]["TunnelOptions"]}
+    assert [each["address"] for each in link["tunnels"]] == [outside[each] for each in sorted(outside)]
+    assert "tunnel 1 is down: it is down: AWS says: IPSEC IS DOWN" in keeper("status")
+    assert "not raised and lowered here" in keeper("link", "down", "core", fails=True)
+
+
 def test_what_was_refused_is_read_from_both_logs(keeper: Keeper) -> None:
     """Here because the environment stands; its templates' logs are there, and AWS would write to them."""
     now = int(time.time())

@@ -32,6 +32,7 @@ PATIENCE_S = 20.0
 SERVER = """
 import http.server, os, signal, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
+    wbufsize = 65536  # head and body leave in one packet: nobody can ask again for an answer that a fault cuts in two
     def do_GET(self):
         what, _, amount = self.path.strip("/").partition("/")
         if what == "crash":

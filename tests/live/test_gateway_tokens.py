@@ -99,6 +99,26 @@ def test_an_issuer_without_keys_lets_nobody_pass(bank: Bank) -> None:
     assert "≠ local: route staff" in bank("plan")
 
 
+def test_who_asked_for_what_is_written_down(bank: Bank) -> None:
+    token = FIRST.token(claims(sub="ana"))
+    assert ask("/mine?pin=hunter2", token)[0] == 200
+    assert ask("/nowhere-to-go?pin=hunter2")[0] == 401
+    deadline = time.monotonic() + 5
+    found: list[dict[str, Any]] = []
+    while time.monotonic() < deadline and len(found) < 2:
+        rows = [json.loads(line) for line in bank("logs", "gateway", "--json").splitlines()]
+        requests = [json.loads(row["text"]) for row in rows]
+        found = [one for one in requests if one["path"] in ("/mine", "/nowhere-to-go")]
+    passed, refused = found
+    assert (passed["status"], passed["service"], passed["subject"]) == (200, "web", "ana")
+    assert passed["instance"].startswith("web-")
+    assert (refused["status"], refused["subject"]) == (401, "-")
+    written = bank("logs", "gateway")
+    assert "hunter2" not in written
+    assert token not in written
+    assert "/nowhere-to-go" not in bank("logs")  # all are the services' lines
+
+
 def test_keys_change_by_up_and_nothing_restarts(bank: Bank) -> None:
     before = ask("/", FIRST.token(claims()))[1]
     bank.keys(SECOND)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,9 @@ def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: 
     said = alone.try_("status").stdout
     assert "! link core: no tunnel is up: nothing behind it can be reached" in said
     assert "203.0.113.10 does not answer" in said
+    tried = alone.try_("prove", "links")
+    assert tried.returncode == 1
+    assert "0 of 2 ways through a link proved" in tried.stdout
     assert ask() is None
     assert ask("/") == {}
 
@@ -160,6 +163,9 @@ def test_the_core_sees_the_declared_addresses_and_probes_agree_with_what_is_comp
     proofs = json.loads(linked("prove", "egress", "--json"))["proofs"]
     assert {each["observed"] for each in proofs} == SEEN
     assert {each["verdict"] for each in proofs} == {"proved"}
+    report = json.loads(linked("prove", "links", "--json"))
+    assert report["proofs"] == proofs
+    assert [(each["name"], each["by"]) for each in report["links"]] == [("core", 1)]
     linked("prove", "reach")
     assert "✓ live" in linked("link", "test", "core")
     assert "BLOCKED at firewall: not declared" in linked("reach", "other", "link:core:8443", "--live")
@@ -277,6 +283,94 @@ def test_a_daemon_that_dies_comes_back_by_itself(linked: Linked) -> None:
     until(again, "its tunnel is another one")
     until(lambda: linked.link()["by"] == 1, "it carries")
     assert ask() is not None
+
+
+def verified(linked: Linked, page: Path) -> subprocess.CompletedProcess[str]:
+    return linked.try_("join", str(linked.folder / "core.invitation"), "--verify", str(page))
+
+
+@dataclass
+class Joined:
+    """`anden join`, running, and what it has said last."""
+
+    process: subprocess.Popen[str]
+    said: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(json.loads(line))
+
+    def up(self) -> list[bool]:
+        return [each["up"] for each in self.said[-1]["tunnels"]] if self.said else []
+
+
+@pytest.fixture
+def joined(linked: Linked) -> Iterator[Joined]:
+    """The other side by an invitation, in networks of its own, in the place of the data centre."""
+    file = linked.folder / "core.invitation"
+    said = linked("link", "invite", "core", "-o", str(file), "--expires", "1h", "--meet", "127.0.0.1:4510")
+    assert f"anden join {file}" in said
+    assert file.stat().st_mode & 0o777 == 0o600
+    argv = [sys.executable, "-m", "anden", "join", str(file)]
+    checked = subprocess.run([*argv, "--check"], env=linked.anden.env, cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
+    assert checked.returncode == 0, checked.stderr
+    assert "nothing is in the way" in checked.stdout
+    running = subprocess.Popen(
+        [*argv, "--json"], env=linked.anden.env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        yield Joined(running)
+    finally:
+        if running.poll() is None:
+            running.kill()
+        running.wait()
+        linked("link", "invite", "core", "--end")
+        file.unlink()
+
+
+def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked: Linked, joined: Joined) -> None:
+    until(lambda: joined.up() == [True, True], "both tunnels are up, as the other side sees them")
+    until(lambda: linked.link()["by"] == 1, "as we see them")
+    seen = linked.link()
+    assert seen["datacentre"] is False
+    assert seen["invited"]["joined"].startswith("127.0.0.1:")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
+    until(lambda: {each["source"] for each in joined.said[-1]["asked"]} == SEEN, "the other side says whom it saw")
+    until(lambda: linked.link()["invited"]["sight"]["asked"] != [], "it has told us so")
+    page, theirs = linked.folder / "core.md", linked.folder / "core.invitation.page.md"
+    assert "signed by the rehearsal's key" in linked("link", "page", "core", "-o", str(page))
+    text = page.read_text()
+    assert "| 1 | up | 20" in text.split("### From the environment's side")[1].split("###")[0]
+    assert "| 100.64.10.5 | 10.20.4.17:8443 |" in text.split("### From the client's side")[1]
+    assert verified(linked, page).returncode == 0
+    page.write_text(text.replace("100.64.10.5 |", "100.64.10.6 |"))
+    assert "it was changed since it was signed" in verified(linked, page).stderr
+    refused = linked.try_("up", "--yes", "--with-datacentre")
+    assert "somebody is invited" in refused.stderr
+    joined.process.send_signal(signal.SIGINT)
+    assert joined.process.wait(PATIENCE_S) == 0
+    assert not list(Path("/run").glob("anden-join-*"))
+    assert "| 2 | up | 20" in theirs.read_text().split("### From the environment's side")[1].split("###")[0]
+    assert verified(linked, theirs).returncode == 0
+    assert len(processes("charon-systemd")) == 2
+    until(lambda: linked.link()["by"] is None, "nobody is there")
+
+
+def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(linked: Linked, joined: Joined) -> None:
+    until(lambda: joined.up() == [True, True], "both are up")
+    joined.process.kill()
+    joined.process.wait()
+    until(lambda: len(processes("charon-systemd")) == 2, "its strongSwan went with it")
+    linked("link", "invite", "core", "--end")
+    assert linked.link()["invited"] is None
+    assert not processes("link_relay")
+    linked("up", "--yes", "--with-datacentre")
+    until(lambda: linked.link()["by"] == 1, "the link's own keys hold again")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
 
 
 def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> None:

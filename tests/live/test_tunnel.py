@@ -18,10 +18,11 @@ from tests.live import network_world as world
 from anden.engines.local.cell import dataplane, netns
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
-from anden.engines.local.render.strongswan import Dataplane, settings, theirs
+from anden.engines.local.render.strongswan import Dataplane, settings
 from anden.model.ids import ZoneName
 from anden.model.link import Endpoint
 from anden.model.topology import Link
+from anden.planning.devices.strongswan import theirs
 from anden.planning.links import agreement
 
 pytestmark = pytest.mark.live
@@ -62,7 +63,9 @@ class World:
         self.spawner = world.SubprocessSpawner()
         self._lay()
         self.daemons = [self._daemon(f"gw{tunnel.number}") for tunnel in AGREED.tunnels]
-        self._answer(theirs_have)
+        self._keys = theirs_have
+        self._far = self._daemon("dc")
+        self.answer()
         self._server = netns.inside("dc", lambda: socket.create_server(SERVER, backlog=100))
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -108,17 +111,22 @@ class World:
         world.until(daemon.ready, f"{name} answers")
         return daemon
 
-    def _answer(self, keys: Mapping[str, str]) -> None:
-        """The other side: a daemon with the client's file, where the keys have been put in."""
+    def answer(self, change: Callable[[str], str] = str) -> None:
+        """The other side: a daemon with the client's file, where the keys have been put in; changed as somebody may."""
         text = theirs(AGREED)
-        for name, value in keys.items():
+        for name, value in self._keys.items():
             text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
         file = RUN / "theirs.conf"
-        file.write_text(text)
-        uri = f"unix://{self._daemon('dc').socket}"
+        file.write_text(change(text))
+        uri = f"unix://{self._far.socket}"
         load = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", uri]
         done = subprocess.run(load, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+        words = ["swanctl", "--list-conns", "--uri", uri]
+        listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        for tunnel in AGREED.tunnels:
+            assert f"{CORE.name}-{tunnel.number}: IKEv2, no reauthentication, rekeying every 28260s" in listed
+            assert f"remote: {tunnel.ours.address}" in listed.replace("  ", " ")
 
     def _serve(self) -> None:
         while True:
@@ -266,6 +274,49 @@ def a_wrong_key_is_named_and_the_right_one_taken() -> None:
     world.until(lambda: kept.by == 1, "the first one carries", UP_S)
 
 
+def what_the_other_side_has_otherwise_is_named_and_mended_by_itself() -> None:
+    both = keys()
+    there = World(both)
+    kept, peer = there.keep(both.__getitem__), CORE.peer
+    for other, what in (
+        (
+            _swapped(" proposals = ", " proposals = aes128-sha1-modp2048 # "),
+            f"{peer} takes none of our proposals for IKE (phase 1)",
+        ),
+        (
+            _swapped("esp_proposals = ", "esp_proposals = aes128-sha1 # "),
+            f"{peer} takes none of our proposals for ESP (phase 2)",
+        ),
+        (
+            _swapped("local_ts = 10.20.0.0/16", "local_ts = 10.99.0.0/16"),
+            f"{peer} expects other networks (traffic selectors)",
+        ),
+    ):
+        there.answer(other)
+        kept.lower(1)
+        kept.lift(1)
+        world.until(_said(kept, what), what, UP_S)
+        assert not kept.states()[1].up
+    there.answer()
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+
+
+def _said(kept: Kept, what: str) -> Callable[[], bool]:
+    def said() -> bool:
+        problem = kept.states()[1].problem
+        return problem is not None and problem.what == what
+
+    return said
+
+
+def _swapped(one: str, other: str) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        assert one in text
+        return text.replace(one, other)
+
+    return change
+
+
 @pytest.mark.parametrize(
     "scenario",
     [
@@ -274,6 +325,7 @@ def a_wrong_key_is_named_and_the_right_one_taken() -> None:
         nothing_is_lost_by_a_lowered_tunnel,
         only_ike_crosses_the_wire,
         a_wrong_key_is_named_and_the_right_one_taken,
+        what_the_other_side_has_otherwise_is_named_and_mended_by_itself,
     ],
 )
 def test_tunnels(scenario: Callable[[], None]) -> None:

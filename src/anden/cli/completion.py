@@ -5,6 +5,7 @@ from click.shell_completion import CompletionItem
 
 from anden.cli import place
 from anden.cli.options import Words
+from anden.model.log import GATEWAY
 from anden.model.problem import Problems
 from anden.planning.addressing import ZONE_NAMES
 
@@ -30,6 +31,12 @@ def services(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     """The manifest's services."""
     here = _place(ctx)
     return _items([*here.services] if here else [], incomplete)
+
+
+def logged(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The manifest's services, and the gateway."""
+    here = _place(ctx)
+    return _items([*here.services, GATEWAY] if here else [], incomplete)
 
 
 def zones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -12,6 +12,7 @@ import click
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import anden
+from anden import cycles
 from anden.cli.options import Words, common
 from anden.model.problem import Problem, Problems
 
@@ -32,7 +33,8 @@ COMMANDS = {
     "scale": "Move a service's level within its range.",
     "rollback": "Go back to what ran before the last change.",
     "restart": "Replace a service's instances by the same, rolling.",
-    "link": "Tunnels to the client's data centre: status, up, down, test.",
+    "link": "Tunnels to the client's data centre: status, up, down, test, config, invite, page.",
+    "join": "Be the other side of a link, by an invitation: a real tunnel, for a rehearsal.",
     "secret": "Secrets by name: set, list, rotate, remove; values are never shown.",
     "reach": "Who reaches whom, through which hops, and why not.",
     "prove": "Prove what is declared by really trying it.",
@@ -115,6 +117,7 @@ def group(ctx: click.Context) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code; the console script exits with it."""
+    cycles.seldom()
     try:
         code = group.main(args=None if args is None else list(args), prog_name="anden", standalone_mode=False)
     except click.ClickException as error:

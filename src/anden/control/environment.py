@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from anden.control import access, commands, drills, links, secrets, views
+from anden.control import access, commands, drills, links, other_side, paths, secrets, views
 from anden.control.asked import Asked
 from anden.control.means import Knock, Means
 from anden.control.reading import meant
@@ -14,11 +14,22 @@ from anden.model.approval import SavedPlan
 from anden.model.command import Command, Outcome
 from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
+from anden.model.invitation import Rehearsal
 from anden.model.log import LogLine
 from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
 from anden.model.problem import Problems
 from anden.model.refused import RefusedReport
-from anden.model.report import AuditReport, EgressReport, PlanReport, ReachReport, SecretsReport, StatusReport
+from anden.model.report import (
+    AuditReport,
+    EgressReport,
+    LinkConfig,
+    LinkPage,
+    LinksReport,
+    PlanReport,
+    ReachReport,
+    SecretsReport,
+    StatusReport,
+)
 from anden.model.secret import SecretValue
 
 
@@ -106,6 +117,18 @@ class Control:
         """Have the twin's data centre stand on the other side of links, or nobody."""
         yield from links.datacentre(self._means, at, access.named(who), wanted, self._report(at))
 
+    def invite(self, at: Asked, who: str, name: str, rehearsal: Rehearsal | None) -> Told:
+        """Have who holds an invitation be the other side of a link; see control.links."""
+        yield from links.invite(self._means, at, access.named(who), name, rehearsal, self._report(at))
+
+    def link_config(self, at: Asked, name: str, device: str) -> LinkConfig:
+        """How the other side of a link configures that device; see control.other_side."""
+        return other_side.config(self._means, at, name, device)
+
+    def link_page(self, at: Asked, name: str) -> LinkPage:
+        """The page of a link, for both sides."""
+        return other_side.page(self._means, at, name)
+
     def secrets(self, at: Asked) -> SecretsReport:
         """What there is and what is missing, by name; no values."""
         return secrets.listing(self._means, at)
@@ -150,7 +173,7 @@ class Control:
         live: bool = False, who: str = "",
     ) -> ReachReport:  # fmt: skip
         """Who reaches whom: computed, and tried as well when `live`."""
-        return views.reach(self._means, at, caller, callee, port, live, who)
+        return paths.reach(self._means, at, caller, callee, port, live, who)
 
     def refused(self, at: Asked, since_s: float | None = None) -> RefusedReport:
         """What services tried and were refused."""
@@ -158,7 +181,11 @@ class Control:
 
     def prove_egress(self, at: Asked, who: str = "") -> EgressReport:
         """Declared addresses against those that the other side sees."""
-        return views.prove_egress(self._means, at, who)
+        return paths.prove_egress(self._means, at, who)
+
+    def prove_links(self, at: Asked, who: str = "") -> LinksReport:
+        """See paths.prove_links."""
+        return paths.prove_links(self._means, at, who)
 
     def commands(self, at: Asked, most: int = 50) -> tuple[Command, ...]:
         """The record, newest first; of all environments when `at` names none."""

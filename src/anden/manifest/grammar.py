@@ -1,6 +1,6 @@
 """The schema of a manifest: every key that exists, what it holds, and what it means."""
 
-from anden.manifest import addresses, elasticity, figures, names, sizes, sources
+from anden.manifest import addresses, elasticity, figures, limits, names, sizes, sources
 from anden.manifest.record import Field, MapOf, Record
 from anden.manifest.shape import Forms, ListOf
 
@@ -18,21 +18,52 @@ MOST_SCOPES = 10
 """That one route asks for."""
 MOST_ENVIRONMENTS = 20
 
+MOST_ORIGINS = 20
+"""Of a route; each costs a browser's request a comparison."""
+MOST_HEADERS = 50
+
+CORS = Record(
+    "cors",
+    "which pages may ask",
+    (
+        Field("origins", ListOf("a list of origins", limits.ORIGIN, MOST_ORIGINS, least=1, twice="once is enough"),
+              'Whose pages may ask, as `https://app.bank.example`; "*": anybody\'s.', required=True,
+              example="[https://app.bank.example]"),
+        Field("methods", ListOf("a list of methods", limits.METHOD, 6, least=1, twice="once is enough"),
+              "By which methods.", default="[GET, HEAD, POST]"),
+        Field("headers", ListOf("a list of headers", limits.HEADER, MOST_HEADERS, twice="once is enough"),
+              "With which headers, such as authorization and content-type."),
+        Field("credentials", names.FLAG, "Whether cookies may come along.", default=False),
+        Field("age", limits.AGE, "How long a browser may remember the answer.", default="10 m"),
+    ),
+    "https://app.bank.example, or { origins: [https://app.bank.example], headers: [authorization] }",
+    short="origins",
+    elsewhere={"origin": "origins", "from": "origins", "allow": "origins", "method": "methods", "header": "headers",
+               "max-age": "age", "cookies": "credentials"},
+)  # fmt: skip
+
 ROUTE = Record(
     "route",
     "a route",
     (
-        Field("path", addresses.ROUTE_PATH, "What the gateway sends to the service, as a prefix; never stripped.",
+        Field("path", addresses.ROUTE_PATH, "What the gateway sends to the service, as a prefix.",
               required=True, example="/accounts"),
         Field("host", names.DOMAIN, "Only requests to this host; absent: to any."),
         Field("auth", names.NAME, "Who issues the tokens that it asks for, by a name of `auth`."),
         Field("scopes", ListOf("a list of scopes", names.SCOPE, MOST_SCOPES, twice="once is enough"),
               "What its tokens must hold as well, in `scope` or `scp`: all of them."),
+        Field("rewrite", addresses.ROUTE_PATH, "What stands in the path's place when the service is asked; absent: the "
+              "path itself."),
+        Field("body", limits.BODY, "The largest body of a request, as `1 MB`; absent: any, as far as the engine goes."),
+        Field("rate", limits.RATE, "The most requests all in all, as `500/s` or `600/min`."),
+        Field("rate-each", limits.RATE, "The most requests of one client's address, as `20/s`."),
+        Field("cors", CORS, "Which pages of other origins may ask from a browser; absent: the service says it."),
     ),
     "/accounts, or { path: /accounts, auth: customers }",
     short="path",
     elsewhere={"prefix": "path", "url": "path", "hostname": "host", "domain": "host", "scope": "scopes",
-               "issuer": "auth"},
+               "issuer": "auth", "strip": "rewrite", "limit": "rate", "rate_limit": "rate", "per-client": "rate-each",
+               "size": "body", "max-body": "body", "origins": "cors"},
 )  # fmt: skip
 
 HEALTH = Record(

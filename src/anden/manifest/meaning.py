@@ -8,6 +8,7 @@ from anden.manifest.record import Said
 from anden.manifest.view import View, instances
 from anden.model.ids import DestinationName, ServiceName
 from anden.model.topology import (
+    Cors,
     Destination,
     Egress,
     Health,
@@ -91,7 +92,33 @@ def _route(said: Said) -> Route | None:
     route = said.get("route")
     if route is None:
         return None
-    return Route(route.get("path"), route.get("host"), route.get("auth"), tuple(sorted(route.get("scopes", ()))))
+    path, rewrite = route.get("path"), route.get("rewrite")
+    return Route(
+        path,
+        route.get("host"),
+        route.get("auth"),
+        tuple(sorted(route.get("scopes", ()))),
+        rewrite=None if rewrite == path else rewrite,
+        body_bytes=route.get("body"),
+        rate=route.get("rate"),
+        rate_each=route.get("rate-each"),
+        cors=_cors(route),
+    )
+
+
+def _cors(route: Said) -> Cors | None:
+    said = route.get("cors")
+    if said is None:
+        return None
+    given: dict[str, Any] = {}
+    if not said.absent("methods"):
+        given["methods"] = tuple(sorted(said.get("methods")))
+    if not said.absent("age"):
+        given["age_s"] = said.get("age")
+    headers = sorted(name.lower() for name in said.get("headers", ()))
+    return Cors(
+        tuple(sorted(said.get("origins"))), headers=tuple(headers), credentials=said.get("credentials", False), **given
+    )
 
 
 def _health(said: Said, route: Route | None) -> Health:

@@ -88,7 +88,7 @@ class Facts:
         return self.egress.get(zone, self.egress.get("*"))
 
 
-_LATER = ("scopes", "keys_file", "keys")
+_LATER = ("scopes", "keys_file", "keys", "rewrite", "body_bytes", "rate", "rate_each", "cors")
 """Fields of routes and issuers that came later: left out of a digest while they say nothing, so that blueprints without
 them keep the names that they have always had."""
 
@@ -96,7 +96,7 @@ them keep the names that they have always had."""
 def _as_ever(topology: dict[str, Any]) -> dict[str, Any]:
     for each in (*(service["route"] or {} for service in topology["services"]), *topology["auth"]):
         for name in _LATER:
-            if name in each and not each[name]:
+            if name in each and each[name] in (None, "", [], ()):
                 del each[name]
     return topology
 

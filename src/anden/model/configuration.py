@@ -13,7 +13,7 @@ from anden.model.blueprint import Layout
 from anden.model.ids import DestinationName, Digest, ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
 from anden.model.secret import SecretRef
-from anden.model.topology import Link, Protocol, VerifyingKey
+from anden.model.topology import Cors, Link, Protocol, Rate, VerifyingKey
 
 
 class Transport(StrEnum):
@@ -129,7 +129,7 @@ class GatewayRoute:
     """Requests for `path` (a prefix, on a segment's edge) on `host` go to `service`; the longest path wins.
 
     refused: when not empty, answer 503 with this text instead (a route whose `auth` nothing can enforce).
-    guard: who has no such token gets no further than the gateway.
+    guard: who has no such token gets no further than the gateway. The rest is as in model.topology.Route.
     """
 
     path: str
@@ -137,6 +137,11 @@ class GatewayRoute:
     host: str | None = None
     refused: str = ""
     guard: Guard | None = None
+    rewrite: str | None = None
+    body_bytes: int | None = None
+    rate: Rate | None = None
+    rate_each: Rate | None = None
+    cors: Cors | None = None
 
 
 @dataclass(frozen=True, slots=True)

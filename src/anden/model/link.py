@@ -6,6 +6,10 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
 from anden.model.problem import Problem
+from anden.model.sight import Sight
+
+LEAST_MTU = 1_400
+"""Of the narrowest of our ends: strongSwan's user-space data plane, in bytes."""
 
 
 class Encryption(StrEnum):
@@ -133,6 +137,27 @@ class Agreement:
         """Whether both endpoints' addresses are, so that the other side can be told."""
         return all(tunnel.ours.address is not None for tunnel in self.tunnels)
 
+    @property
+    def segment(self) -> int:
+        """The largest TCP segment, in bytes, that fits the tunnel whichever engine is on our side."""
+        return min(self.policy.mtu, LEAST_MTU) - 40
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What begins on our side: connections to this network behind a link, on this port of TCP. destination: its name in
+    the manifest."""
+
+    destination: str
+    network: IPv4Network
+    port: int
+
+    @property
+    def to(self) -> str:
+        """As people write it: `10.20.4.17:8443`, `10.40.0.0/24:8583`."""
+        single = self.network.prefixlen == self.network.max_prefixlen
+        return f"{self.network.network_address if single else self.network}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class TunnelSeen:
@@ -153,16 +178,32 @@ class TunnelSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Invited:
+    """An open invitation. id: names it. since, until: Unix seconds. meet: `HOST:PORT` of our machine. joined: whom it
+    hears, empty: nobody; heard: when last, Unix seconds. sight: what the other side said last that it sees."""
+
+    id: str
+    until: float
+    meet: str
+    joined: str = ""
+    heard: float = 0.0
+    since: float = 0.0
+    sight: Sight | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSeen:
     """A link as the engine sees it. by: the tunnel that its traffic goes by; None: none. datacentre: the twin's own
-    stands on the other side."""
+    stands on the other side. invited: who holds the file of `anden link invite` may."""
 
     name: str
     peer: IPv4Address
     by: int | None
     tunnels: tuple[TunnelSeen, ...]
     datacentre: bool = False
+    invited: Invited | None = None
 
     def without_counts(self) -> "LinkSeen":
-        """The same, but for what went through."""
-        return replace(self, tunnels=tuple(replace(each, bytes_in=0, bytes_out=0) for each in self.tunnels))
+        """The same, but for what went through, and when somebody was heard last."""
+        tunnels = tuple(replace(each, bytes_in=0, bytes_out=0) for each in self.tunnels)
+        return replace(self, tunnels=tunnels, invited=self.invited and replace(self.invited, heard=0.0, sight=None))

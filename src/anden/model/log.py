@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+GATEWAY = "gateway"
+"""Whose lines are the gateway's: a JSON document for each request. No service has this name; "all" are the services'
+lines, and not these."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:

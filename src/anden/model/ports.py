@@ -14,6 +14,8 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image, ImageScan
+from anden.model.invitation import Rehearsal
+from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -128,10 +130,27 @@ class Engine(Protocol):
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         """Return the observation version as soon as it is past `seen`, or after `timeout_s`."""
 
+    def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
+        """Our endpoints of a link of the blueprint, the preferred first, with what is known of them now; () where this
+        engine raises no links."""
+        return ()
+
     def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
         """Have a tunnel of a link, or all of them (None), be raised, or stay down. Raises Problems."""
         what, why = "its tunnels are not raised and lowered here", f"the engine {self.name} leaves them alone"
         raise Problems(Problem(f"link {link}", what, why, "`anden link` does it on the twin."))
+
+    def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
+        """Have who holds the invitation be the other side of a link, with the rehearsal's keys in the place of its own,
+        until it ends; None: nobody any more. Raises Problems."""
+        what, why = "nobody can be invited to it here", f"the engine {self.name} has no rehearsals"
+        fix = "On the twin one can; for AWS their device is configured: `anden link config`."
+        raise Problems(Problem(f"link {link}", what, why, fix))
+
+    def sign(self, key: EnvironmentKey, link: str, written: str) -> tuple[str, str] | None:
+        """The id of the invitation that is open, and a signature of a page's text by its key, which the engine keeps;
+        None: nobody is invited. Raises Problems."""
+        return None
 
     def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
         """Have the twin's own data centre stand on the other side of links, or nobody; the links' names. Raises
@@ -142,7 +161,8 @@ class Engine(Protocol):
     def logs(
         self, key: EnvironmentKey, service: str | None, lines: int, follow: bool, since: float | None = None
     ) -> Iterator[LogLine | None]:
-        """The last `lines` of a service or instance (None: of all), then, with `follow`, new ones as they come.
+        """The last `lines` of a service or instance (None: of all), or of the gateway (model.log.GATEWAY: one for each
+        request, where the engine writes any); then, with `follow`, new ones as they come.
         since: none that is older (Unix seconds). With `follow`, None is yielded at least once a second, so that the
         reader can stop."""
 

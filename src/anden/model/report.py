@@ -9,7 +9,7 @@ from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
 from anden.model.image import ImageScan
-from anden.model.link import LinkSeen
+from anden.model.link import Agreement, LinkSeen, Opening
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -162,6 +162,20 @@ class EgressReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LinksReport:
+    """`anden prove links`: what lies behind them, tried as by `prove egress`, and their tunnels; none where the engine
+    does not show them. `at` in Unix seconds. since: as an EgressReport's."""
+
+    client: str
+    environment: str
+    engine: str
+    at: float
+    proofs: tuple[EgressProof, ...]
+    links: tuple[LinkSeen, ...] = ()
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """Whether the record of commands is what was written. entries: how many are right, from the first one on.
 
@@ -196,6 +210,39 @@ class StateReport:
     blueprints: int
     environments: tuple[StateOf, ...]
     problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConfig:
+    """`anden link config`: the other side's configuration of a link, for one device. text: without keys, whose names
+    `keys` has, a tunnel each. sources: whose manuals its syntax comes from. tried: on what it was; empty: on nothing.
+    openings: what services open through it."""
+
+    client: str
+    environment: str
+    engine: str
+    link: str
+    device: str
+    title: str
+    text: str
+    keys: tuple[str, ...]
+    sources: tuple[str, ...]
+    tried: str
+    agreement: Agreement
+    openings: tuple[Opening, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPage:
+    """`anden link page`: text, in Markdown. at: Unix seconds. signed: by the rehearsal's key."""
+
+    client: str
+    environment: str
+    engine: str
+    link: str
+    at: float
+    text: str
+    signed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,18 +74,51 @@ class Scale:
     value: float
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Rate:
+    """At most `count` requests in `window_s` seconds: 1 or 60."""
+
+    count: int
+    window_s: int
+
+    def __str__(self) -> str:
+        return f"{self.count}/{'s' if self.window_s == 1 else 'min'}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cors:
+    """Which pages may ask from a browser (Fetch, "CORS protocol"), answered by the gateway.
+
+    origins: as browsers say them; `*` alone: any. methods, headers: by which, and with which, they may ask. age_s: for
+    how long a browser may remember it."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...] = ("GET", "HEAD", "POST")
+    headers: tuple[str, ...] = ()
+    credentials: bool = False
+    age_s: float = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What the gateway sends to a service: paths that start with `path`, on `host` when given; never stripped.
+    """What the gateway sends to a service: paths that start with `path`, on `host` when given.
 
     `auth` names an issuer of `Topology.auth`, and `scopes` what its token must hold, all of them. An engine that cannot
     ask for the token answers 503.
+
+    rewrite: what stands in the place of `path` when the service is asked. body_bytes: a larger body is refused, and one
+    that does not say how large it is. rate: of all requests; rate_each: of a client's address.
     """
 
     path: str
     host: str | None = None
     auth: str | None = None
     scopes: tuple[str, ...] = ()
+    rewrite: str | None = None
+    body_bytes: int | None = None
+    rate: Rate | None = None
+    rate_each: Rate | None = None
+    cors: Cors | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ So a change may turn round at any moment (a rollback): what served before it sti
     refusals      a path is closed while either blueprint says so: it is never open to a version that expects a guard
     guards        the same: a service's paths ask for what either blueprint asks for, all of it. Where that is tokens
                   of two issuers, nobody has both: closed until one of them is gone. Keys are the target's at once
+    limits        of a path (rates, sizes, origins): the target's at once
+    rewrites      the old version's until the service is ready, then the new one's
     links         both; where they have one of the same name, the target's
     layout        the target's, and so are the internal names' addresses: when the network itself changes, old instances
                   serve on and lose their names (differences say `replaces everything`)
@@ -116,9 +118,7 @@ def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
     taking = {
         service.name
         for service in target.topology.services
-        if service.name in old
-        and (service.port, service.protocol, service.health)
-        != (old[service.name].port, old[service.name].protocol, old[service.name].health)
+        if service.name in old and _expected(service) != _expected(old[service.name])
     }
     standing = _standing(dict(_places(keeping)))
     for (host, path), service in _places(target):
@@ -260,8 +260,23 @@ def _routes(
         guard, closed = gates.guard(asked.values(), issuers)
         refused = next((text for side in sides if (text := _refusal(side, caveats))), closed)
         guard = None if refused else guard
-        routes.append(GatewayRoute(place[1], service.name, place[0], refused, guard))
+        said = next(side.route for side in sides if side.route is not None)
+        routes.append(
+            GatewayRoute(
+                place[1], service.name, place[0], refused, guard,
+                rewrite=_rewrite(sides, ready), body_bytes=said.body_bytes, rate=said.rate, rate_each=said.rate_each,
+                cors=said.cors,
+            )
+        )  # fmt: skip
     return tuple(sorted(routes, key=lambda route: (route.path, route.service, route.host or "", route.refused)))
+
+
+def _rewrite(sides: Sequence[Service], ready: Collection[str]) -> str | None:
+    """The old version's until the new one is ready, as with ports: only one of them can be asked what it expects.
+
+    sides: who has the path, the target's first."""
+    side = sides[0] if sides[0].name in ready else sides[-1]
+    return side.route.rewrite if side.route is not None else None
 
 
 def _held(
@@ -290,6 +305,12 @@ def _places(blueprint: Blueprint) -> Iterator[tuple[_Place, Service]]:
     for service in blueprint.topology.services:
         if service.route is not None:
             yield (service.route.host, service.route.path), service
+
+
+def _expected(service: Service) -> tuple[object, ...]:
+    """What a version expects to be asked, and where."""
+    rewrite = None if service.route is None else service.route.rewrite
+    return service.port, service.protocol, service.health, rewrite
 
 
 def _standing(routes: Mapping[_Place, Service]) -> dict[_Place, Service]:

@@ -16,6 +16,7 @@ from anden.model.image import Image
 from anden.model.mark import Mark, Marks, find
 from anden.model.plan import Action, Difference
 from anden.model.topology import (
+    Cors,
     Destination,
     Health,
     Issuer,
@@ -322,11 +323,7 @@ def _said(value: object) -> str:  # noqa: PLR0911 - one line for each kind of va
         case Scale():
             return f"{value.value:g}" + (" requests" if value.metric is ScaleMetric.REQUESTS else "% cpu")
         case Route():
-            return (
-                f"{value.host or ''}{value.path}"
-                + (f" for {value.auth}" if value.auth else "")
-                + (f" with {' '.join(value.scopes)}" if value.scopes else "")
-            )
+            return _route(value)
         case VerifyingKey():
             return f"{value.id} ({hashlib.sha256(value.pem.encode()).hexdigest()[:8]})"
         case Health():
@@ -340,6 +337,24 @@ def _said(value: object) -> str:  # noqa: PLR0911 - one line for each kind of va
             return " ".join(_said(one) for one in value)
         case _:
             return str(value)
+
+
+def _route(route: Route) -> str:
+    return (
+        f"{route.host or ''}{route.path}"
+        + (f" for {route.auth}" if route.auth else "")
+        + (f" with {' '.join(route.scopes)}" if route.scopes else "")
+        + (f" as {route.rewrite}" if route.rewrite else "")
+        + (f", {route.body_bytes:,} bytes" if route.body_bytes is not None else "")
+        + (f", {route.rate} in all" if route.rate else "")
+        + (f", {route.rate_each} each" if route.rate_each else "")
+        + (f", cors {_cors(route.cors)}" if route.cors else "")
+    )
+
+
+def _cors(cors: Cors) -> str:
+    cookies = " with cookies" if cors.credentials else ""
+    return f"{' '.join((*cors.origins, *cors.methods, *cors.headers))}{cookies} for {cors.age_s:g} s"
 
 
 def _seconds(word: str) -> Callable[[Any, Any], str]:

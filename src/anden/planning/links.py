@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
-from anden.model.link import Agreement, Endpoint, Policy, Tunnel, Watch
-from anden.model.topology import Link
+from anden.model.link import Agreement, Endpoint, Opening, Policy, Tunnel, Watch
+from anden.model.topology import Link, Topology
 from anden.planning.addressing import ZONE_NAMES
 from anden.planning.link_policies import AWS, WATCH
 
@@ -50,6 +50,16 @@ def agreement(
             Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))
             for number, (ours, key) in enumerate(zip(endpoints, link.secret, strict=True), 1)
         ),
+    )
+
+
+def openings(topology: Topology, link: str) -> tuple[Opening, ...]:
+    """What services open behind the link: its destinations that one of them reaches at least, by name."""
+    reached = {name for service in topology.services for name in service.reaches}
+    return tuple(
+        Opening(place.name, place.network, place.port)
+        for place in topology.destinations
+        if place.link == link and place.network is not None and place.name in reached
     )
 
 

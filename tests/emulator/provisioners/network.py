@@ -8,6 +8,7 @@ from typing import Any
 from ministack.services import ec2
 from ministack.services.cloudformation import provisioners as stacks
 
+from . import tunnels
 from .recorded import Attributes, Handlers, Made, changing
 from .schema import Schemas, replacing
 
@@ -135,6 +136,7 @@ def _connection(logical: str, its: Properties, stack: str) -> Made:
         VpnGatewayId=its.get("VpnGatewayId"), Options__StaticRoutesOnly=its.get("StaticRoutesOnly"),
     )  # fmt: skip
     its_id = _inside("vpnConnectionId", said)
+    tunnels.remember(its_id, its)
     return its_id, {"VpnConnectionId": its_id}
 
 

@@ -185,6 +185,29 @@ def test_egress_is_proved_for_each_zone(bench: Bench) -> None:
     assert found["exchange", "a"].observed != found["exchange", "b"].observed
 
 
+LINKED = """
+  dev:
+    zones: 2
+    egress: per-zone
+    links: { core: { peer: 203.0.113.20, networks: [10.21.0.0/16], secret: [vpn-1, vpn-2] } }
+    destinations: { core-api: { link: core, to: 10.21.4.17:8443 } }
+"""
+
+
+def test_what_lies_behind_a_link_that_the_engine_does_not_raise_is_not_proved(bench: Bench) -> None:
+    text = OUTSIDE.replace("\n  dev: { zones: 2, egress: per-zone }\n", LINKED).replace("[api, ", "[core-api, api, ")
+    bench.up(text)
+    report = bench.control.prove_links(bench.at(None))
+    assert {(proof.destination, proof.verdict) for proof in report.proofs} == {("core-api", "blocked")}
+    assert report.links == ()
+
+
+def test_links_cannot_be_proved_where_none_is_declared(bench: Bench) -> None:
+    bench.up(OUTSIDE)
+    with pytest.raises(Problems, match="declares no link"):
+        bench.control.prove_links(bench.at(None))
+
+
 # logs, exec, the record, who.
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 from tests.unit.planning.topologies import drafted, service, topology
@@ -9,7 +10,7 @@ from tests.unit.planning.topologies import drafted, service, topology
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.override import Operation, Override
-from anden.model.topology import Issuer, Route, VerifyingKey
+from anden.model.topology import Issuer, Rate, Route, VerifyingKey
 
 OVERRIDE = Override("network", (Operation("remove", "/Resources/Vpc/Metadata"),))
 
@@ -52,7 +53,8 @@ def test_without_keys_and_scopes_the_name_is_what_it_was_before_there_were_any()
     plain = named()
     data = codec.to_data(plain)
     older = {name: data[name] for name in ("topology", "layout", "placements", "images")}
-    del older["topology"]["services"][0]["route"]["scopes"]
+    for later in ("scopes", "rewrite", "body_bytes", "rate", "rate_each", "cors"):
+        del older["topology"]["services"][0]["route"][later]
     for later in ("keys", "keys_file"):
         del older["topology"]["auth"][0][later]
     assert plain.digest == codec.digest_of_data(older)
@@ -60,3 +62,11 @@ def test_without_keys_and_scopes_the_name_is_what_it_was_before_there_were_any()
     key = VerifyingKey("1", "RS256", "a PEM")
     other = replace(key, pem="another PEM")
     assert len({each.digest for each in (plain, named(("a",)), named((), (key,)), named((), (other,)))}) == 4
+
+
+def test_limits_are_part_of_the_name_also_where_nothing_may_come() -> None:
+    def named(**limits: Any) -> Blueprint:
+        return drafted(topology(service("web", route=Route("/", **limits))))
+
+    all_of_them = named(), named(body_bytes=0), named(rate=Rate(1, 1)), named(rate_each=Rate(1, 1)), named(rewrite="/a")
+    assert len({each.digest for each in all_of_them}) == len(all_of_them)

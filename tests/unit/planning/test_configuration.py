@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from anden.model.ids import DestinationName, EngineName, ServiceName, ZoneName
 from anden.model.manners import AWS
 from anden.model.plan import Caveat
 from anden.model.problem import Problems
-from anden.model.topology import Egress, Health, Issuer, Protocol, Range, Route, Topology, VerifyingKey
+from anden.model.topology import Cors, Egress, Health, Issuer, Protocol, Range, Rate, Route, Topology, VerifyingKey
 from anden.planning.addressing import usable
 from anden.planning.configuration import configure, parting, turning
 
@@ -330,3 +331,20 @@ def test_keys_change_at_once() -> None:
 def test_between_two_issuers_it_is_closed() -> None:
     (route,) = configure(_guarding(auth="staff"), _guarding(), ()).routes
     assert route.refused == "closed for the time of a change: it asks for tokens of customers and of staff"
+
+
+def _limiting(**limits: Any) -> Blueprint:
+    return drafted(topology(service("web", route=Route("/", **limits))))
+
+
+def test_limits_change_at_once_and_a_path_is_rewritten_for_who_expects_it() -> None:
+    cors = Cors(("https://app.bank.example",))
+    old = _limiting(rate=Rate(5, 1), body_bytes=10, rewrite="/v1")
+    new = _limiting(rate_each=Rate(7, 60), cors=cors, rewrite="/v2")
+    assert turning(new, old) == {"web"}
+    (before,) = configure(new, old, ()).routes
+    assert (before.rate, before.rate_each, before.body_bytes, before.cors) == (None, Rate(7, 60), None, cors)
+    assert before.rewrite == "/v1"
+    (after,) = configure(new, old, (), ready=("web",)).routes
+    assert after.rewrite == "/v2"
+    assert turning(_limiting(rate=Rate(6, 1), rewrite="/v1"), old) == frozenset()

@@ -14,6 +14,7 @@ from anden.model.mark import Mark
 from anden.model.override import Operation, Override
 from anden.model.plan import Difference
 from anden.model.topology import (
+    Cors,
     Egress,
     Health,
     ImageSource,
@@ -22,6 +23,7 @@ from anden.model.topology import (
     Link,
     Protocol,
     Range,
+    Rate,
     Route,
     Scale,
     ScaleMetric,
@@ -191,6 +193,15 @@ def test_keys_and_scopes() -> None:
     assert changed(replace(after, auth=(changed_key,)), replace(before, auth=(issuer,))) == [
         "~ accounts  route /accounts for customers → /accounts for customers with a b  anden.yaml:29",
         "~ auth  customers keys 1 (1118111a) → 1 (a780ea2c)",
+    ]
+
+
+def test_limits_of_a_route() -> None:
+    cors = Cors(("https://app.bank.example",), ("GET",), ("authorization",), True, 60.0)
+    limited = Route("/a", rewrite="/v1", body_bytes=1024, rate=Rate(5, 1), rate_each=Rate(9, 60), cors=cors)
+    assert changed(accounts(route=limited), accounts(route=Route("/a"))) == [
+        "~ accounts  route /a → /a as /v1, 1,024 bytes, 5/s in all, 9/min each,"
+        " cors https://app.bank.example GET authorization with cookies for 60 s  anden.yaml:29",
     ]
 
 

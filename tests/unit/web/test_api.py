@@ -253,8 +253,11 @@ def test_a_server_that_nothing_needs_ends(served: Served) -> None:
 
 def test_the_table_is_what_is_promised() -> None:
     paths = {(each.method, each.path) for each in ENDPOINTS}
-    promised = "up deploy scale rollback restart down plan status reach prove-egress logs exec commands verify"
+    promised = (
+        "up deploy scale rollback restart down plan status reach prove-egress prove-links logs exec commands verify"
+    )
     promised += " disturb restore refused secrets secrets/put secrets/remove secrets/seal links/turn links/datacentre"
+    promised += " links/config links/page links/invite"
     assert paths == {("GET", "/v1/version")} | {("POST", f"/v1/{name}") for name in promised.split()}
 
 

@@ -1,21 +1,27 @@
 """`anden link`."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
 from anden import app
-from anden.cli import place, standing, stream, terminal
+from anden.cli import invitation, place, standing, stream, terminal
 from anden.cli.main import DONE, ERROR
+from anden.cli.moment import duration
 from anden.cli.options import PLACE, Said, Words, common
 from anden.cli.render import events
 from anden.cli.render import links as render
 from anden.cli.render import reach as ways
 from anden.cli.waiting import waiting
 from anden.model import codec
+from anden.model.command import Outcome
+from anden.model.invitation import Invitation
 from anden.model.link import LinkSeen
 from anden.model.problem import Problem, Problems
-from anden.model.report import ReachReport, StatusReport
+from anden.model.report import LinkConfig, LinkPage, ReachReport, StatusReport
+from anden.planning.devices import DEFAULT, DEVICES
 
 _tunnel = click.option("--tunnel", type=click.IntRange(1), metavar="N", help="This one only; otherwise all of it.")
 
@@ -94,6 +100,107 @@ def test(words: Words, name: str) -> int:
         for each in found:
             terminal.data(ways.lines(each, paint, matrix=False))
     return ERROR if failed else DONE
+
+
+@command.command("config")
+@click.argument("name")
+@click.option("--device", type=click.Choice(list(DEVICES)), default=DEFAULT, help=f"The other side's; {DEFAULT} else.")
+@common(*PLACE)
+@click.pass_obj
+def config(words: Words, name: str, device: str) -> int:
+    """The client's side of link NAME, for their device: what their network team loads, but for the keys.
+
+    From the manifest alone on the twin; on AWS once the connection is there. Keys are named where they belong, and are
+    never printed.
+    """
+    here = place.running(words.said)
+    with app.connect(here.client, here.engine, start=False) as api:
+        terminal.note(api.note)
+        body = {"at": here.at(), "name": name, "device": device}
+        report = codec.from_data(LinkConfig, api.request("POST", "/v1/links/config", body))
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    else:
+        terminal.data(report.text.splitlines())
+    return DONE
+
+
+@command.command("invite")
+@click.argument("name")
+@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
+@click.option(
+    "--expires", default="7d", metavar="TIME", help="How long it lasts: 30m, 2h, 7d (if not said), 30d at most."
+)
+@click.option("--meet", metavar="HOST:PORT", help="Where the other side reaches this machine, by UDP; port 4510 else.")
+@click.option("--end", is_flag=True, help="Nobody is invited any more.")
+@common(*PLACE)
+@click.pass_obj
+def invite(
+    words: Words, name: str, output: Path | None, expires: str, meet: str | None, end: bool
+) -> int:  # fmt: skip
+    """Invite the other side of link NAME to a rehearsal: one file, with which `anden join` raises their half.
+
+    The file holds keys that are for this rehearsal only and end with it; the link's own rest meanwhile. It ends by
+    --end, by its time, and with the environment.
+    """
+    if end == (output is not None):
+        raise click.UsageError("Say where the file goes, -o FILE; or --end.")
+    try:
+        for_s = duration(expires)
+    except ValueError as wrong:
+        raise click.UsageError(f"--expires: {wrong}") from None
+    here = place.running(words.said)
+    columns = events.columns_for(here.services)
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
+        body: dict[str, Any] = {"at": here.at(), "name": name}
+        made: Invitation | None = None
+        if output is not None:
+            agreed = codec.from_data(LinkConfig, api.request("POST", "/v1/links/config", body))
+            made = invitation.made(agreed, meet or invitation.met_at(), api.now(), for_s)
+            invitation.write(output, made)
+            rehearsal = made.rehearsal
+            body |= {"id": rehearsal.id, "until": rehearsal.until, "meet": rehearsal.meet}
+            body |= {"keys": dict(rehearsal.keys), "wire": rehearsal.wire}
+        good = False
+        try:
+            ended = stream.follow(api.stream("POST", "/v1/links/invite", body), columns)
+            good = ended.outcome is Outcome.DONE
+        except stream.Cancelled:
+            return standing.cancelled(api, here, f"anden link invite {name}")
+        finally:
+            if output is not None and not good:  # it would open nothing
+                output.unlink(missing_ok=True)
+    if made is not None and good and not words.said.json:
+        terminal.data(render.invited(made, str(output)))
+    return stream.finish(ended, words.said)
+
+
+@command.command("page")
+@click.argument("name")
+@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
+@common(*PLACE)
+@click.pass_obj
+def page(words: Words, name: str, output: Path | None) -> int:
+    """The page of link NAME for both network teams: what is agreed, what to admit, what each side saw, and when.
+
+    In Markdown; signed while somebody is invited, by a key that both sides hold. `anden join` writes the same when it
+    ends.
+    """
+    here = place.running(words.said)
+    with app.connect(here.client, here.engine, start=False) as api:
+        terminal.note(api.note)
+        report = codec.from_data(LinkPage, api.request("POST", "/v1/links/page", {"at": here.at(), "name": name}))
+    if output is not None:
+        invitation.keep_page(output, report.text)
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    elif output is None:
+        terminal.data(report.text.splitlines())
+    else:
+        by = "signed by the rehearsal's key" if report.signed else "not signed: nobody is invited"
+        terminal.data([f"{output} is the page of link {name}, {by}"])
+    return DONE
 
 
 def _turned(said: Said, name: str, tunnel: int | None, *, up: bool) -> int:

@@ -4,7 +4,7 @@ import click
 
 from anden import app
 from anden.cli import place, terminal
-from anden.cli.completion import services
+from anden.cli.completion import logged
 from anden.cli.main import DONE
 from anden.cli.moment import moment
 from anden.cli.options import PLACE, Words, common
@@ -18,7 +18,7 @@ MOST_LINES = 10_000
 
 
 @click.command("logs")
-@click.argument("service", required=False, shell_complete=services)
+@click.argument("service", required=False, shell_complete=logged)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines as they come.")
 @click.option("-n", "--lines", type=click.IntRange(0, MOST_LINES), help="How many; 100 if not said.")
 @click.option(
@@ -29,7 +29,7 @@ MOST_LINES = 10_000
 @common(*PLACE)
 @click.pass_obj
 def command(words: Words, service: str | None, follow: bool, lines: int | None, since: str | None) -> int:
-    """What the instances of SERVICE wrote, or one instance (accounts-1), or all.
+    """What the instances of SERVICE wrote, or one instance (accounts-1), or all; or `gateway`: who asked for what.
 
     With --json one JSON document a line. A line that is JSON itself is shown as it is.
     """

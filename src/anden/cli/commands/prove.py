@@ -1,4 +1,4 @@
-"""`anden prove egress`, `anden prove reach`."""
+"""`anden prove egress`, `anden prove links`, `anden prove reach`."""
 
 from dataclasses import replace
 
@@ -9,11 +9,12 @@ from anden.cli import place, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import PLACE, Words, common
 from anden.cli.render import egress as render
+from anden.cli.render import links as tunnels
 from anden.cli.render import reach as ways
 from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.problem import Problems
-from anden.model.report import EgressReport, ReachReport
+from anden.model.report import EgressReport, LinksReport, ReachReport
 
 
 @click.group("prove")
@@ -39,6 +40,28 @@ def egress(words: Words) -> int:
     else:
         terminal.data(render.lines(report, terminal.paint_for(terminal.stdout())))
     return ERROR if render.failures(report) else DONE
+
+
+@command.command("links")
+@common(*PLACE)
+@click.pass_obj
+def links(words: Words) -> int:
+    """Whom the other side of every link sees, for every service that reaches something there: declared against seen.
+
+    Exit: 1 when one is not as declared, when nothing can be proved, or when a link has no tunnel that is up.
+    """
+    here = place.running(words.said)
+    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+        terminal.note(api.note)
+        with waiting("trying every way through a link"):
+            report = codec.from_data(LinksReport, api.request("POST", "/v1/prove-links", {"at": here.at()}))
+    if words.said.json:
+        terminal.as_json(codec.to_data(report))
+    else:
+        paint = terminal.paint_for(terminal.stdout())
+        terminal.data([*tunnels.lines(report.links, report.at, paint), *render.ways(report, paint, "through a link")])
+    down = [each for each in report.links if each.by is None]
+    return ERROR if down or not report.proofs or render.failures(report) else DONE
 
 
 @command.command("reach")

@@ -1,17 +1,23 @@
-"""`anden prove egress`: declared against observed."""
+"""`anden prove egress`, `anden prove links`: declared against observed."""
 
 from anden.cli.render import words
 from anden.cli.render.paint import Paint
 from anden.cli.render.table import columns
-from anden.model.report import EgressProof, EgressReport
+from anden.model.report import EgressProof, EgressReport, LinksReport
 
 _SIGNS = {"proved": "✓", "opens": "~", "blocked": "…"}
 
 
 def lines(report: EgressReport, paint: Paint) -> list[str]:
     """One line for each destination of each service in each zone, and how many were proved."""
+    return ways(report, paint, "out")
+
+
+def ways(report: EgressReport | LinksReport, paint: Paint, where: str) -> list[str]:
+    """The same; where they lead: `out`, `through a link`."""
     if not report.proofs:
-        return ["Nothing to prove: no service reaches a destination"]
+        there = "a destination" if where == "out" else "anything behind a link"
+        return [f"Nothing to prove: no service reaches {there}"]
     titles = ("  SERVICE", "ZONE", "DESTINATION", "DECLARED", "SEEN", "")
     rows = [[paint.dim(title) for title in titles]]
     for each in report.proofs:
@@ -21,7 +27,7 @@ def lines(report: EgressReport, paint: Paint) -> list[str]:
         rows.append([f"{sign} {each.service}", each.zone, each.destination, each.declared or "-", seen, why])
     proved = sum(each.verdict == "proved" for each in report.proofs)
     opens = sum(each.verdict == "opens" for each in report.proofs)
-    said = f"{proved} of {words.count(len(report.proofs), 'way')} out proved"
+    said = f"{proved} of {words.count(len(report.proofs), 'way')} {where} proved"
     if opens:
         said += f", {opens} open from the declared address as AWS gives it: only the other side can see it"
     if report.since is not None:
@@ -29,6 +35,6 @@ def lines(report: EgressReport, paint: Paint) -> list[str]:
     return [*columns(rows), said]
 
 
-def failures(report: EgressReport) -> tuple[EgressProof, ...]:
+def failures(report: EgressReport | LinksReport) -> tuple[EgressProof, ...]:
     """What was tried and is not as declared. `blocked` is closed on this engine, and said so: not a failure."""
     return tuple(each for each in report.proofs if each.verdict not in _SIGNS)

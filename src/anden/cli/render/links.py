@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from anden.cli.render import words
 from anden.cli.render.paint import Paint, clean
 from anden.cli.render.table import columns
+from anden.model.invitation import Invitation
 from anden.model.link import LinkSeen, TunnelSeen
+from anden.planning.invitations import when
 
 
 def line(link: LinkSeen, paint: Paint) -> str:
@@ -20,6 +22,9 @@ def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
     said: list[str] = []
     for link in links:
         other = ", the twin's data centre" if link.datacentre else ""
+        if (open_ := link.invited) is not None:
+            who = f"joined from {open_.joined}" if open_.joined else f"nobody has joined at {open_.meet}"
+            other = f", by invitation until {when(open_.until)}: {who}"
         said.append(paint.strong(f"link {clean(link.name)}, to {link.peer}{other}"))
         rows = [[paint.dim(title) for title in ("TUNNEL", "STATE", "SINCE", "FROM", "IN", "OUT")]]
         for each in link.tunnels:
@@ -33,6 +38,16 @@ def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
                 said.append(f"  why: {clean(each.problem.why)}")
                 said.append(f"  fix: {paint.link(clean(each.problem.fix))}")
     return said
+
+
+def invited(invitation: Invitation, file: str) -> list[str]:
+    """What to do with the file."""
+    until = when(invitation.rehearsal.until)
+    return [
+        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds keys of this rehearsal",
+        f"Admit on this side: UDP {invitation.rehearsal.meet}, from where the other side joins",
+        f"On a Linux machine of theirs, as root: anden join {file}",
+    ]
 
 
 def _state(link: LinkSeen, tunnel: TunnelSeen, paint: Paint) -> str:

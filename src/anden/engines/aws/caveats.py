@@ -16,7 +16,7 @@ from anden.engines.aws.render.task import LONGEST_STOP_S
 from anden.engines.aws.tables import prices
 from anden.model.ids import EngineName
 from anden.model.plan import Caveat
-from anden.model.topology import Destination, Egress, Issuer, Protocol, ScaleMetric, Service, Strategy, Topology
+from anden.model.topology import Destination, Egress, Issuer, Protocol, Route, ScaleMetric, Service, Strategy, Topology
 
 UP = "up"
 """In `Caveat.withholds`: `anden up` is refused altogether."""
@@ -54,6 +54,9 @@ def _all(topology: Topology) -> Iterator[_Found]:
     doors, calls = entrance(topology), mesh(topology)
     yield from _environment(topology)
     yield from _entrance(topology, doors)
+    if (count := len(waf.rates(doors))) > waf.MOST_RATES:
+        text = f"{count} are asked for, and a web ACL holds {waf.MOST_RATES} of them: leave some out"
+        yield "rates", text, (UP,)
     yield from _together(topology.services)
     for service in topology.services:
         yield from _service(service, topology, doors, calls)
@@ -113,6 +116,11 @@ def _entrance(topology: Topology, doors: Entrance) -> Iterator[_Found]:
             " by signed addresses, and news asked for"
         )
         yield "bodies", text, ()
+        text = (
+            "`traceparent` passes as it came and none is begun: X-Amzn-Trace-Id is AWS's own; what the gateway refuses"
+            " is said in AWS's form, not as a problem (RFC 9457)"
+        )
+        yield "traces", text, ()
         text = "a slash at the end of a path does not arrive: /accounts/ is asked for as /accounts"
         yield "slash", text, ()
 
@@ -173,6 +181,8 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
         yield f"{service.name} route", door.closed, (service.name,)
     elif door is not None and door.issuer is not None:
         yield f"{service.name} auth", _tokens(service, door.issuer), ()
+    if door is not None and not door.closed and service.route is not None:
+        yield from _limits(service.name, service.route)
     if service.protocol is Protocol.HTTP2 and service.route is not None:
         text = "its route reaches it over HTTP/1.1, which it must speak too: API Gateway sends nothing else"
         yield f"{service.name} http2", text, ()
@@ -202,6 +212,26 @@ def _service(service: Service, topology: Topology, doors: Entrance, calls: Mesh)
             yield f"{service.name} secret names", text, (UP,)
     if service.strategy is not Strategy.ROLLING:
         yield from _strategy(service, door is not None and door.issuer is not None, calls)
+
+
+def _limits(name: str, route: Route) -> Iterator[_Found]:
+    """What the twin's gateway upholds of a route, and AWS's otherwise."""
+    for rate, whose in ((route.rate_each, "of one address"), (route.rate, "in all")):
+        if rate is None:
+            continue
+        per_minute = rate.count * waf.LEAST_WINDOW_S // rate.window_s
+        text = f"{rate} {whose} is counted by the minute, and refused some seconds late (WAF)"
+        if per_minute < waf.LEAST:
+            text += f"; {waf.LEAST} pass at least"
+        yield f"{name} rate", text, ()
+    if route.body_bytes is not None:
+        text = f"bodies of more than {route.body_bytes:,} bytes are not refused there: {MOST_BODY_MB} MB are the end"
+        yield f"{name} body", text, ()
+    if route.cors is not None:
+        text = "nobody answers a browser's preflight there, nor says who may read an answer: the service has to"
+        if route.auth is not None:
+            text += ", and cannot, for a preflight has no token: pages of other origins do not get in"
+        yield f"{name} cors", text, ()
 
 
 def _scale(service: Service, routed: bool, calls: Mesh) -> str:

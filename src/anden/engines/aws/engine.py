@@ -22,6 +22,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import ImageScan
+from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -35,6 +36,7 @@ from anden.model.reach import Probe, Probed
 from anden.model.refused import Attempt
 from anden.model.stack import StackWanted
 from anden.model.topology import Topology
+from anden.planning.links import inside
 
 if TYPE_CHECKING:
     from anden.engines.aws.execute import Work
@@ -138,6 +140,18 @@ class AwsEngine(Engine):
         self._know(blueprint.topology)
         self._accounts[blueprint.digest] = blueprint.topology.account
         return wanted(blueprint, keeping, generations)
+
+    def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
+        """As the link's VPN connection has them; addresses None while it is not there, or AWS cannot be asked."""
+        self._know(blueprint.topology)
+        from anden.engines.aws import links  # noqa: PLC0415 - boto3
+
+        wanted = next(each for each in blueprint.topology.links if each.name == link)
+        insides = [inside(blueprint.links[link], number) for number, _ in enumerate(wanted.secret, 1)]
+        try:
+            return links.endpoints(self._aws(), key, self._regions(key)[0], link, insides)
+        except Problems:
+            return tuple(Endpoint(None, each) for each in insides)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Whose account it is, the certificate that it was given, and whether every image can be had: nothing begins

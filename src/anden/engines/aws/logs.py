@@ -13,7 +13,7 @@ from typing import Any
 from anden.engines.aws.errors import explained
 from anden.engines.aws.session import Session
 from anden.model.ids import EnvironmentKey
-from anden.model.log import LogLine
+from anden.model.log import GATEWAY, LogLine
 
 POLL_S = 1.0
 """Between two looks of `--follow`."""
@@ -58,9 +58,9 @@ def read(
 
 def _wanted(groups: Mapping[str, str], asked: str | None) -> list[str]:
     """asked: a service, or an instance of it (`accounts-2`), whose service's lines are shown then; None: all. A service
-    that has the name of another's instance is meant itself."""
+    that has the name of another's instance is meant itself, and so is the gateway, which is not among all."""
     if asked is None:
-        return list(groups.values())
+        return [group for name, group in groups.items() if name != GATEWAY]
     found = groups.get(asked) or groups.get(asked.rpartition("-")[0])
     return [found] if found else []
 
@@ -99,4 +99,6 @@ def _some(client: Any, groups: list[str], since: float) -> list[tuple[str, LogLi
 
 def _line(group: str, event: dict[str, Any]) -> LogLine:
     service, task = group.rpartition("/")[2], event["logStreamName"].rpartition("/")[2]
+    if service == GATEWAY:
+        return LogLine(event["timestamp"] / 1000, GATEWAY, "stdout", event["message"].rstrip("\n"))
     return LogLine(event["timestamp"] / 1000, f"{service}-{task[:6]}", "stdout", event["message"].rstrip("\n"))

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from anden.engines.aws import alarms, drift, failing, happenings, kept, levels
-from anden.engines.aws.errors import code, explained
+from anden.engines.aws import alarms, drift, failing, happenings, kept, levels, links
+from anden.engines.aws.errors import explained
 from anden.engines.aws.images import Images
 from anden.engines.aws.preview import AFTER, BLUEPRINT, CLIENT, ENVIRONMENT, FAMILY, TEMPLATE
+from anden.engines.aws.publishing import published
 from anden.engines.aws.session import Session
 from anden.model.blueprint import Facts
 from anden.model.ids import Digest, EnvironmentKey, ServiceName, ZoneName, instance_id
@@ -59,8 +58,9 @@ def observe(
         key, at, present=True, instances=instances, facts=facts(session, region, known, topology), boot="aws",
         stacks=stacks,
         levels={name: its.level for name, its in services.items() if its.level is not None},
-        gateway=_published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
+        gateway=published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
         images=shelves.seen(session, key, region, {each.revision for each in instances}),
+        links=links.seen(session, key, region, topology) if topology is not None and topology.links else (),
     )  # fmt: skip
     return failing.remembered(before, seen, frozenset(name for name, its in services.items() if its.deployed))
 
@@ -89,19 +89,6 @@ def zones(session: Session, region: str) -> Mapping[str, str]:
         if each.get("ZoneType", "availability-zone") == "availability-zone"
     )  # fmt: skip
     return dict(zip("abcd", sorted(plain), strict=False))
-
-
-def _published(session: Session, key: EnvironmentKey, region: str, name: str) -> str | None:
-    try:
-        with explained(str(key)):
-            full = f"/anden/{key.client}/{key.environment}/{name}"
-            found: str = session.client("ssm", region).get_parameter(Name=full)["Parameter"]["Value"]
-            return found
-    except Exception as error:
-        cause = error.__cause__
-        if isinstance(cause, ClientError) and code(cause) == "ParameterNotFound":
-            return None
-        raise
 
 
 def _stacks(session: Session, key: EnvironmentKey, region: str, known: Mapping[str, str]) -> Iterator[StackSeen]:

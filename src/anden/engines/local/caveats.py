@@ -60,6 +60,9 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
                 f"{route.path} answers 503: the issuer's keys ({route.auth}) are not fetched yet, and no file has them"
             )
             yield f"route {service.name}", text, (service.name,)
+    if any(each.route is not None and (each.route.rate or each.route.rate_each) for each in topology.services):
+        text = "two processes count apart: who keeps to a rate is never refused, who asks twice as often always is"
+        yield "rates", text, ()
     for service in topology.services:
         if service.strategy is not Strategy.ROLLING:
             yield f"deploy {service.name}", f"{service.strategy} is refused at up: only rolling is there yet", ()

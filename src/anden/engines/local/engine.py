@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anden.engines.local import caveats, gateway, link, logs, observe, place
+from anden.engines.local import caveats, endpoints, gateway, link, logs, meeting, observe, place
+from anden.engines.local.cell.links import relay
 from anden.engines.local.execute import Executor
 from anden.engines.local.images import LocalImages
 from anden.engines.local.render import container, haproxy, nftables, resolver
@@ -19,6 +20,8 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.image import ImageScan
+from anden.model.invitation import Rehearsal
+from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.mark import Marks
@@ -149,6 +152,11 @@ class LocalEngine:
         """See model.ports.Engine."""
         return observe.wait(place.of(self._state, key), seen, timeout_s)
 
+    def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
+        """See model.ports.Engine. Known before anything runs: the twin chooses them itself."""
+        wanted = next(each for each in blueprint.topology.links if each.name == link)
+        return endpoints.endpoints(blueprint.links[link], len(wanted.secret))
+
     def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
         """See model.ports.Engine."""
         self._tell_links(key, link, tunnel, up)
@@ -156,6 +164,20 @@ class LocalEngine:
     def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
         """See model.ports.Engine. It ends with the cell."""
         return tuple(self._tell_links(key, None, None, wanted) or ())
+
+    def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
+        """See model.ports.Engine. It ends with the cell."""
+        there = place.of(self._state, key)
+        if rehearsal is not None:
+            with meeting.opened(rehearsal.meet) as outer:
+                meeting.hand_over(there, relay(blueprint.links[link]), outer)
+        given = None if rehearsal is None else codec.to_data(rehearsal)
+        self._ask(key, {"op": "link", "name": link, "invite": given}, ANSWER_MARGIN_S)
+
+    def sign(self, key: EnvironmentKey, link: str, written: str) -> tuple[str, str] | None:
+        """See model.ports.Engine."""
+        found = self._ask(key, {"op": "link", "name": link, "sign": written}, ANSWER_MARGIN_S)
+        return None if found is None else (str(found[0]), str(found[1]))
 
     def _tell_links(self, key: EnvironmentKey, name: str | None, tunnel: int | None, up: bool) -> Any:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from anden.engines.local.cell.logs import FILES, aside
-from anden.model.log import LogLine
+from anden.model.log import GATEWAY, LogLine
 
 POLL_S = 0.2
 BEAT_S = 1.0
@@ -99,9 +99,9 @@ class Tail:
 
 
 def _instances(folder: Path, service: str | None) -> set[str]:
-    """The instances that have a log: of a service, the one of that id, or all."""
+    """The instances that have a log: of a service, the one of that id, or all; the gateway is asked for by name."""
     found = {path.name.removesuffix(".log") for path in folder.glob("*.log")}
     if service is None:
-        return found
+        return found - {GATEWAY}
     own = re.compile(re.escape(service) + r"(-[0-9]+)?")
     return {name for name in found if own.fullmatch(name)}

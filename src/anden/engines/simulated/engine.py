@@ -21,7 +21,7 @@ from anden.model.event import Event
 from anden.model.fault import LONGEST_S, Fault, FaultKind
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
-from anden.model.log import LogLine
+from anden.model.log import GATEWAY, LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, InstanceState, Observation
 from anden.model.plan import Caveat, Configure, Receipt, Remove, StartInstance, Step, StopInstance
@@ -356,6 +356,8 @@ class SimulatedEngine(Engine):
         return world
 
     def _lines(self, key: EnvironmentKey, service: str | None) -> list[LogLine]:
+        if service == GATEWAY:
+            raise Problems(Problem(GATEWAY, "it writes nothing here", "nobody sends it requests", "Ask the twin."))
         residents = self._world(key).residents.values()
         chosen = [each for each in residents if service in (None, each.instance.service, each.instance.id)]
         if service is not None and not chosen:

@@ -3,6 +3,7 @@
 import re
 
 from anden.manifest.faults import Faults
+from anden.manifest.limits import ANY
 from anden.manifest.node import Scalar, Table
 from anden.manifest.record import Said
 from anden.manifest.view import View, instances
@@ -226,8 +227,24 @@ def scopes_of_tokens(view: View, faults: Faults) -> None:
             )
 
 
+def origins_of_cors(view: View, faults: Faults) -> None:
+    """`*` is nobody in particular: it stands alone, and no cookies come along (browsers refuse that)."""
+    for name, service, route in view.routed():
+        cors = route.get("cors")
+        if cors is None or ANY not in (cors.get("origins") or ()):
+            continue
+        if len(cors.get("origins")) > 1:
+            what, fix = f'the route of {name} lets "*" ask, and others', 'Leave the others out, or "*".'
+            faults.add(service.at("route"), what, '"*" is every origin already', fix)
+        if cors.get("credentials"):
+            what = f"the route of {name} lets any page ask with cookies"
+            why = 'browsers take "*" for an answer only where no cookies come along'
+            faults.add(service.at("route"), what, why, "Name the origins, or leave credentials out.")
+
+
 def _overridden(service: Said, field: str) -> bool:
     return service.at(field).path.startswith("environments/")
 
 
-CHECKS = (source, listens, elastic, variables, named_as_instance, one_name, one_route, issuer_exists, scopes_of_tokens)
+CHECKS = (source, listens, elastic, variables, named_as_instance, one_name, one_route, issuer_exists, scopes_of_tokens,
+          origins_of_cors)  # fmt: skip

@@ -110,6 +110,38 @@ class TurnLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigureOther:
+    """How the other side of a link configures a device, by its name."""
+
+    at: At
+    name: str
+    device: str = "strongswan"
+
+
+@dataclass(frozen=True, slots=True)
+class NameLink:
+    """A link, by its name."""
+
+    at: At
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Who holds the invitation of that id is the other side of a link, until then (Unix seconds). meet: `HOST:PORT` of
+    this machine, for UDP. keys: for each key of the link, by name, the one that stands for it meanwhile. wire: 64
+    hexadecimal digits, by which both sides know each other. until 0: nobody is invited any more."""
+
+    at: At
+    name: str
+    id: str = ""
+    until: float = 0.0
+    meet: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    wire: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DataCentre:
     """wanted: the twin's own data centre stands on the other side of links; otherwise nobody."""
 
@@ -135,7 +167,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Just:
-    """Nothing but where: rollback, prove-egress, verify."""
+    """Nothing but where: rollback, prove-egress, prove-links, verify."""
 
     at: At
 

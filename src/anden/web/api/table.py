@@ -17,6 +17,7 @@ from anden.control.environment import Control
 from anden.model import codec
 from anden.model.drill import Drill
 from anden.model.ids import EngineName
+from anden.model.invitation import Rehearsal
 from anden.model.problem import Problem, Problems
 from anden.model.secret import SecretValue
 from anden.web.api import asks
@@ -110,6 +111,19 @@ def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
     return desk.control.turn_link(_asked(desk, body.at), named(who), body.name, body.tunnel, body.up)
 
 
+def _link_config(desk: Desk, body: asks.ConfigureOther, who: str) -> Any:
+    return desk.control.link_config(_asked(desk, body.at), body.name, body.device)
+
+
+def _link_page(desk: Desk, body: asks.NameLink, who: str) -> Any:
+    return desk.control.link_page(_asked(desk, body.at), body.name)
+
+
+def _invite(desk: Desk, body: asks.Invite, who: str) -> Any:
+    rehearsal = Rehearsal(body.id, body.until, body.meet, body.keys, body.wire) if body.until else None
+    return desk.control.invite(_asked(desk, body.at), named(who), body.name, rehearsal)
+
+
 def _datacentre(desk: Desk, body: asks.DataCentre, who: str) -> Any:
     return desk.control.datacentre(_asked(desk, body.at), named(who), body.wanted)
 
@@ -136,6 +150,10 @@ def _reach(desk: Desk, body: asks.Reach, who: str) -> Any:
 
 def _prove_egress(desk: Desk, body: asks.Just, who: str) -> Any:
     return desk.control.prove_egress(_asked(desk, body.at), who)
+
+
+def _prove_links(desk: Desk, body: asks.Just, who: str) -> Any:
+    return desk.control.prove_links(_asked(desk, body.at), who)
 
 
 def _refused(desk: Desk, body: asks.Refused, who: str) -> Any:
@@ -189,6 +207,9 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/secrets/seal", asks.SealSecrets, _seal_secrets, "What seals them: events", streams=True),
     Endpoint("POST", "/v1/secrets", asks.Just, _secrets, "Which secrets there are, without values: a SecretsReport"),
     Endpoint("POST", "/v1/links/turn", asks.TurnLink, _turn_link, "Raise or lower tunnels: events", streams=True),
+    Endpoint("POST", "/v1/links/invite", asks.Invite, _invite, "Who may join a link: events", streams=True),
+    Endpoint("POST", "/v1/links/page", asks.NameLink, _link_page, "For both network teams: a LinkPage"),
+    Endpoint("POST", "/v1/links/config", asks.ConfigureOther, _link_config, "The other side's: a LinkConfig"),
     Endpoint(
         "POST", "/v1/links/datacentre", asks.DataCentre, _datacentre, "The twin's other side: events", streams=True
     ),
@@ -196,6 +217,9 @@ ENDPOINTS = (
     Endpoint("POST", "/v1/status", asks.Status, _status, "What runs: a StatusReport"),
     Endpoint("POST", "/v1/reach", asks.Reach, _reach, "Who reaches whom: a ReachReport"),
     Endpoint("POST", "/v1/prove-egress", asks.Just, _prove_egress, "Declared against seen: an EgressReport"),
+    Endpoint(
+        "POST", "/v1/prove-links", asks.Just, _prove_links, "The same behind links, and their tunnels: a LinksReport"
+    ),
     Endpoint("POST", "/v1/refused", asks.Refused, _refused, "What services tried in vain: a RefusedReport"),
     Endpoint("POST", "/v1/logs", asks.Logs, _logs, "What instances wrote: log lines", streams=True),
     Endpoint("POST", "/v1/exec", asks.Exec, _exec, "Run a command in an instance: an Exec", streams=True),

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def ports() -> Iterator[tuple[int, int, int]]:
 def only(folder: Path, *names: str) -> str:
     """A PATH that has these and nothing else."""
     for name in names:
-        found = shutil.which(name)
+        # On the machine of somebody with several Pythons, `python3` may be a script that looks for others in PATH.
+        found = sys.executable if name == "python3" else shutil.which(name)
         if found is None:
             pytest.skip(f"this machine has no {name}")
         (folder / name).symlink_to(found)

@@ -31,6 +31,13 @@ def test_services_are_told_apart_and_merged_by_time(tmp_path: Path) -> None:
     assert list(logs.read(tmp_path / "absent", None, 10, False)) == []
 
 
+def test_the_gateway_is_asked_for_by_name(tmp_path: Path) -> None:
+    write(tmp_path, "gateway", (1, "a request"))
+    write(tmp_path, "web-1", (2, "a line"))
+    assert texts(list(logs.read(tmp_path, None, 10, False))) == ["web-1 a line"]
+    assert texts(list(logs.read(tmp_path, "gateway", 10, False))) == ["gateway a request"]
+
+
 def test_nothing_older_than_a_moment(tmp_path: Path) -> None:
     log = write(tmp_path, "web-1", (1, "a"), (2, "b"), (3, "c"))
     assert texts(list(logs.read(tmp_path, "web", 10, False, 2.0))) == ["web-1 b", "web-1 c"]

@@ -12,7 +12,7 @@ from anden.engines.aws.render.template import Json, Part, att, ref, resource, ta
 from anden.model.blueprint import Blueprint
 
 NO_ROUTE = json.dumps({"error": "no route"})
-"""What whoever asks for something that no route names is told, with 404. The twin says the same."""
+"""What whoever asks for something that no route names is told, with 404. The twin says it as a problem (RFC 9457)."""
 IDLE_S = 60
 """How long a connection may be silent (Elastic Load Balancing user guide, "Edit attributes": its default)."""
 EDGES = 2

@@ -1,6 +1,7 @@
 """Names of stacks and of what is published between them."""
 
 import hashlib
+from functools import lru_cache
 
 from anden.engines.aws.render.template import Json, Published, sub
 from anden.model.blueprint import Blueprint
@@ -23,6 +24,8 @@ RESERVED_ENVIRONMENTS = frozenset({ACCOUNT, "account-recovery", "account-trail",
 GROUP = "AWS::EC2::SecurityGroup::Id"
 GROUPS_A_STACK = 200
 """Services whose groups are in one stack: two resources each, of 500 (CloudFormation user guide, "Quotas")."""
+MOST_REMEMBERED = 1024
+"""Published values of one kind that are made once: many resources use them."""
 
 
 def service_family(service: str) -> str:
@@ -163,6 +166,7 @@ def fixed_address(zone: str) -> Published:
 VPC = Published("network", "vpc", "AWS::EC2::VPC::Id")
 
 
+@lru_cache(MOST_REMEMBERED)
 def private_subnet(zone: str) -> Published:
     """Where tasks live."""
     return Published("network", f"private-{zone}", "AWS::EC2::Subnet::Id")
@@ -207,6 +211,7 @@ def rules_family(shard: int) -> str:
     return RULES if shard == 1 else f"{RULES}-{shard}"
 
 
+@lru_cache(MOST_REMEMBERED)
 def group(service: str, number: int) -> Published:
     """A service's security group. number: its placement's, which says in which stack the group is."""
     return Published(firewall_family((number - 1) // GROUPS_A_STACK + 1), group_key(service), GROUP)

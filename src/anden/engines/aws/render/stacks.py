@@ -108,7 +108,7 @@ def _environment(
     doors = entrance(blueprint.topology)
     parts = [cluster.part(blueprint), dashboard.part(blueprint, doors)]
     if doors.doors:
-        parts += [balancer.part(blueprint), gateway.part(blueprint, doors), waf.part(blueprint)]
+        parts += [balancer.part(blueprint), gateway.part(blueprint, doors), waf.part(blueprint, doors)]
     yield _stack(blueprint, naming.EDGE, naming.EDGE, *parts)
     yield from _services(
         blueprint, doors, [naming.rules_family(which) for which in rules.shards(configuration)], generations

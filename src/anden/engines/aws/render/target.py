@@ -6,6 +6,7 @@ rule and gets 404, however it is addressed. Where the route asks for a token, th
 
 import json
 import math
+import re
 
 from anden.engines.aws.render.balancer import fixed
 from anden.engines.aws.render.entrance import STAGE, Door
@@ -44,14 +45,21 @@ def part(blueprint: Blueprint, door: Door, number: int) -> Part:
     resources["Rule"] = resource(
         "AWS::ElasticLoadBalancingV2::ListenerRule", ListenerArn=LISTENER, Priority=door.priority(number),
         Conditions=_conditions(door), Actions=_actions(door),
-        Transforms=[
-            {
-                "Type": "url-rewrite",
-                "UrlRewriteConfig": {"Rewrites": [{"Regex": f"^/{STAGE}(/|$)(.*)$", "Replace": "/$2"}]},
-            }
-        ],
+        Transforms=[{"Type": "url-rewrite", "UrlRewriteConfig": {"Rewrites": [_rewritten(door)]}}],
     )  # fmt: skip
     return Part(resources)
+
+
+def _rewritten(door: Door) -> Json:
+    """Without the stage's name, and with what stands in the path's place. The pattern is matched with the query behind
+    the path, and knows no lookahead (Elastic Load Balancing user guide, "Transforms for listener rules")."""
+    rewrite = door.service.route.rewrite if door.service.route is not None else None
+    if rewrite is None:
+        return {"Regex": f"^/{STAGE}(/|$)(.*)$", "Replace": "/$2"}
+    becomes, path = rewrite.rstrip("/"), re.escape(door.path)
+    if becomes and path:
+        return {"Regex": f"^(/{STAGE}|){path}([/?].*|)$", "Replace": f"{becomes}$2"}
+    return {"Regex": f"^(/{STAGE}|){path}/?(.*)$", "Replace": f"{becomes}/$2"}
 
 
 def _group(blueprint: Blueprint, door: Door) -> Resource:

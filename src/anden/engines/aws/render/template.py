@@ -43,7 +43,7 @@ class Template(TypedDict):
     Outputs: dict[str, Json]
 
 
-class Published(Mapping[str, str]):
+class Published(Mapping[str, str]):  # noqa: PLW1641 - no mapping has a hash
     """A `Ref` that knows which stack family publishes the value, and as what. No dict: what copies a template asks
     about what it does not know, and so `assemble` learns of it.
 
@@ -58,6 +58,10 @@ class Published(Mapping[str, str]):
 
     def __getitem__(self, key: str) -> str:
         return {"Ref": self.name}[key]
+
+    def __eq__(self, other: object) -> bool:
+        # `resource` asks of each property whether it is None: a mapping's own answer to that takes ten times as long.
+        return other is not None and Mapping.__eq__(self, other)
 
     def __iter__(self) -> Iterator[str]:
         yield "Ref"
@@ -163,6 +167,7 @@ MOST_WORDS = 4096
 """Words that are remembered: a name stands in the logical names of many resources."""
 
 
+@lru_cache(maxsize=MOST_WORDS)
 def logical(*words: str) -> str:
     """A logical name of words: `logical("private", "a")` is `PrivateA`, `logical("core-api")` is `CoreApi`.
 

@@ -4,8 +4,8 @@ The network's stack is applied before the services. What only the old blueprint 
 must therefore stay until the last of its tasks is gone; the stack is applied once more, without it, at the end.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
 from anden.engines.aws.render import naming
@@ -32,7 +32,7 @@ class Terrain:
 
     name: of everything in it. network: the VPC's. zones: with their subnets. called: ports on which services call
     each other. entered: ports of services with a route. outside: what services reach beyond the VPC. hosts: the names
-    among it. lasting: it is a productive environment, whose records outlive it.
+    among it. lasting: it is a productive environment, whose records outlive it. numbers: each link's own.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Terrain:
     outside: tuple[Outside, ...]
     hosts: tuple[str, ...]
     lasting: bool
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def internet(self) -> tuple[Outside, ...]:
@@ -80,6 +81,7 @@ def terrain(blueprint: Blueprint, keeping: Blueprint | None = None) -> Terrain:
         outside=tuple(sorted({found for topology in topologies for found in _outside(topology, links)})),
         hosts=tuple(sorted({host for topology in topologies for host in _hosts(topology)})),
         lasting=blueprint.topology.production,
+        numbers={name: number for each in reversed(both) for name, number in each.links.items()},
     )
 
 

@@ -7,6 +7,8 @@ tunnel and not the connection. They are kept there by AWS too (`PreSharedKeyStor
 does not show them.
 """
 
+from ipaddress import IPv4Interface
+
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.flow_logs import log_group
 from anden.engines.aws.render.naming import link_key, secret_reference
@@ -17,6 +19,7 @@ from anden.model.blueprint import Blueprint
 from anden.model.link import Encryption, Integrity, Policy, Proposals
 from anden.model.topology import Link
 from anden.planning.link_policies import AWS
+from anden.planning.links import inside
 
 GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
 LOGS = "LinkLogs"
@@ -82,6 +85,9 @@ def connection(link: Link) -> str:
 
 
 def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str, Resource]:
+    """What lies behind the link is not said (`LocalIpv4NetworkCidr`): AWS takes one network there, and a change of it
+    would give the connection other addresses. So AWS asks for everything, and the other side narrows it to its own."""
+    number = terrain.numbers.get(link.name)
     name = f"{terrain.name}-{link.name}"
     peer, tunnels = apart("peer", link.name), connection(link)
     made: dict[str, Resource] = {
@@ -93,7 +99,11 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
             "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=True,
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
             RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
-            VpnTunnelOptionsSpecifications=[_tunnel(blueprint, secret) for secret in link.secret], Tags=tags(Name=name),
+            VpnTunnelOptionsSpecifications=[
+                _tunnel(blueprint, secret, None if number is None else inside(number, tunnel))
+                for tunnel, secret in enumerate(link.secret, 1)
+            ],
+            Tags=tags(Name=name),
         ),
     }  # fmt: skip
     for network in link.networks:
@@ -103,11 +113,14 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
     return made
 
 
-def _tunnel(blueprint: Blueprint, secret: str) -> Json:
+def _tunnel(blueprint: Blueprint, secret: str, ours: IPv4Interface | None) -> Json:
+    """ours: in the tunnel. The twin has the same, and by it AWS says later which of the two is which. None: AWS
+    chooses, for a blueprint that numbers no links."""
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
     key = secret_reference(blueprint.topology, blueprint.secret(secret))
-    return {**options(AWS), "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
+    said = options(AWS) if ours is None else {**options(AWS), "TunnelInsideCidr": str(ours.network)}
+    return {**said, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
 
 
 def _straight(terrain: Terrain, link: Link) -> dict[str, Resource]:

@@ -23,7 +23,7 @@ from anden.engines.local.cell import haproxy_socket, haproxy_stat, netns
 from anden.engines.local.cell.balancer_process import NAME, Process, reconcile
 from anden.engines.local.cell.haproxy_stat import ServerStat
 from anden.engines.local.cell.spawner import Spawner
-from anden.engines.local.render import haproxy
+from anden.engines.local.render import access_log, haproxy
 from anden.engines.local.render.haproxy import GATEWAY_FD, Server
 from anden.engines.local.render.stations import BALANCER
 from anden.model.configuration import Configuration
@@ -45,12 +45,14 @@ MOST_RETIRED = 16
 class Balancer:
     """Safe to call from several threads. It survives the supervisor: process ids are kept in `run_dir`."""
 
-    def __init__(self, spawner: Spawner, run_dir: Path, gateway_fd_name: str) -> None:
-        """run_dir: a short path (it holds sockets) that outlives the supervisor. gateway_fd_name: as init keeps it."""
+    def __init__(self, spawner: Spawner, run_dir: Path, gateway_fd_name: str, access: str = "") -> None:
+        """run_dir: a short path (it holds sockets) that outlives the supervisor. gateway_fd_name: as init keeps it.
+        access: the same of the pipe that the access log is written to; if init keeps nothing so, nothing is written."""
         self._spawner = spawner
         self._folder = run_dir
         self._keys = run_dir / "keys"
         self._gateway = gateway_fd_name
+        self._access = access
         self._lock = threading.RLock()
         self._configuration: Configuration | None = None
         self._servers: dict[str, Server] = {}
@@ -272,6 +274,10 @@ class Balancer:
         try:
             fds = {GATEWAY_FD: kept[self._gateway]}
             fds |= {one.fd: kept[one.name] for one in haproxy.listeners(self._configuration)}
+            access = self._spawner.take(self._access) if self._access else None
+            if access is None:  # else HAProxy would find something of its own there, and write into it
+                access = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            kept[self._access] = fds[access_log.FD] = access
             argv = ["haproxy", "-db", "-f", str(process.config)]
             pid = self._spawner.spawn(process.name, argv, netns=str(netns.path(BALANCER)), fds=fds)
         finally:

@@ -14,7 +14,8 @@ from typing import Any
 import vici
 from vici.exception import CommandException, SessionException
 
-from anden.engines.local.render.strongswan import CHILD, SOCKET, Message
+from anden.engines.local.render.strongswan import SOCKET, Message
+from anden.planning.devices.strongswan import CHILD
 
 ANSWER_S = 5.0
 """What takes no conversation with the other side is answered in a millisecond."""

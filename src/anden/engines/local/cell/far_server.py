@@ -15,9 +15,9 @@ from ipaddress import IPv4Address
 
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.link_files import LinkFiles, write
-from anden.engines.local.render import strongswan
 from anden.model import codec
 from anden.model.link import Agreement
+from anden.planning.devices import strongswan
 
 LOOK_S = 0.5
 LOAD_S = 20.0
@@ -33,6 +33,7 @@ class Core(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Any path."""
         here = self.connection.getsockname()
+        self.asked(f"{here[0]}:{here[1]}")
         said = {"core": f"{here[0]}:{here[1]}", "seen": self.client_address[0], "path": self.path}
         body = json.dumps(said).encode() + b"\n"
         self.send_response(200)
@@ -40,6 +41,9 @@ class Core(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def asked(self, to: str) -> None:
+        """For who wants to know it: this one does not."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the cell's log is no access log."""

@@ -5,6 +5,8 @@
     keys.json        0600    name of a key to its value
     lowered.json             the numbers of tunnels that are to stay down (SIGHUP: read it anew)
     far                      a file while the data centre is to stand on the other side
+    invited.json     0600    a rehearsal: until when, and its keys in the place of the link's
+    joined.json              whom the wire to the other machine hears
     state.json               what the watch sees
     T/                       tunnel T's daemon: settings, the socket of its API
     far.d/                   the data centre's
@@ -12,6 +14,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from anden.engines.local.cell import protocol
+from anden.model import codec
+from anden.model.invitation import Rehearsal
 
 FOLDER = protocol.RUN / "links"
 PRIVATE = 0o700
@@ -50,14 +55,33 @@ class LinkFiles:
         """There while the data centre is wanted."""
         return self.folder / "far"
 
+    @property
+    def invited(self) -> Path:
+        """There from an invitation to its end."""
+        return self.folder / "invited.json"
+
+    @property
+    def joined(self) -> Path:
+        """Written by the wire to the other machine."""
+        return self.folder / "joined.json"
+
     def daemon(self, tunnel: int | None) -> Path:
         """The folder of a tunnel's daemon; None: of the data centre's."""
         return self.folder / ("far.d" if tunnel is None else str(tunnel))
 
     def keys(self) -> dict[str, str]:
-        """The keys' values. Raises OSError, ValueError."""
+        """The keys' values: the rehearsal's while one is invited to. Raises OSError, ValueError."""
+        if (rehearsal := self.rehearsal()) is not None:
+            return dict(rehearsal.keys)
         found: dict[str, str] = json.loads((self.folder / "keys.json").read_text())
         return found
+
+    def rehearsal(self) -> Rehearsal | None:
+        """The one that is open; None: there is none, or it has ended."""
+        with suppress(OSError, ValueError):
+            found = codec.from_json(Rehearsal, self.invited.read_text())
+            return found if time.time() < found.until else None
+        return None
 
     def put_keys(self, keys: Mapping[str, str]) -> None:
         """Nobody else's from the first moment."""

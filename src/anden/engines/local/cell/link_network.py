@@ -68,6 +68,16 @@ def settle(number: int, agreement: Agreement) -> None:
     netns.inside(endpoints.wire(number), work)
 
 
+def stand(number: int, agreement: Agreement) -> None:
+    """Have the other side's address be on the wire, and nothing behind it. Raises OSError."""
+
+    def work() -> None:
+        with Rtnetlink() as ip:
+            ip.address(_LOOPBACK, agreement.peer)
+
+    netns.inside(endpoints.wire(number), work)
+
+
 def steer(number: int, agreement: Agreement, by: int | None) -> None:
     """Have the link's traffic go by this tunnel, or by none. Call it in the hub's network namespace. Raises OSError."""
     with Rtnetlink() as hub:

@@ -10,22 +10,30 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from anden.engines.local import endpoints
 from anden.engines.local.cell import dataplane, link_network, netns
+from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.link_files import FOLDER, PRIVATE, LinkFiles, write
 from anden.engines.local.cell.spawner import Spawner
 from anden.engines.local.render import strongswan
 from anden.engines.local.render.strongswan import Dataplane
+from anden.engines.local.wire import Heard
 from anden.model import codec
 from anden.model.configuration import Configuration, Linked
-from anden.model.link import Agreement, LinkSeen, TunnelSeen
+from anden.model.invitation import Rehearsal
+from anden.model.link import Agreement, Invited, LinkSeen, TunnelSeen
 from anden.model.problem import Problem, Problems
+from anden.planning import link_page, sights
 
 DAEMON = "/usr/sbin/charon-systemd"
+RELAY_FD = 3
+"""The relay's socket, as it knows it."""
+GONE_S = 2.0
 INSTALL = "`anden doctor` says which packages to install."
 Keys = Mapping[str, Mapping[str, str]]
 """Link to key's name to its value."""
@@ -73,6 +81,7 @@ class Links:
                 if _watch(number) not in running:
                     self._spawn(_watch(number), "link_server", str(number), None)
                 self._far(files, agreement, running)
+                self._join(files, running)
 
     def seen(self) -> tuple[LinkSeen, ...]:
         """Each link as its watch sees it."""
@@ -98,6 +107,8 @@ class Links:
     def datacentre(self, wanted: bool) -> list[str]:
         """Have the twin's data centre stand on the other side of every link, or nobody; the links' names."""
         with self._lock:
+            if wanted:
+                self._uninvited()
             for number, (_, agreement) in self._links.items():
                 files = LinkFiles(number)
                 if wanted:
@@ -107,6 +118,70 @@ class Links:
                     files.far.unlink(missing_ok=True)
             self.tend()
             return [linked.link.name for linked, _ in self._links.values()]
+
+    def invite(self, name: str, rehearsal: Rehearsal | None) -> None:
+        """Have who holds the invitation be the other side, by the socket that init keeps for it; None: nobody any more.
+        The link's own keys rest meanwhile, and so does the data centre. Raises Problems, OSError."""
+        with self._lock:
+            number, agreement = self._named(name)
+            files = LinkFiles(number)
+            self._end(number, socket_too=rehearsal is None)
+            if rehearsal is not None:
+                files.far.unlink(missing_ok=True)
+                link_network.stand(number, agreement)
+                write(files.invited, codec.to_json(rehearsal), 0o600)
+            for tunnel in agreement.tunnels:  # what was raised by other keys is not this rehearsal's
+                with suppress(OSError):
+                    Charon(files.daemon(tunnel.number)).down(name)
+            self.tend()
+
+    def sign(self, name: str, written: str) -> tuple[str, str] | None:
+        """A page's signature by the rehearsal's key, which leaves the cell for nobody, and the invitation's id; None:
+        nobody is invited. Raises Problems."""
+        with self._lock:
+            number, _ = self._named(name)
+            rehearsal = LinkFiles(number).rehearsal()
+            return None if rehearsal is None else (rehearsal.id, link_page.signature(written, rehearsal.wire))
+
+    def _end(self, number: int, *, socket_too: bool = False) -> None:
+        files = LinkFiles(number)
+        if (pid := self._spawner.running().get(relay(number))) is not None:
+            self._spawner.kill(pid, signal.SIGKILL)
+            deadline = time.monotonic() + GONE_S
+            while self._spawner.alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        files.invited.unlink(missing_ok=True)
+        files.joined.unlink(missing_ok=True)
+        if socket_too:
+            self._spawner.drop(relay(number))
+
+    def _uninvited(self) -> None:
+        """Raises Problems: somebody is."""
+        open_ = [linked.link.name for number, (linked, _) in self._links.items() if LinkFiles(number).rehearsal()]
+        if open_:
+            what = "somebody is invited to be the other side"
+            fix = f"`anden link invite {open_[0]} --end` ends that."
+            raise Problems(Problem(f"link {open_[0]}", what, "the data centre would be a second one", fix))
+
+    def _join(self, files: LinkFiles, running: Mapping[str, int]) -> None:
+        number = files.number
+        if files.rehearsal() is None:
+            if files.invited.exists():
+                self._end(number, socket_too=True)
+            return
+        if relay(number) in running:
+            return
+        outer = self._spawner.take(relay(number))
+        if outer is None:  # it was never there: the invitation was half-way
+            self._end(number)
+            return
+        argv = [sys.executable, "-m", "anden.engines.local.cell.link_relay", str(number)]
+        try:
+            with suppress(FileExistsError):
+                place = str(netns.path(endpoints.wire(number)))
+                self._spawner.spawn(relay(number), argv, netns=place, fds={RELAY_FD: outer})
+        finally:
+            os.close(outer)
 
     def _named(self, name: str) -> tuple[int, Agreement]:
         for number, (linked, agreement) in self._links.items():
@@ -122,6 +197,7 @@ class Links:
         files.folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         before = files.agreement.read_text() if files.agreement.exists() else None
         if before is not None and before != said:
+            self._end(linked.number, socket_too=True)  # who was invited was told the other one
             self._stop(linked.number)  # both sides' daemons learn it anew
             link_network.take_up(linked.number, len(codec.from_json(Agreement, before).tunnels))
         if keys is not None:
@@ -148,6 +224,7 @@ class Links:
 
     def _drop(self, number: int) -> None:
         files = LinkFiles(number)
+        self._end(number, socket_too=True)
         self._stop(number)
         if files.agreement.exists():
             agreement = codec.from_json(Agreement, files.agreement.read_text())
@@ -160,7 +237,7 @@ class Links:
         own = endpoints.wire(number)
         running = self._spawner.running()
         for name in sorted(running, key=lambda each: each != _watch(number)):
-            if name in (_watch(number), _far(number), _core(number)) or name.startswith(f"{own}."):
+            if name in (_watch(number), _far(number), _core(number), relay(number)) or name.startswith(f"{own}."):
                 self._spawner.kill(running[name], signal.SIGKILL)
 
     def _daemon(self, files: LinkFiles, agreement: Agreement, station: str, tunnel: int | None) -> None:
@@ -202,6 +279,11 @@ class Links:
         return self._plane
 
 
+def relay(number: int) -> str:
+    """Of the process that carries to another machine, and of its socket, by name."""
+    return f"link-relay-{number}"
+
+
 def _watch(number: int) -> str:
     return f"link-watch-{number}"
 
@@ -228,4 +310,19 @@ def _seen(linked: Linked, agreement: Agreement, files: LinkFiles) -> LinkSeen:
                 None if problem is None else codec.from_data(Problem, problem),
             )
         )  # fmt: skip
-    return LinkSeen(linked.link.name, agreement.peer, said.get("by"), tuple(tunnels), files.far.exists())
+    by = said.get("by")
+    return LinkSeen(
+        linked.link.name, agreement.peer, by, tuple(tunnels), files.far.exists(), _invited(files, agreement)
+    )
+
+
+def _invited(files: LinkFiles, agreement: Agreement) -> Invited | None:
+    rehearsal = files.rehearsal()
+    if rehearsal is None:
+        return None
+    heard = Heard()
+    with suppress(OSError, ValueError):
+        heard = codec.from_json(Heard, files.joined.read_text())
+    joined = heard.peer if heard.there(time.time()) else ""
+    sight = sights.believed(heard.word, agreement)
+    return Invited(rehearsal.id, rehearsal.until, rehearsal.meet, joined, heard.at, heard.since, sight)

@@ -77,12 +77,14 @@ class Allowance:
 class Log:
     """The log of one instance: its files, and the last lines for an observation."""
 
-    def __init__(self, path: Path, now: float) -> None:
+    def __init__(self, path: Path, now: float, rate: float = BYTES_PER_S) -> None:
+        """rate: bytes a second that are written; what comes faster is discarded."""
         self._path = path
+        self._rate = rate
         self._file: IO[bytes] | None = None
         self._size = 0
         self._lines = {"stdout": Lines(), "stderr": Lines()}
-        self._allowance = Allowance(BYTES_PER_S, now)
+        self._allowance = Allowance(rate, now)
         self._discarded = 0
         self._unwritten = 0
         """Bytes of lines that the disk did not take, since it last took one."""
@@ -100,14 +102,14 @@ class Log:
             return
         if self._discarded:
             lost, self._discarded = self._discarded, 0
-            self.say(f"{lost} bytes of output discarded: more than {BYTES_PER_S} a second", at)
+            self.say(f"{lost} bytes of output discarded: more than {self._rate:.0f} a second", at)
         self._write([(stream, text) for text in self._lines[stream].feed(data)], at)
 
     def end(self, at: float) -> None:
         """The instance has ended: write what it left without a line's end."""
         if self._discarded:
             lost, self._discarded = self._discarded, 0
-            self.say(f"{lost} bytes of output discarded: more than {BYTES_PER_S} a second", at)
+            self.say(f"{lost} bytes of output discarded: more than {self._rate:.0f} a second", at)
         self._write([(stream, text) for stream, lines in self._lines.items() for text in lines.end()], at)
 
     def say(self, text: str, at: float) -> None:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from socket import AF_INET
 
-from anden.engines.local.cell import netns, protocol, sockets
+from anden.engines.local.cell import flows, netns, protocol, sockets
 from anden.engines.local.cell.rtnetlink import BLACKHOLE, LOCAL, MAIN, OWN, Rtnetlink, index
 from anden.engines.local.render.stations import (
     BALANCER,
@@ -139,7 +138,7 @@ def _forget_owner(address: IPv4Address) -> None:
     leaves a search too many and never one too few."""
     note = HAD / str(address)
     if note.exists():
-        netns.apart(lambda: _forget_flows(str(address)))
+        netns.apart(lambda: flows.forget(address))
     else:
         HAD.mkdir(parents=True, exist_ok=True)
         note.touch()
@@ -148,30 +147,8 @@ def _forget_owner(address: IPv4Address) -> None:
 def _forget_left(address: str) -> None:
     """An address that has just been left: from here on nothing leads there. What fails is done by the next owner."""
     with suppress(OSError):
-        netns.apart(lambda: _forget_flows(address))
+        netns.apart(lambda: flows.forget(IPv4Address(address)))
         (HAD / address).unlink(missing_ok=True)
-
-
-def _forget_flows(address: str) -> None:
-    """What connection tracking knows of whoever had that address before: the firewall lets an established flow go on,
-    and the next owner would inherit it."""
-    # Not before it is needed: importing it takes as long as importing all the rest of the supervisor.
-    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
-    from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket  # noqa: PLC0415
-
-    try:
-        with NFCTSocket() as tracking:
-            for side in ("saddr", "daddr"):
-                for entry in tuple(tracking.dump(tuple_orig=NFCTAttrTuple(**{side: address}))):
-                    flow = NFCTAttrTuple.from_netlink(AF_INET, entry.get_attr("CTA_TUPLE_ORIG"))
-                    if getattr(flow, side) == address:  # a kernel before 5.8 does not choose
-                        try:
-                            tracking.entry("del", tuple_orig=flow)
-                        except NetlinkError as error:
-                            if error.code != errno.ENOENT:  # it ended by itself
-                                raise
-    except NetlinkError as error:  # none of the operating system's, and callers handle those
-        raise OSError(error.code, f"the kernel does not forget the flows of {address}: {error}") from error
 
 
 def detach(id: str) -> None:

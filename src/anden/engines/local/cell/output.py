@@ -5,12 +5,14 @@ the pipes serve every launch of the instance.
 """
 
 import asyncio
+import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from anden.engines.local.cell.init_client import InitClient
-from anden.engines.local.cell.logs import READ_BYTES, Log
+from anden.engines.local.cell.logs import BYTES_PER_S, READ_BYTES, Log
 
 STREAMS = {"stdout": 1, "stderr": 2}
 """Name to descriptor number in the instance."""
@@ -23,10 +25,14 @@ LAST_READS = 64
 class Output:
     """The pipes and the log of one instance; used on the supervisor's event loop only."""
 
-    def __init__(self, init: InitClient, name: str, log: Path) -> None:
+    def __init__(
+        self, init: InitClient, name: str, log: Path, rate: float = BYTES_PER_S, pipe_bytes: int | None = None
+    ) -> None:
+        """rate: as Log has it. pipe_bytes: what waits at most to be read; None: as the kernel has it."""
         self._init = init
         self._name = name
-        self._log = Log(log, time.monotonic())
+        self._log = Log(log, time.monotonic(), rate)
+        self._pipe_bytes = pipe_bytes
         self._reading: dict[str, int] = {}
         self._writing: dict[str, int] = {}
 
@@ -43,7 +49,7 @@ class Output:
     def open(self) -> None:
         """Take the pipes that init holds, or make them; from here on what comes is read. Raises OSError."""
         for stream in STREAMS:
-            reading, writing = (self._init.take(self._kept(stream, end)) for end in "rw")
+            reading, writing = (self._init.take(kept(self._name, stream, end)) for end in "rw")
             if reading is None or writing is None:
                 for half in (reading, writing):
                     if half is not None:
@@ -51,8 +57,11 @@ class Output:
                 reading, writing = os.pipe2(os.O_CLOEXEC)
                 os.set_blocking(reading, False)
                 os.fchmod(writing, MODE)
-                self._init.keep(self._kept(stream, "r"), reading)
-                self._init.keep(self._kept(stream, "w"), writing)
+                if self._pipe_bytes is not None:
+                    with suppress(OSError):  # more than the machine gives: then as it was
+                        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, self._pipe_bytes)
+                self._init.keep(kept(self._name, stream, "r"), reading)
+                self._init.keep(kept(self._name, stream, "w"), writing)
             self._reading[stream], self._writing[stream] = reading, writing
             asyncio.get_running_loop().add_reader(reading, self._read, stream)
 
@@ -81,7 +90,7 @@ class Output:
             os.close(descriptor)
         self._reading.clear()
         self._writing.clear()
-        self._init.drop(*(self._kept(stream, end) for stream in STREAMS for end in "rw"))
+        self._init.drop(*(kept(self._name, stream, end) for stream in STREAMS for end in "rw"))
         self._log.close()
 
     def _read(self, stream: str) -> bool:
@@ -95,5 +104,7 @@ class Output:
         self._log.feed(stream, data, time.time(), time.monotonic())
         return bool(data)
 
-    def _kept(self, stream: str, end: str) -> str:
-        return f"log:{self._name}:{stream}:{end}"
+
+def kept(name: str, stream: str, end: str) -> str:
+    """The name under which init holds an end (`r`, `w`) of a pipe."""
+    return f"log:{name}:{stream}:{end}"

@@ -21,8 +21,9 @@ from anden.engines.local.cell.execution import Execution
 from anden.engines.local.cell.faults import Faults
 from anden.engines.local.cell.ground import Ends, Ground
 from anden.engines.local.cell.init_client import Ended, InitClient
-from anden.engines.local.cell.life import Life, Record, records
+from anden.engines.local.cell.life import LOGS, Life, Record, records
 from anden.engines.local.cell.links import Keys, Links
+from anden.engines.local.cell.output import Output, kept
 from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import Resolver
 from anden.engines.local.render import haproxy, seccomp
@@ -32,6 +33,7 @@ from anden.model.configuration import Configuration
 from anden.model.fault import Fault
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
+from anden.model.invitation import Rehearsal
 from anden.model.link import LinkSeen
 from anden.model.observation import Health, InstanceSeen, InstanceState, Observation
 from anden.model.problem import Problem, Problems
@@ -41,6 +43,10 @@ from anden.model.traffic import Passed
 
 GATEWAY = "gateway"
 """The name under which init keeps the gateway's socket."""
+ACCESS_BYTES_PER_S = 16 * 1024 * 1024
+"""Of the gateway's access log: some 40,000 requests a second."""
+ACCESS_PIPE_BYTES = 1024 * 1024
+"""What its processes may write while nobody reads; the kernel's own bound for a pipe (fs.pipe-max-size)."""
 CONFIGURATION = protocol.RUN / "configuration.json"
 PROFILES = (Path("/etc/containers/seccomp.json"), Path("/usr/share/containers/seccomp.json"))
 HEALTH_S = 0.5
@@ -60,13 +66,14 @@ class Supervisor:
         self._key = EnvironmentKey(facts["client"], facts["environment"], EngineName.LOCAL)
         self._ground = Ground(
             init=init,
-            balancer=Balancer(init, protocol.RUN, GATEWAY),
+            balancer=Balancer(init, protocol.RUN, GATEWAY, kept(GATEWAY, "stdout", "w")),
             ends=Ends(),
             hierarchies=cgroup.here(),
             group=facts["group"],
             seccomp=_profile(),
             changed=self._changed,
         )
+        self._access = Output(init, GATEWAY, LOGS / f"{GATEWAY}.log", ACCESS_BYTES_PER_S, ACCESS_PIPE_BYTES)
         self._resolver = Resolver(init, protocol.RUN)
         self._links = Links(init)
         self._linked: tuple[LinkSeen, ...] = ()
@@ -88,6 +95,7 @@ class Supervisor:
     async def run(self) -> None:
         """Take up what runs, then serve for good."""
         self._listen_to_exits()
+        self._access.open()
         await self._take_up()
         watching = asyncio.create_task(self._watch())
         path = protocol.CELL / "supervisor.sock"
@@ -249,9 +257,15 @@ class Supervisor:
                 return await self._faults.restore()
         raise ValueError(f"no such request: {request['op']}")
 
-    def _link(self, request: dict[str, Any]) -> list[str] | None:
+    def _link(self, request: dict[str, Any]) -> list[str] | tuple[str, str] | None:
         if (name := request["name"]) is None:
             return self._links.datacentre(bool(request["up"]))
+        if "sign" in request:
+            return self._links.sign(name, str(request["sign"]))
+        if "invite" in request:
+            given = request["invite"]
+            self._links.invite(name, None if given is None else codec.from_data(Rehearsal, given))
+            return None
         self._links.turn(name, request["tunnel"], bool(request["up"]))
         return None
 

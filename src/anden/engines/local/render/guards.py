@@ -12,11 +12,11 @@ that cannot be read is a refusal. Four things of HAProxy 2.6 decide how it is wr
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 
+from anden.engines.local.render import access_log, traces
 from anden.model.configuration import GatewayRoute, Guard
 from anden.model.topology import VerifyingKey
 
@@ -29,7 +29,6 @@ MOST_BYTES = 16 * 1024
 SKEW_S = 5
 """How far an issuer's clock may be ahead of ours: a token of just now is not refused as one of the future."""
 KEYS = "/run/anden/keys"
-PROBLEM = "application/problem+json"
 OPEN = "open"
 _GUARD = "txn.anden_guard"
 _TOKEN = "txn.anden_token"  # noqa: S105 - a variable's name
@@ -75,14 +74,14 @@ def rules(
     yield from _claims(any(guard.scopes for guard in named))
     for guard, name in named.items():
         yield from _guard(guard, name, quote, folder)
+    yield access_log.subject(_TOKEN, _GUARDED)
 
 
 def answer(status: HTTPStatus, detail: str, quote: Callable[[str], str], challenge: str = "") -> str:
     """An `http-request return` of a problem (RFC 9457), without its condition. It says nothing of why, but for what
     the caller can put right."""
-    said = json.dumps({"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail})
     header = f" hdr WWW-Authenticate {quote(challenge.replace('%', '%%'))}" if challenge else ""
-    return f"http-request return status {status.value} content-type {PROBLEM} string {quote(said)}{header}"
+    return f"http-request return {traces.content(status, detail, quote)}{header}"
 
 
 def _claims(scoped: bool) -> Iterator[str]:

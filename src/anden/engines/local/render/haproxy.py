@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address
 
-from anden.engines.local.render import guards
+from anden.engines.local.render import access_log, guards, limits, traces
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
@@ -61,9 +61,10 @@ NEVER = "anden: no health answer holds this"
 GATEWAY = "anden:gateway"
 """The gateway's frontend."""
 NOWHERE = "anden:nowhere"
-NO_ROUTE = json.dumps({"error": "no route"})
+NO_ROUTE = "no route"
 NO_INSTANCE = json.dumps({"error": "no healthy instance"})
-LONG_HEADER = json.dumps({"error": "a header line is too long"})
+LONG_HEADER = "a header line is too long"
+NUL_HEADER = "a header holds a NUL"
 OPEN = ":open"
 """What the backend is called that holds the same servers unchecked: for when none of them is healthy and the balancer
 fails open. No service has a colon in its name."""
@@ -142,9 +143,10 @@ def config(
     for backend in backends:
         own = by_service.get(backend.service, ())
         blocks += [_name(backend, listener, manners) for listener in names if listener.service == backend.service]
-        blocks.append(_backend(backend, own, paths, manners))
+        rewrites = tuple(limits.rewrites(_ordered(configuration.routes), backend.service, quote))
+        blocks.append(_backend(backend, own, paths, manners, rewrites))
         if manners.fails_open:
-            blocks.append(_open(backend, own, manners))
+            blocks.append(_open(backend, own, manners, rewrites))
     return "\n\n".join("\n    ".join(block) for block in blocks) + "\n"
 
 
@@ -233,14 +235,23 @@ def _gateway(
     `http-request` rule would be evaluated before every `use_backend`, whatever their order."""
     http = {backend.service for backend in backends if backend.protocol is not Protocol.TCP}
     reasons: dict[str, str] = {}
-    ordered = sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path))
+    ordered = _ordered(routes)
     frontend = [
         f"frontend {GATEWAY}",
         f"bind fd@{GATEWAY_FD}",
         "mode http",
         "option forwardfor",
         "option idle-close-on-response",
-        *_refusals(manners),
+        *access_log.lines(),
+        *traces.errors(quote),
+        *access_log.rules(),
+        *traces.rules(quote),
+        # A service that is asked for `ftp://a/open` may read another path in it than HAProxy, and than the route has.
+        "http-request set-uri %[pathq] if !{ url -m beg / } { path -m beg / }",
+        # HAProxy 2.6 passes a NUL in a header on, and not every service reads what is behind it.
+        f"{guards.answer(HTTPStatus.BAD_REQUEST, NUL_HEADER, quote)} if {{ req.hdrs -m reg '\\x00' }}",
+        *_refusals(manners, guards.answer(HTTPStatus.BAD_REQUEST, LONG_HEADER, quote)),
+        *limits.rules(ordered, _conditions, quote),
         *guards.rules(ordered, _conditions, quote, keys),
     ]
     for route in ordered:
@@ -254,10 +265,15 @@ def _gateway(
     yield [
         f"backend {NOWHERE}",
         "mode http",
-        f"http-request return status 404 content-type application/json string {quote(NO_ROUTE)}",
+        guards.answer(HTTPStatus.NOT_FOUND, NO_ROUTE, quote),
     ]
+    yield from limits.tables(ordered)
     for text, goal in reasons.items():
         yield [f"backend {goal}", "mode http", guards.answer(HTTPStatus.SERVICE_UNAVAILABLE, text, quote)]
+
+
+def _ordered(routes: Iterable[GatewayRoute]) -> list[GatewayRoute]:
+    return sorted(routes, key=lambda one: (one.host is None, one.host or "", -len(one.path), one.path))
 
 
 def _conditions(route: GatewayRoute, more: str = "") -> list[str]:
@@ -277,13 +293,12 @@ def _none_healthy(service: ServiceName) -> str:
     return f"{{ nbsrv({service}) eq 0 }}"
 
 
-def _refusals(manners: Manners) -> list[str]:
-    """What a frontend refuses of any request. One look at each line: the pattern is bound to a line's beginning."""
+def _refusals(manners: Manners, answer: str) -> list[str]:
+    """Refuses any request by `answer`. One look at each line: the pattern is bound to a line's beginning."""
     if manners.header_bytes is None:
         return []
     too_long = f"{{ req.hdrs -m reg '(?m)^[^\\r\\n]{{{manners.header_bytes + 1}}}' }}"
-    said = f"content-type application/json string {quote(LONG_HEADER)}"
-    return [f"http-request return status 400 {said} if {too_long}"]
+    return [f"{answer} if {too_long}"]
 
 
 def _name(backend: Backend, listener: Listener, manners: Manners) -> list[str]:
@@ -296,32 +311,37 @@ def _name(backend: Backend, listener: Listener, manners: Manners) -> list[str]:
     if backend.protocol is Protocol.TCP:
         lines += ["mode tcp", f"timeout client {_ms(_timeout(backend, manners))}"]
     else:
-        lines += ["mode http", "option forwardfor", "option idle-close-on-response", *_refusals(manners)]
+        said = f"content-type application/json string {quote(json.dumps({'error': LONG_HEADER}))}"
+        lines += ["mode http", "option forwardfor", "option idle-close-on-response"]
+        lines += _refusals(manners, f"http-request return status 400 {said}")
+        lines.append(f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}")
     if manners.fails_open:
         lines.append(f"use_backend {backend.service}{OPEN} if {_none_healthy(backend.service)}")
     return [*lines, f"default_backend {backend.service}"]
 
 
-def _balanced(name: str, backend: Backend, manners: Manners) -> list[str]:
+def _balanced(name: str, backend: Backend, manners: Manners, rewrites: Sequence[str]) -> list[str]:
     """What is the same for a service's backend and for the one that it fails open to."""
     lines = [f"backend {name}", "balance leastconn", f"timeout server {_ms(_timeout(backend, manners))}"]
     if backend.protocol is Protocol.TCP:
         return [*lines, "mode tcp"]
-    lines.append("mode http")
+    lines += ["mode http", *rewrites]
     if manners.retries:
         lines.append("retry-on conn-failure empty-response")
         lines.append(f"http-request disable-l7-retry unless {{ method {IDEMPOTENT} }}")
-    return [*lines, f"http-error status 503 content-type application/json string {quote(NO_INSTANCE)}"]
+    return lines
 
 
-def _open(backend: Backend, servers: Iterable[Server], manners: Manners) -> list[str]:
+def _open(backend: Backend, servers: Iterable[Server], manners: Manners, rewrites: Sequence[str]) -> list[str]:
     ordered = sorted(servers, key=lambda one: one.id)
     own = (f"server {one.id} {one.address}:{one.port} {unchecked(one)}" for one in ordered)
-    return [*_balanced(f"{backend.service}{OPEN}", backend, manners), *own]
+    return [*_balanced(f"{backend.service}{OPEN}", backend, manners, rewrites), *own]
 
 
-def _backend(backend: Backend, servers: Iterable[Server], paths: str, manners: Manners) -> list[str]:
-    lines = _balanced(str(backend.service), backend, manners)
+def _backend(
+    backend: Backend, servers: Iterable[Server], paths: str, manners: Manners, rewrites: Sequence[str]
+) -> list[str]:
+    lines = _balanced(str(backend.service), backend, manners, rewrites)
     if backend.health_path is not None:
         lines += [
             "option httpchk",

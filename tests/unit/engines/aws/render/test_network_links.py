@@ -52,6 +52,7 @@ def test_each_link_has_its_peer_and_what_lies_behind_it() -> None:
 def test_both_tunnels_say_what_they_speak() -> None:
     first, second = tunnels(network(BANK))
     assert first.pop("PreSharedKey") != second.pop("PreSharedKey")
+    assert (first.pop("TunnelInsideCidr"), second.pop("TunnelInsideCidr")) == ("169.254.6.0/30", "169.254.6.4/30")
     assert first == second
     assert first["IKEVersions"] == [{"Value": "ikev2"}]
     for phase in ("Phase1", "Phase2"):

@@ -3,10 +3,6 @@
 import http.client
 import http.server
 import json
-import os
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import tokens
+from tests import gateway_process, tokens
 from tests.unit.engines.local.render.sample import SMALLEST, golden
 
 from anden.engines.local.render import guards, haproxy
@@ -25,8 +21,9 @@ from anden.model.configuration import Backend, Configuration, GatewayRoute, Guar
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.topology import VerifyingKey
 
-HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/sbin:/bin")
 READY_S = 5.0
+SLOW_S = 2.0
+"""How long the service thinks about /slow, which the gateway gives a quarter of a second."""
 ISSUER, AUDIENCE, SCOPE = "https://id.bank.example", "bank", "payments:write"
 RSA, EC = tokens.rsa_signer("2026-11"), tokens.ec_signer("-i")  # an id that HAProxy could take for a flag
 
@@ -79,6 +76,7 @@ class Answer:
 class Gateway:
     port: int
     folder: Path
+    process: gateway_process.Running
 
     def ask(self, path: str, *authorization: str, host: str = "127.0.0.1") -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -100,8 +98,17 @@ class Gateway:
 
 class _Service(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(SLOW_S)
+        if self.path == "/open/garbage":
+            self.wfile.write(b"garbage\r\n\r\n")
+            self.close_connection = True
+            return
         self.send_response(200)
         self.send_header("Content-Length", "2")
+        for name in ("traceparent", "tracestate"):
+            for value in self.headers.get_all(name, ()):
+                self.send_header(f"Seen-{name}", value)
         self.end_headers()
         self.wfile.write(b"in")
 
@@ -111,39 +118,25 @@ class _Service(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    if HAPROXY is None:
-        pytest.skip("haproxy is not installed")
     folder = tmp_path_factory.mktemp("gateway")
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Service)
     threading.Thread(target=service.serve_forever, daemon=True).start()
-    listening = socket.create_server(("127.0.0.1", 0))
     backend = Backend(ServiceName("web"), 1, (), service.server_port)
-    wanted = replace(configuration(RSA.public, EC.public), backends=(backend,))
-    for name, pem in haproxy.key_files(wanted).items():
-        (folder / name).write_text(pem)
-    (folder / "paths").write_text("")
+    guarded = configuration(RSA.public, EC.public)
+    slow = replace(backend, service=ServiceName("slow"), timeout_s=0.25)
+    empty = replace(backend, service=ServiceName("empty"))
+    more = tuple(GatewayRoute(f"/{each.service}", each.service) for each in (slow, empty))
+    wanted = replace(guarded, routes=(*guarded.routes, *more), backends=(backend, slow, empty))
     server = Server(InstanceId("web-a"), ServiceName("web"), IPv4Address("127.0.0.1"), service.server_port)
-    text = haproxy.config(wanted, [server], socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder))
-    if os.getuid():
-        text = text.replace("    uid 65534\n    gid 65534\n", "")
-    (folder / "cfg").write_text(text)
-    process = subprocess.Popen(
-        [HAPROXY, "-db", "-f", str(folder / "cfg")], close_fds=False, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: os.dup2(listening.fileno(), haproxy.GATEWAY_FD),  # noqa: PLW1509 - one system call
-    )  # fmt: skip
+    other = replace(server, id=InstanceId("slow-a"), service=slow.service)
     try:
-        deadline = time.monotonic() + READY_S
-        found = Gateway(listening.getsockname()[1], folder)
-        while process.poll() is None and time.monotonic() < deadline:
-            if found.ask("/open").status == 200:
-                break
-            time.sleep(0.02)
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        yield found
+        with gateway_process.running(folder, wanted, [server, other]) as process:
+            found = Gateway(process.port, folder, process)
+            deadline = time.monotonic() + READY_S
+            while found.ask("/open").status != 200 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            yield found
     finally:
-        process.kill()
-        process.communicate()
-        listening.close()
         service.shutdown()
         service.server_close()
 
@@ -255,7 +248,9 @@ def test_a_bad_token_is_refused_and_not_told_why(gateway: Gateway, name: str) ->
     answer = gateway.ask("/mine", bearer(BAD[name](gateway.folder)))
     assert (answer.status, answer.type) == (401, "application/problem+json")
     assert answer.challenge == 'Bearer error="invalid_token"'
-    assert json.loads(answer.body) == {
+    said = json.loads(answer.body)
+    assert len(said.pop("trace")) == 32
+    assert said == {
         "type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "the token is not valid here",
     }  # fmt: skip
 

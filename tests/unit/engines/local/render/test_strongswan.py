@@ -14,13 +14,12 @@ from anden.engines.local.render.strongswan import (
     connection,
     key,
     mss,
-    proposals,
     settings,
-    theirs,
 )
 from anden.model.ids import ZoneName
 from anden.model.link import Agreement, Endpoint
 from anden.model.topology import Link
+from anden.planning.devices.strongswan import proposals, theirs
 from anden.planning.link_policies import AWS
 from anden.planning.links import agreement
 

@@ -1,0 +1,115 @@
+"""`anden join`."""
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from anden import app
+from anden.cli import invitation, terminal
+from anden.cli.main import DONE, ERROR
+from anden.cli.options import Words, common
+from anden.cli.render import join as render
+from anden.model import codec
+from anden.model.invitation import Invitation
+from anden.model.problem import Problem, Problems
+from anden.model.sight import Sight
+from anden.planning import link_page
+
+NO_TIME = 0.0
+"""Of the file nothing has ended then: a page outlives its invitation."""
+LOOK_S = 0.5
+"""Between two looks at what is."""
+
+
+@click.command("join")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PAGE",
+    help="Where the page goes that is written at the end; FILE.page.md else.",
+)
+@click.option("--verify", type=click.Path(path_type=Path), metavar="PAGE", help="Only check a page's signature.")
+@click.option("--check", is_flag=True, help="Say what it would do, and what is in the way; needs no root.")
+@common("json")
+@click.pass_obj
+def command(words: Words, file: Path, page: Path | None, verify: Path | None, check: bool) -> int:
+    """Raise the other side of a link by an invitation, FILE: a real tunnel, from this machine, for a rehearsal.
+
+    With a strongSwan of its own in networks of its own: nothing of this machine's network is touched, and nothing is
+    left when it ends, by Ctrl-C or with the invitation. Answers on the ports that the link declares, and says who is
+    seen. With --json one JSON document a line, for each change.
+    """
+    if verify is not None:
+        return _verified(file, verify)
+    found, problems = invitation.read(file, time.time())
+    lacking = app.join_lacks()
+    problems += [each for each in lacking if not (check and each.what == "needs root")]
+    if problems or found is None:
+        raise Problems(problems)
+    if not check:
+        return _joined(found, page or file.with_name(f"{file.name}.page.md"), as_json=words.said.json)
+    if words.said.json:
+        terminal.as_json({"link": found.agreement.link, "meet": found.rehearsal.meet, "problems": []})
+    else:
+        terminal.data(render.would(found, str(file)))
+    return DONE
+
+
+def _verified(file: Path, verify: Path) -> int:
+    found, problems = invitation.read(file, NO_TIME)
+    if found is None:
+        raise Problems(problems)
+    rehearsal = found.rehearsal
+    if problem := link_page.fault(invitation.page(verify), str(verify), rehearsal.id, rehearsal.wire):
+        raise Problems(problem)
+    terminal.data([f"{verify} was written by who holds invitation {rehearsal.id}, and was not changed since"])
+    return DONE
+
+
+def _joined(found: Invitation, page: Path, *, as_json: bool) -> int:
+    signal.signal(signal.SIGTERM, _stop)
+    out = terminal.progress()
+    last: Sight | None = None
+    theirs: Sight | None = None
+    if not as_json:
+        for line in render.begun(found, out.paint):
+            out.say(line)
+    try:
+        with app.join(found) as joining:
+            while time.time() < found.rehearsal.until:
+                last = _told(last, joining.look(), found, out, as_json=as_json)
+                theirs = joining.theirs()
+                time.sleep(LOOK_S)
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        said = error.strerror or str(error)
+        fix = "`anden join --check` says what is missing."
+        raise Problems(Problem("this machine", "it cannot join", said, fix)) from error
+    if last is not None:
+        agreed = link_page.Page(found.key, found.agreement, found.openings, last.at, theirs, last)
+        written, rehearsal = link_page.text(agreed), found.rehearsal
+        value = link_page.signature(written, rehearsal.wire)
+        invitation.keep_page(page, link_page.signed(written, rehearsal.id, value))
+    if not as_json:
+        out.say(render.ended(last, found, out.paint))
+        out.say(f"{page} is the page for both sides")
+    return DONE if last is not None and any(each.since for each in last.tunnels) else ERROR
+
+
+def _told(before: Sight | None, now: Sight, found: Invitation, out: terminal.Progress, *, as_json: bool) -> Sight:
+    """What is otherwise than before."""
+    if not as_json:
+        for line in render.changes(before, now, found, out.paint):
+            out.say(line)
+    elif before is None or render.changed(before, now):
+        terminal.json_line(codec.to_data(now))
+    return now
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

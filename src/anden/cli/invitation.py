@@ -1,0 +1,103 @@
+"""The file of an invitation: made, written for nobody else to read, read with everything that is wrong with it."""
+
+import os
+import secrets
+import socket
+import string
+from contextlib import suppress
+from pathlib import Path
+
+from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.invitation import PORT, WIRE_KEY_BYTES, Invitation, Rehearsal
+from anden.model.problem import Problem, Problems
+from anden.model.report import LinkConfig
+from anden.model.secret import RANDOM_LENGTH
+from anden.planning import invitations, link_page
+
+PRIVATE = 0o600
+_LETTERS = string.ascii_letters + string.digits
+_FAR = "192.0.2.1", 9
+"""Documentation's own: nothing is sent there, only asked which address of this machine would."""
+
+
+def made(agreed: LinkConfig, meet: str, now: float, for_s: float) -> Invitation:
+    """With keys of its own, one for each that the agreement names."""
+    rehearsal = Rehearsal(
+        id=secrets.token_hex(4),
+        until=float(int(now + for_s)),
+        meet=meet,
+        keys={name: _key() for name in agreed.keys},
+        wire=secrets.token_hex(WIRE_KEY_BYTES),
+    )
+    key = EnvironmentKey(agreed.client, agreed.environment, EngineName(agreed.engine))
+    return Invitation(key, float(int(now)), agreed.agreement, agreed.openings, rehearsal)
+
+
+def met_at() -> str:
+    """Where this machine is met unless it is said: at its address towards everybody else. Raises Problems: it has
+    none."""
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.connect(_FAR)
+        return f"{asked.getsockname()[0]}:{PORT}"
+    what, why = "where to be met is not clear", "this machine has no way to others"
+    raise Problems(
+        Problem("--meet", what, why, f"Say it: `--meet HOST:{PORT}`, as the other side reaches this machine.")
+    )
+
+
+def write(path: Path, invitation: Invitation) -> None:
+    """Whole or not at all, and nobody else's from the first moment. Raises Problems."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(invitations.text(invitation))
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        said = error.strerror or str(error)
+        raise Problems(Problem(str(path), "the invitation cannot be written", said, "Name another file.")) from error
+
+
+def read(path: Path, now: float) -> tuple[Invitation | None, list[Problem]]:
+    """The invitation, unless something of it is wrong; and all that is."""
+    problems: list[Problem] = []
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            content = file.read(invitations.MOST_BYTES + 1)
+    except OSError as error:
+        fix = "Name the file that `anden link invite` wrote."
+        return None, [Problem(str(path), "it cannot be read", error.strerror or str(error), fix)]
+    if mode & 0o077:
+        why = f"its mode is {mode:o}, and it holds keys"
+        problems.append(Problem(str(path), "others may read it", why, f"chmod 600 {path}"))
+    try:
+        return invitations.read(content.decode(errors="replace"), path.name, now), problems
+    except Problems as found:
+        return None, [*problems, *found.problems]
+
+
+def keep_page(path: Path, text: str) -> None:
+    """Raises Problems: it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise Problems(Problem(str(path), "the page cannot be written", said, "Name another file.")) from error
+
+
+def page(path: Path) -> str:
+    """A page's text. Raises Problems: it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(link_page.MOST_BYTES).decode(errors="replace")
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise Problems(Problem(str(path), "it cannot be read", said, "Name the page.")) from error
+
+
+def _key() -> str:
+    """A letter first: fit for a tunnel."""
+    first = secrets.choice(string.ascii_letters)
+    return first + "".join(secrets.choice(_LETTERS) for _ in range(RANDOM_LENGTH - 1))

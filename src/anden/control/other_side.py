@@ -1,0 +1,117 @@
+"""What the other side of a link is told: what both agree on, and how its device is configured."""
+
+from dataclasses import dataclass
+
+from anden.control.asked import Asked
+from anden.control.drafts import after
+from anden.control.means import Means
+from anden.control.reading import Wish, compared, meant
+from anden.model.blueprint import Blueprint
+from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.link import Agreement, Endpoint, LinkSeen, Opening
+from anden.model.problem import Problem, Problems
+from anden.model.report import LinkConfig, LinkPage
+from anden.model.sight import Sight, TunnelSight
+from anden.planning import link_page, links
+from anden.planning.devices import DEVICES
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A link of an environment: what both sides agree on, and what we open through it."""
+
+    key: EnvironmentKey
+    agreement: Agreement
+    openings: tuple[Opening, ...]
+
+
+def agreed(means: Means, at: Asked, name: str) -> Agreed:
+    """Of the link that runs; of the one that only the manifest declares, else. Raises Problems: there is none of this
+    name, or an address of ours is not known yet."""
+    key, blueprint = _with(means, at, name)
+    link = next(each for each in blueprint.topology.links if each.name == name)
+    known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in link.secret)
+    zones = [zone.name for zone in blueprint.layout.zones]
+    agreement = links.agreement(link, blueprint.layout.network, zones, known)
+    if not agreement.known:
+        raise Problems(_later(key, name))
+    return Agreed(key, agreement, links.openings(blueprint.topology, name))
+
+
+def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
+    """The other side's configuration, for that device. Raises Problems."""
+    if device not in DEVICES:
+        raise Problems(
+            Problem(f"device {device}", "there is no configuration for it", ", ".join(DEVICES), "Choose one.")
+        )
+    found, chosen = agreed(means, at, name), DEVICES[device]
+    if problem := chosen.refusal(found.agreement):
+        raise Problems(problem)
+    return LinkConfig(
+        found.key.client, found.key.environment, found.key.engine.value, name, chosen.name, chosen.title,
+        chosen.render(found.agreement, found.openings),
+        tuple(tunnel.key for tunnel in found.agreement.tunnels), chosen.sources, chosen.tried, found.agreement,
+        found.openings,
+    )  # fmt: skip
+
+
+def page(means: Means, at: Asked, name: str) -> LinkPage:
+    """What both teams keep: agreed, to admit, seen; signed while somebody is invited. Raises Problems."""
+    found, now = agreed(means, at, name), means.clock.now()
+    target = means.store.target(found.key)
+    runs = target is not None and target.blueprint is not None
+    observed = means.look(found.key) if runs else None
+    link = next((each for each in observed.links if each.name == name), None) if observed is not None else None
+    ours = _sight(link, observed.at) if link is not None and observed is not None else None
+    theirs = link.invited.sight if link is not None and link.invited is not None else None
+    written = link_page.text(link_page.Page(found.key, found.agreement, found.openings, now, ours, theirs))
+    signature = means.engine.sign(found.key, name, written) if link is not None else None
+    whole = link_page.unsigned(written) if signature is None else link_page.signed(written, *signature)
+    key = found.key
+    return LinkPage(key.client, key.environment, key.engine.value, name, now, whole, signature is not None)
+
+
+def _sight(link: LinkSeen, at: float) -> Sight:
+    tunnels = tuple(TunnelSight(each.number, each.up, each.since) for each in link.tunnels)
+    began = link.invited.since if link.invited is not None else 0.0
+    heard = bool(link.invited.joined) if link.invited is not None else link.by is not None
+    since = began or min((each.since for each in link.tunnels if each.since), default=at)
+    return Sight(at, since, heard, tunnels)
+
+
+def _with(means: Means, at: Asked, name: str) -> tuple[EnvironmentKey, Blueprint]:
+    """A blueprint that has the link: the target, or what the manifest would make of it."""
+    key = meant(at, means.engine.name, means.store)
+    target = means.store.target(key)
+    running = means.store.blueprint(target.blueprint) if target is not None and target.blueprint is not None else None
+    if running is not None and name in running.links:
+        return key, running
+    wished = compared(at, key)
+    known = sorted(
+        {*(running.links if running else ()), *((each.name for each in wished.topology.links) if wished else ())}
+    )
+    if wished is None or name not in known:
+        why = ", ".join(known) or "none is declared"
+        raise Problems(
+            Problem(f"link {name}", "there is none of this name", why, "`links:` of the manifest declares them.")
+        )
+    return key, _drafted(means, at, key, running, wished)
+
+
+def _drafted(means: Means, at: Asked, key: EnvironmentKey, running: Blueprint | None, wished: Wish) -> Blueprint:
+    images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
+    facts = means.engine.facts(key, wished.topology.zones, wished.topology)
+    return after(running, None, None, wished.topology, images, facts, wished.marks, wished.overrides)
+
+
+def _later(key: EnvironmentKey, name: str) -> Problem:
+    if key.engine is EngineName.AWS:
+        return Problem(
+            f"link {name}",
+            "the outside addresses of our two endpoints are not known yet",
+            "AWS gives them when it makes the connection; everything else is agreed, and is what the twin has",
+            f"After the first `anden up --on aws` the same command knows them. Until then "
+            f"`anden link config {name}` shows it all with the twin's addresses.",
+        )
+    why = f"the engine {key.engine} raises no links"
+    return Problem(f"link {name}", "our endpoints have no addresses", why, "Leave out --on: the twin has them.")

@@ -1,0 +1,197 @@
+"""One rehearsal, from the side that joins: raised, looked at, and left without a trace."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, suppress
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from anden.engines.local import wire
+from anden.engines.local.cell import dataplane
+from anden.engines.local.cell.charon import Charon, Refused
+from anden.engines.local.cell.far_server import Core, Server
+from anden.engines.local.cell.link_files import write
+from anden.engines.local.cell.links import DAEMON
+from anden.engines.local.join import networks
+from anden.engines.local.join.apart import Apart
+from anden.engines.local.render.strongswan import settings
+from anden.model.invitation import Invitation
+from anden.model.link import Agreement
+from anden.model.problem import Problem, Problems
+from anden.model.sight import Asked, Sight, TunnelSight
+from anden.planning import sights
+from anden.planning.devices import strongswan
+
+RUN = Path("/run")
+PREFIX = "anden-join-"
+READY_S = 10.0
+"""Until strongSwan answers; 50 ms are usual."""
+LOAD_S = 20.0
+END_S = 3.0
+MOST_ASKED = 1_000
+"""Pairs of source and target that are told apart."""
+
+
+class Joining:
+    """A context: raised when it is entered, gone when it is left. Raises Problems, OSError."""
+
+    def __init__(self, invitation: Invitation) -> None:
+        self._invitation = invitation
+        self._agreement = invitation.agreement
+        self._since = time.time()
+        self._asked: dict[tuple[str, str], Asked] = {}
+        self._lock = threading.Lock()
+        self._tunnels = {tunnel.number: TunnelSight(tunnel.number, False) for tunnel in self._agreement.tunnels}
+        self._sight = Sight(self._since, self._since, False, tuple(self._tunnels.values()))
+        self._undo = ExitStack()
+
+    def __enter__(self) -> "Joining":
+        with ExitStack() as undo:
+            self._raise(undo)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def look(self) -> Sight:
+        """As it is now."""
+        now, heard = time.time(), self._wire.heard
+        for number, was in self._tunnels.items():
+            up = self._up(number)
+            if up != was.up:
+                self._tunnels[number] = TunnelSight(number, up, now)
+        with self._lock:
+            asked = tuple(self._asked.values())
+        tunnels = tuple(self._tunnels.values())
+        self._sight = Sight(now, self._since, heard.there(now), tunnels, asked, heard.into, heard.out)
+        return self._sight
+
+    def theirs(self) -> Sight | None:
+        """What the environment's side said last that it sees."""
+        return sights.believed(self._wire.heard.word, self._agreement)
+
+    def _up(self, number: int) -> bool:
+        with suppress(OSError, Refused):
+            return self._daemon.standing(f"{self._agreement.link}-{number}").up
+        return False
+
+    def _raise(self, undo: ExitStack) -> None:
+        _sweep()
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        outer = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+        meet = _met(self._invitation.rehearsal.meet)
+        core, between = Apart("core"), Apart("between")
+        undo.callback(core.end)
+        undo.callback(between.end)
+        networks.lay(self._agreement, core, between)
+        doors = networks.doors(self._agreement, between)
+        for door in doors:
+            undo.enter_context(door.socket)
+        self._daemon = self._begin(core, folder, undo)
+        self._load(folder)
+        for port in sorted({each.port for each in self._invitation.openings}):
+            self._serve(core, port, undo)
+        rehearsal = self._invitation.rehearsal
+        seal = wire.joining(rehearsal.wire)
+        self._wire = wire.Wire(outer, seal, doors, rehearsal.until, meet, lambda: sights.told(self._sight))
+        carrying = threading.Thread(target=self._wire.carry, name="wire", daemon=True)
+        carrying.start()
+        undo.callback(carrying.join, END_S)
+        undo.callback(self._wire.end)
+        undo.callback(self._say_farewell)  # the first thing to be done: the other side hears it by the wire
+
+    def _begin(self, core: Apart, folder: Path, undo: ExitStack) -> Charon:
+        file = folder / "strongswan.conf"
+        write(file, settings(self._agreement, folder, dataplane.probe()), 0o600)
+        log = folder / "log"
+        process = core.start([DAEMON], {**os.environ, "STRONGSWAN_CONF": str(file)}, log)
+        undo.callback(_end, process)
+        daemon, deadline = Charon(folder), time.monotonic() + READY_S
+        while not daemon.ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                last = (log.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+                raise Problems(Problem("strongSwan", "it does not start", last, "`--check` says what is missing."))
+            time.sleep(0.01)
+        return daemon
+
+    def _load(self, folder: Path) -> None:
+        """What their device would be configured with, and the keys of the rehearsal."""
+        text = strongswan.theirs(self._agreement, self._invitation.openings)
+        for name, value in self._invitation.rehearsal.keys.items():
+            text = text.replace(strongswan.missing(name), f'secret = "{value}"')
+        file = folder / "swanctl.conf"
+        write(file, text, 0o600)
+        argv = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", f"unix://{self._daemon.socket}"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=LOAD_S, check=False)
+        file.unlink()
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise Problems(Problem("swanctl", "it refuses the configuration", last, "Report this, with the line."))
+
+    def _serve(self, core: Apart, port: int, undo: ExitStack) -> None:
+        asked = self._ask
+
+        class Told(Core):
+            def asked(self, to: str) -> None:
+                asked(self.client_address[0], to)
+
+        server: ThreadingHTTPServer = core.do(lambda: Server(("0.0.0.0", port), Told))  # noqa: S104 - of its own network
+        undo.callback(server.server_close)
+        threading.Thread(target=server.serve_forever, name=f"core-{port}", daemon=True).start()
+        undo.callback(server.shutdown)
+
+    def _ask(self, source: str, to: str) -> None:
+        now = time.time()
+        with self._lock:
+            was = self._asked.get((source, to))
+            if was is not None:
+                self._asked[source, to] = Asked(source, to, was.times + 1, was.first, now)
+            elif len(self._asked) < MOST_ASKED:
+                self._asked[source, to] = Asked(source, to, 1, now, now)
+
+    def _say_farewell(self) -> None:
+        _farewell(self._daemon, self._agreement)
+
+
+def _farewell(daemon: Charon, agreement: Agreement) -> None:
+    for tunnel in agreement.tunnels:
+        with suppress(OSError, Refused):
+            if daemon.standing(f"{agreement.link}-{tunnel.number}").up:
+                daemon.down(f"{agreement.link}-{tunnel.number}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(END_S)
+
+
+def _met(meet: str) -> tuple[str, int]:
+    """Raises Problems: its name leads nowhere."""
+    host, _, port = meet.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_DGRAM)
+    except OSError as error:
+        what, why = f"{host} leads nowhere", error.strerror or str(error)
+        raise Problems(Problem("meet", what, why, "Ask for an invitation with an address: `--meet`.")) from None
+    address, number = found[0][4][:2]
+    return str(address), int(number)
+
+
+def _sweep() -> None:
+    """What a killed one has left: its folder; the rest ended with it."""
+    for left in RUN.glob(f"{PREFIX}*"):
+        pid = left.name.removeprefix(PREFIX).split("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,29 @@
+"""What a machine lacks to be the other side of a link."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from anden.engines.local import tools
+from anden.model.problem import Problem
+
+TUN = Path("/dev/net/tun")
+
+
+def lacking() -> Iterator[Problem]:
+    """Everything; nothing, where it can be joined."""
+    if not sys.platform.startswith("linux"):
+        why = "it is made of Linux's network namespaces"
+        yield Problem("this machine", f"{sys.platform} cannot join", why, "Join from a Linux machine.")
+        return
+    if os.geteuid() != 0:
+        why = f"it makes networks of its own, and this is uid {os.geteuid()}"
+        yield Problem("anden join", "needs root", why, "Run it with sudo; `--check` needs none.")
+    absent = [tool for tool in tools.missing() if tool.needed_for == "link"]
+    for tool in absent:
+        fix = f"Run: {tools.installation(absent)}. It must not run as a service: `systemctl disable --now strongswan`."
+        yield Problem(tool.command, "is not installed", f"it {tool.why}", fix)
+    if not TUN.exists():
+        why = "where the kernel has no ESP, strongSwan's own data plane needs it"
+        yield Problem(str(TUN), "is missing", why, "Load it: modprobe tun.")

@@ -1,0 +1,39 @@
+"""An invitation to the other side of a link: a rehearsal of the agreement with keys of its own, which end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from anden.model.ids import EnvironmentKey
+from anden.model.link import Agreement, Opening
+
+VERSION = 1
+"""Of the file."""
+PORT = 4510
+"""Of UDP, where the twin's machine is met unless another one is said."""
+LONGEST_S = 30 * 86_400.0
+SHORTEST_S = 60.0
+USUAL_S = 7 * 86_400.0
+WIRE_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What our side keeps of an invitation. id: names it. until: Unix seconds. meet: `HOST:PORT` of our machine. keys:
+    a key of the link to the value that stands for it meanwhile. wire: the key of what carries IKE between both."""
+
+    id: str
+    until: float
+    meet: str
+    keys: Mapping[str, str] = field(repr=False)
+    wire: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The file. made: Unix seconds."""
+
+    key: EnvironmentKey
+    made: float
+    agreement: Agreement
+    openings: tuple[Opening, ...]
+    rehearsal: Rehearsal

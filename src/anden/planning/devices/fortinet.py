@@ -1,0 +1,180 @@
+"""The other side as a FortiGate. Syntax: Fortinet's "FortiOS CLI Reference", `config vpn ipsec phase1-interface`,
+`phase2-interface`, `router static`, `firewall policy`; that one pair of channels takes several networks by a group of
+addresses, and that a FortiGate takes as answerer what lies within its own selectors: Fortinet's technical tips 227304
+and 327600.
+
+FortiOS needs a policy on a tunnel's interface before it talks of it at all.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from anden.model.link import Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.planning.devices import device
+from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
+
+LONGEST_NAME = 15
+"""Characters of an interface's name (FortiOS Administration Guide, "Phase 1 configuration")."""
+DPD_RETRY_S, DPD_RETRIES = 10, 3
+STANDBY_PRIORITY = 10
+"""Of the second tunnel's route: with the same distance both are there, so that what comes by either passes the check of
+its source; the smaller priority is taken."""
+_SPELLED = {Encryption.AES256: "aes256", Encryption.AES256_GCM16: "aes256gcm", Integrity.SHA256: "sha256"}
+
+
+def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
+    """Commands of its shell. Raises ValueError while the agreement is not known."""
+    own = f"anden-{agreement.link}"
+    lines = [
+        "config vpn ipsec phase1-interface",
+        *(line for tunnel in agreement.tunnels for line in _first(agreement, tunnel)),
+        "end",
+        "config firewall address",
+        *_address(f"{own}-us", agreement.local),
+        *(line for at, network in enumerate(agreement.remote, 1) for line in _address(f"{own}-you-{at}", network)),
+        "end",
+        "config firewall addrgrp",
+        f'    edit "{own}-you"',
+        f"        set member {' '.join(_quoted(f'{own}-you-{at}') for at, _ in enumerate(agreement.remote, 1))}",
+        "    next",
+        "end",
+        "config vpn ipsec phase2-interface",
+        *(line for tunnel in agreement.tunnels for line in _second(agreement, tunnel, own)),
+        "end",
+        "config system interface",
+        *(line for tunnel in agreement.tunnels for line in _interface(agreement, tunnel)),
+        "end",
+        "config router static",
+        *(line for tunnel in agreement.tunnels for line in _route(agreement, tunnel)),
+        "end",
+        *_policy(agreement, openings, own),
+    ]
+    told = (
+        device.mark_keys(agreement),
+        'Replace "WAN" by the interface that has your address, and "LAN" by the one that leads to what we reach.',
+    )
+    return device.head(DEVICE, agreement, openings, "#", *told) + "\n".join(lines) + "\n"
+
+
+def _proposals(offered: Proposals, *, key_exchange: bool) -> str:
+    made = []
+    for encryption in offered.encryption:
+        for integrity in offered.integrity:
+            if encryption not in AEAD:
+                made.append(f"{_SPELLED[encryption]}-{_SPELLED[integrity]}")
+            else:
+                made.append(_SPELLED[encryption] + (f"-prf{_SPELLED[integrity]}" if key_exchange else ""))
+    return " ".join(dict.fromkeys(made))
+
+
+def _first(agreement: Agreement, tunnel: Tunnel) -> list[str]:
+    ike = agreement.policy.ike
+    return [
+        f"    edit {_quoted(name(agreement, tunnel))}",
+        '        set interface "WAN"',
+        "        set ike-version 2",
+        f"        set local-gw {agreement.peer}",
+        f"        set keylife {ike.lifetime_s}",
+        "        set peertype any",
+        "        set net-device disable",
+        "        set passive-mode enable",
+        f"        set proposal {_proposals(ike, key_exchange=True)}",
+        f"        set dhgrp {' '.join(ike.groups)}",
+        "        set nattraversal enable",
+        "        set dpd on-idle",
+        f"        set dpd-retryinterval {DPD_RETRY_S}",
+        f"        set dpd-retrycount {DPD_RETRIES}",
+        f"        set remote-gw {known(tunnel)}",
+        f"        # set psksecret <{device.missing(tunnel.key)}>",
+        "    next",
+    ]
+
+
+def _second(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
+    esp, its = agreement.policy.esp, name(agreement, tunnel)
+    return [
+        f"    edit {_quoted(its)}",
+        f"        set phase1name {_quoted(its)}",
+        f"        set proposal {_proposals(esp, key_exchange=False)}",
+        "        set pfs enable",
+        f"        set dhgrp {' '.join(esp.groups)}",
+        "        set replay enable",
+        f"        set keylifeseconds {esp.lifetime_s}",
+        "        set src-addr-type name",
+        "        set dst-addr-type name",
+        f'        set src-name "{own}-you"',
+        f'        set dst-name "{own}-us"',
+        "    next",
+    ]
+
+
+def _interface(agreement: Agreement, tunnel: Tunnel) -> list[str]:
+    return [
+        f"    edit {_quoted(name(agreement, tunnel))}",
+        f"        set ip {theirs_inside(tunnel)} 255.255.255.255",
+        f"        set remote-ip {inside(tunnel).ip} 255.255.255.252",
+        "    next",
+    ]
+
+
+def _route(agreement: Agreement, tunnel: Tunnel) -> list[str]:
+    seen = agreement.local
+    priority = [] if tunnel.number == 1 else [f"        set priority {STANDBY_PRIORITY}"]
+    return [
+        "    edit 0",
+        f"        set dst {seen.network_address} {seen.netmask}",
+        f"        set device {_quoted(name(agreement, tunnel))}",
+        *priority,
+        "    next",
+    ]
+
+
+def _policy(agreement: Agreement, openings: Sequence[Opening], own: str) -> list[str]:
+    """What we open, and nothing else; with nothing to open one that denies, for a tunnel needs a policy."""
+    ports = sorted({each.port for each in openings})
+    services = [f"{own}-{port}" for port in ports]
+    made = [
+        line
+        for its, port in zip(services, ports, strict=True)
+        for line in (f'    edit "{its}"', f"        set tcp-portrange {port}", "    next")
+    ]
+    return [
+        *(["config firewall service custom", *made, "end"] if made else []),
+        "config firewall policy",
+        "    edit 0",
+        f'        set name "{own[:35]}"',
+        f"        set srcintf {' '.join(_quoted(name(agreement, tunnel)) for tunnel in agreement.tunnels)}",
+        '        set dstintf "LAN"',
+        f'        set srcaddr "{own}-us"',
+        f'        set dstaddr "{own}-you"',
+        f"        set action {'accept' if services else 'deny'}",
+        '        set schedule "always"',
+        f"        set service {' '.join(map(_quoted, services)) or _quoted('ALL')}",
+        *([f"        set tcp-mss-sender {agreement.segment}", f"        set tcp-mss-receiver {agreement.segment}"]),
+        "    next",
+        "end",
+    ]
+
+
+def _address(its: str, network: IPv4Network) -> list[str]:
+    return [f'    edit "{its}"', f"        set subnet {network.network_address} {network.netmask}", "    next"]
+
+
+def name(agreement: Agreement, tunnel: Tunnel) -> str:
+    """Of a tunnel's interface: the link's, cut, with the tunnel's number."""
+    end = f"-{tunnel.number}"
+    return agreement.link[: LONGEST_NAME - len(end)] + end
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+DEVICE = Device(
+    "fortinet", "Fortinet FortiOS 7.0 or newer",
+    (
+        'Fortinet "FortiOS CLI Reference", vpn ipsec phase1-interface and phase2-interface',
+        "Fortinet technical tips 227304 and 327600 (traffic selectors)",
+    ),
+    "", several=True, render=render,
+)  # fmt: skip

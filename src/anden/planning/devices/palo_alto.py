@@ -1,0 +1,131 @@
+"""The other side as a firewall with PAN-OS, as `set` commands of configuration mode. Syntax: Palo Alto Networks'
+"PAN-OS CLI Quick Start" (set commands) and "IPSec VPN Administration": "Set Up an IKE Gateway", "Define IKE Crypto
+Profiles", "Define IPSec Crypto Profiles", "Set Up an IPSec Tunnel", "IKEv2": one traffic selector an exchange.
+
+Only what every version takes is offered: for AES-GCM in IKE, which came with 10.0.3, PAN-OS chooses the pseudo-random
+function by itself.
+"""
+
+from collections.abc import Sequence
+
+from anden.model.link import Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.planning.devices import device
+from anden.planning.devices.device import AEAD, Device, known, theirs_inside
+
+FIRST_INTERFACE = 101
+DPD_INTERVAL_S = 10
+"""Of IKEv2's liveness check."""
+METRICS = 10, 20
+"""Of the routes by the first tunnel and by the second."""
+LONGEST_NAME = 29
+"""Characters: the 31 that a crypto profile may have, without a tunnel's number."""
+HOUR_S = 3600
+_SPELLED = {Encryption.AES256: "aes-256-cbc", Integrity.SHA256: "sha256"}
+
+
+def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
+    """Commands. Raises ValueError while the agreement is not known."""
+    own, policy = f"anden-{agreement.link}"[:LONGEST_NAME], agreement.policy
+    lines = [
+        *_profile(f"network ike crypto-profiles ike-crypto-profiles {own}", policy.ike, "dh-group", "hash", ""),
+        *_profile(
+            f"network ike crypto-profiles ipsec-crypto-profiles {own}", policy.esp, "", "esp authentication", "esp "
+        ),
+        f"set network ike crypto-profiles ipsec-crypto-profiles {own} dh-group group{policy.esp.groups[0]}",
+        *(line for tunnel in agreement.tunnels for line in _gateway(agreement, tunnel, own)),
+        *(line for tunnel in agreement.tunnels for line in _tunnel(agreement, tunnel, own)),
+        f"set zone {own} network layer3 [ {' '.join(_interface(tunnel) for tunnel in agreement.tunnels)} ]",
+        "set network virtual-router default interface "
+        f"[ {' '.join(_interface(tunnel) for tunnel in agreement.tunnels)} ]",
+        *(line for tunnel in agreement.tunnels for line in _route(agreement, tunnel, own)),
+        *_rule(agreement, openings, own),
+    ]
+    told = (
+        device.mark_keys(agreement),
+        "Replace WAN by the interface that has your address (ethernet1/1) and LAN by the zone of what we reach; leave "
+        "out the lines that begin with #.",
+        "PAN-OS keeps a tunnel's interface up while its tunnel is down: without a tunnel monitor its answers do not "
+        "move to the second one.",
+    )
+    return device.head(DEVICE, agreement, openings, "#", *told) + "\n".join(lines) + "\n"
+
+
+def _profile(place: str, offered: Proposals, groups: str, hashes: str, before: str) -> list[str]:
+    encryption = [_SPELLED[each] for each in offered.encryption if each not in AEAD]
+    unit, much = ("hours", offered.lifetime_s // HOUR_S) if offered.lifetime_s % HOUR_S == 0 else (
+        "seconds", offered.lifetime_s
+    )  # fmt: skip
+    return [
+        f"set {place} {before}encryption [ {' '.join(encryption)} ]",
+        f"set {place} {hashes} [ {' '.join(_SPELLED[each] for each in offered.integrity)} ]",
+        *([f"set {place} {groups} [ {' '.join(f'group{each}' for each in offered.groups)} ]"] if groups else []),
+        f"set {place} lifetime {unit} {much}",
+    ]
+
+
+def _gateway(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
+    place = f"set network ike gateway {own}-{tunnel.number}"
+    return [
+        f"{place} protocol version ikev2",
+        f"{place} protocol ikev2 ike-crypto-profile {own}",
+        f"{place} protocol ikev2 dpd enable yes interval {DPD_INTERVAL_S}",
+        f"{place} protocol-common nat-traversal enable yes",
+        f"{place} protocol-common passive-mode yes",
+        f"{place} local-address interface WAN",
+        f"{place} peer-address ip {known(tunnel)}",
+        f"{place} local-id type ipaddr id {tunnel.peer_identity}",
+        f"{place} peer-id type ipaddr id {known(tunnel)}",
+        f"# {place} authentication pre-shared-key key <{device.missing(tunnel.key)}>",
+    ]
+
+
+def _tunnel(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
+    place = f"set network tunnel ipsec {own}-{tunnel.number}"
+    return [
+        f"set network interface tunnel units {_interface(tunnel)} ip {theirs_inside(tunnel)}/30",
+        f"set network interface tunnel units {_interface(tunnel)} mtu {agreement.segment + 40}",
+        f"{place} tunnel-interface {_interface(tunnel)}",
+        f"{place} anti-replay yes",
+        f"{place} auto-key ike-gateway {own}-{tunnel.number}",
+        f"{place} auto-key ipsec-crypto-profile {own}",
+        *(
+            f"{place} auto-key proxy-id {own} local {network} remote {agreement.local} protocol any"
+            for network in agreement.remote
+        ),
+    ]
+
+
+def _route(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
+    place = f"set network virtual-router default routing-table ip static-route {own}-{tunnel.number}"
+    metric = METRICS[0] if tunnel.number == 1 else METRICS[1]
+    return [
+        f"{place} destination {agreement.local}",
+        f"{place} interface {_interface(tunnel)}",
+        f"{place} metric {metric}",
+    ]
+
+
+def _rule(agreement: Agreement, openings: Sequence[Opening], own: str) -> list[str]:
+    """What we open, and nothing else; PAN-OS denies between zones what no rule allows."""
+    ports = sorted({each.port for each in openings})
+    if not ports:
+        return []
+    place = f"set rulebase security rules {own}"
+    services = " ".join(f"{own}-tcp-{port}" for port in ports)
+    return [
+        *(f"set service {own}-tcp-{port} protocol tcp port {port}" for port in ports),
+        f"{place} from {own} to LAN source {agreement.local} destination "
+        f"[ {' '.join(sorted({str(each.network) for each in openings}))} ]",
+        f"{place} application any service [ {services} ] action allow",
+    ]
+
+
+def _interface(tunnel: Tunnel) -> str:
+    return f"tunnel.{FIRST_INTERFACE + tunnel.number - 1}"
+
+
+DEVICE = Device(
+    "palo-alto", "Palo Alto Networks PAN-OS 9.1 or newer",
+    ('Palo Alto Networks "PAN-OS CLI Quick Start"', '"IPSec VPN Administration"'),
+    "", several=False, render=render,
+)  # fmt: skip

@@ -1,0 +1,174 @@
+"""The page that both sides of a link keep: what they agreed on, which addresses to admit, what each saw and when.
+
+Markdown, for people; the same values give the same text. Signed by the rehearsal's key, which both sides hold: that
+shows that who wrote it held the invitation, and that nobody else changed it since. It does not show which side it was.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from anden.model.ids import EnvironmentKey
+from anden.model.link import Agreement, Encryption, Group, Opening, Proposals
+from anden.model.problem import Problem
+from anden.model.sight import Sight
+from anden.planning.invitations import when
+
+MOST_BYTES = 1 << 20
+"""Of a page."""
+_PURPOSE = b"anden page 1"
+_SIGNED = re.compile(r"\n`anden-signature: (?P<id>[0-9a-f]{1,64}) (?P<value>[0-9a-f]{64})`\n\Z")
+_SPELLED = {
+    Encryption.AES256: "AES-256-CBC",
+    Encryption.AES256_GCM16: "AES-256-GCM (16 bytes of ICV)",
+    Group.MODP2048: "14 (2048 bits)",
+    Group.ECP256: "19 (256 bits, elliptic)",
+    Group.ECP384: "20 (384 bits, elliptic)",
+}
+UNSIGNED = "This page is not signed: nobody is invited, so there is no key that both sides hold."
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """at: Unix seconds, of its writing. ours: what the side of the environment saw; theirs: the side that joined. None:
+    nothing was seen from there."""
+
+    key: EnvironmentKey
+    agreement: Agreement
+    openings: tuple[Opening, ...]
+    at: float
+    ours: Sight | None = None
+    theirs: Sight | None = None
+
+
+def text(page: Page) -> str:
+    """Without a signature."""
+    return "\n".join([*_agreed(page), *_admitted(page), *_seen(page)]) + "\n"
+
+
+def signature(written: str, wire: str) -> str:
+    """Of a page's text, by the key of the rehearsal's wire: 64 hexadecimal digits."""
+    key = hmac.digest(bytes.fromhex(wire), _PURPOSE, hashlib.sha256)
+    return hmac.digest(key, written.encode(), hashlib.sha256).hex()
+
+
+def signed(written: str, id: str, value: str) -> str:
+    """The text with a signature at its end. id: the invitation's."""
+    return f"{written}\n## Signature\n\n{_SAYS.format(id=id)}\n\n`anden-signature: {id} {value}`\n"
+
+
+def unsigned(written: str) -> str:
+    """The text that says that it has none."""
+    return f"{written}\n## Signature\n\n{UNSIGNED}\n"
+
+
+def fault(content: str, where: str, id: str, wire: str) -> Problem | None:
+    """Why a page is not what somebody with the invitation of that id wrote; None: it is."""
+    found = _SIGNED.search(content)
+    if found is None:
+        why = "its last line is no `anden-signature`"
+        return Problem(where, "it is not signed", why, "Ask for the page that was written while somebody was invited.")
+    if found["id"] != id:
+        what = f"it is signed by the invitation {found['id']}"
+        return Problem(where, what, f"this one is {id}", "Use the invitation that it came from.")
+    written = content[: content.rfind("\n## Signature\n")]
+    if not hmac.compare_digest(signed(written, id, signature(written, wire)), content):
+        why = "its text or its signature is another than was written"
+        return Problem(where, "it was changed since it was signed", why, "Ask for it again.")
+    return None
+
+
+_SAYS = (
+    "HMAC-SHA-256 by a key of invitation {id}, which both sides hold. `anden join INVITATION --verify PAGE` checks it. "
+    "It shows that the page was written by who holds the invitation and was not changed since; not by which side, nor "
+    "that what it says is true."
+)
+
+
+def _agreed(page: Page) -> Iterator[str]:
+    agreement = page.agreement
+    policy = agreement.policy
+    yield from (
+        f"# Link {agreement.link} of {page.key.client}/{page.key.environment}", "",
+        f"Written {when(page.at)} by anden; times are UTC. For both network teams.", "",
+        "## Agreed", "",
+        "| | |", "|---|---|",
+        "| protocol | IKEv2, a pre-shared key for each tunnel; ESP in tunnel mode, in UDP behind NAT |",
+        f"| IKE (phase 1) | {_offered(policy.ike)} |",
+        f"| ESP (phase 2) | {_offered(policy.esp)} |",
+        f"| replay window | {policy.replay_window:,} packets |",
+        f"| TCP segments | {agreement.segment:,} bytes at most |",
+        "| who starts | the environment's side; the client's answers |",
+        f"| the client's device | {agreement.peer} |",
+        f"| the client's networks | {', '.join(map(str, agreement.remote))} |",
+        f"| the environment is seen as | {agreement.local}{_zones(agreement)} |",
+        f"| whose figures | {policy.source} |", "",
+        "| tunnel | the environment's endpoint | inside: the environment's, the client's | key, by name |",
+        "|---|---|---|---|",
+    )  # fmt: skip
+    for tunnel in agreement.tunnels:
+        inside = tunnel.ours.inside
+        within = "-" if inside is None else f"{inside.ip}, {inside.ip + 1} of {inside.network}"
+        yield f"| {tunnel.number} | {tunnel.ours.address or 'known after the first apply'} | {within} | {tunnel.key} |"
+    yield ""
+
+
+def _zones(agreement: Agreement) -> str:
+    shares = ", ".join(f"zone {zone}: {share}" for zone, share in agreement.zones)
+    return f" ({shares})" if shares else ""
+
+
+def _offered(offered: Proposals) -> str:
+    encryption = " or ".join(_SPELLED[each] for each in offered.encryption)
+    groups = ", ".join(_SPELLED[each] for each in offered.groups)
+    integrity = ", ".join(each.upper().replace("SHA", "SHA-") for each in offered.integrity)
+    return f"{encryption}; {integrity}; groups {groups}; {offered.lifetime_s:,} s"
+
+
+def _admitted(page: Page) -> Iterator[str]:
+    agreement = page.agreement
+    ours = ", ".join(str(tunnel.ours.address) for tunnel in agreement.tunnels)
+    yield from (
+        "## To admit", "",
+        f"- At {agreement.peer}: UDP 500 and 4500 from {ours}, and ESP (protocol 50) where there is no NAT between.",
+        f"- Behind it, what begins at {agreement.local}; nothing begins on the client's side:", "",
+        "| destination | to | protocol |", "|---|---|---|",
+    )  # fmt: skip
+    for each in page.openings:
+        yield f"| {each.destination} | {each.to} | TCP |"
+    if not page.openings:
+        yield "| none is reached yet | | |"
+    yield ""
+
+
+def _seen(page: Page) -> Iterator[str]:
+    yield from ("## Seen", "")
+    yield from _side("From the environment's side", page.ours)
+    yield from _side("From the client's side", page.theirs)
+
+
+def _side(title: str, sight: Sight | None) -> Iterator[str]:
+    yield from (f"### {title}", "")
+    if sight is None:
+        yield from ("Nothing was seen from there.", "")
+        return
+    heard = "is heard" if sight.heard else "is not heard"
+    yield from (f"Looked at {when(sight.at)}, since {when(sight.since)}; the other machine {heard}.", "")
+    yield from ("| tunnel | state | since |", "|---|---|---|")
+    for tunnel in sight.tunnels:
+        since = when(tunnel.since) if tunnel.since else "-"
+        yield f"| {tunnel.number} | {'up' if tunnel.up else 'down' if tunnel.since else 'never up'} | {since} |"
+    yield ""
+    if sight.asked:
+        yield from ("| seen source | asked | times | first | last |", "|---|---|---|---|---|")
+        yield from _rows(sight)
+        yield ""
+
+
+def _rows(sight: Sight) -> Sequence[str]:
+    ordered = sorted(sight.asked, key=lambda each: (each.source, each.to))
+    return [
+        f"| {each.source} | {each.to} | {each.times:,} | {when(each.first)} | {when(each.last)} |" for each in ordered
+    ]

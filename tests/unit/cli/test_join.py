@@ -1,0 +1,76 @@
+"""`anden join` before it begins, and `anden link invite` before it is asked for: every refusal at once, in words."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from time import time
+
+import pytest
+from tests.unit.cli.conftest import Run
+from tests.unit.planning.test_invitations import INVITATION, KEYS
+
+from anden.cli import invitation
+from anden.cli.moment import duration
+from anden.cli.render import join
+from anden.cli.render.paint import PLAIN
+from anden.model.sight import Asked, Sight, TunnelSight
+from anden.planning.invitations import text
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    now = float(int(time()))
+    path = tmp_path / "core.invitation"
+    invitation.write(path, replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600)))
+    return path
+
+
+def test_the_file_is_nobody_elses(file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in file.parent.iterdir()] == ["core.invitation"]
+    found, problems = invitation.read(file, time())
+    assert found is not None
+    assert (found.rehearsal.keys, problems) == (KEYS, [])
+
+
+def test_what_is_wrong_with_the_file_is_said_together(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "old.invitation"
+    path.write_text(text(INVITATION).replace("192.0.2.10:4510", "nowhere").replace("2026-11-27T04", "2025-11-27T04"))
+    path.chmod(0o644)
+    said = run("join", str(path), "--check")
+    assert said.code == 1
+    lines = said.err.splitlines()
+    assert f"chmod 600 {path}" in lines[0]
+    assert "old.invitation, expires: it ended at 2025-11-27T04:26:40Z" in said.err
+    assert "old.invitation, meet: 'nowhere' is no HOST:PORT" in said.err
+    assert all(value not in said.err + said.out for value in (*KEYS.values(), INVITATION.rehearsal.wire))
+    assert len(json.loads(run("join", str(path), "--check", "--json").out)["problems"]) >= 3
+
+
+def test_a_file_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
+    said = run("join", str(tmp_path / "none"))
+    assert said.code == 1
+    assert "it cannot be read" in said.err
+
+
+def test_an_invitation_is_of_a_file_or_of_its_end(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    assert run("-C", str(folder), "link", "invite", "core").code == 2
+    assert run("-C", str(folder), "link", "invite", "core", "-o", "x", "--end").code == 2
+    assert "Say 30m, 2h or 7d" in run("-C", str(folder), "link", "invite", "core", "-o", "x", "--expires", "soon").err
+    assert duration("7d") == 7 * 86_400
+
+
+def test_each_change_is_a_line() -> None:
+    down, up = TunnelSight(1, False), TunnelSight(1, True, 20.0)
+    first, later = Sight(10.0, 10.0, False, (down,)), Sight(20.0, 10.0, True, (up,))
+    asked = replace(later, asked=(Asked("100.64.10.5", "10.20.4.17:8443", 3, 21.0, 22.0),))
+    assert list(join.changes(None, first, INVITATION, PLAIN)) == ["… looking for 192.0.2.10:4510"]
+    assert list(join.changes(first, later, INVITATION, PLAIN)) == ["✓ 192.0.2.10:4510 is there", "✓ tunnel 1 is up"]
+    assert list(join.changes(later, asked, INVITATION, PLAIN)) == ["✓ 100.64.10.5 asked 10.20.4.17:8443"]
+    assert list(join.changes(later, first, INVITATION, PLAIN)) == [
+        "! 192.0.2.10:4510 has fallen silent", "! tunnel 1 is down",
+    ]  # fmt: skip
+    assert "no tunnel of link core was up" in join.ended(first, INVITATION, PLAIN)
+    assert "3 times somebody asked" in join.ended(asked, INVITATION, PLAIN)

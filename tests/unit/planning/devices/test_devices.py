@@ -1,0 +1,60 @@
+"""Each device's text, as a person loads it, and what is refused rather than guessed."""
+
+import pytest
+from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CORE, OPENINGS, agreed, golden
+
+from anden.planning.devices import DEFAULT, DEVICES
+
+ENDS = {"strongswan": "swanctl.conf", "cisco-ios": "ios", "fortinet": "fortios", "palo-alto": "panos"}
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_golden(name: str) -> None:
+    golden(f"core.{ENDS[name]}", DEVICES[name].render(agreed(), OPENINGS))
+
+
+def test_several_networks_are_taken_by_those_that_can() -> None:
+    for name in ("strongswan", "fortinet"):
+        assert DEVICES[name].refusal(agreed(BOTH)) is None
+        golden(f"both.{ENDS[name]}", DEVICES[name].render(agreed(BOTH), OPENINGS))
+    for name in ("cisco-ios", "palo-alto"):
+        assert DEVICES[name].refusal(agreed(CORE)) is None
+        problem = DEVICES[name].refusal(agreed(BOTH))
+        assert problem is not None
+        assert "this link has 2" in problem.what
+        assert "10.20.0.0/16, 10.22.0.0/16" in problem.why
+        assert "links/core/networks" in problem.fix
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_key_is_named_where_it_belongs_and_is_missing_there(name: str) -> None:
+    text = DEVICES[name].render(agreed(), OPENINGS)
+    marks = "!" if name == "cisco-ios" else "#"
+    for key in CORE.secret:
+        (line,) = [line for line in text.splitlines() if f"the value of {key}, handed over apart" in line]
+        assert line.lstrip().startswith(marks)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_it_says_where_its_syntax_comes_from_and_whether_it_was_tried(name: str) -> None:
+    text = DEVICES[name].render(agreed(), ())
+    for source in DEVICES[name].sources:
+        assert source in text
+    assert ("no device yet" in text) == (name != DEFAULT)
+    assert "no destination is reached" in text
+
+
+@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("addresses", [(None, None), (ADDRESSES[0], None)])
+def test_nothing_is_written_for_an_address_that_is_not_known(name: str, addresses: tuple[None, None]) -> None:
+    with pytest.raises(ValueError, match="has no address yet"):
+        DEVICES[name].render(agreed(addresses=addresses), OPENINGS)
+
+
+def test_a_fortigate_takes_names_of_15_characters() -> None:
+    from dataclasses import replace
+
+    long = replace(CORE, name="a-link-with-forty-characters-of-a-name-x")
+    text = DEVICES["fortinet"].render(agreed(long), OPENINGS)
+    assert 'edit "a-link-with-f-1"' in text
+    assert 'edit "a-link-with-f-2"' in text
