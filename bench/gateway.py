@@ -22,8 +22,8 @@ OPEN, GUARDED = "/web/", "/guarded/"
 ISSUER, AUDIENCE = "https://id.bank.example", "bank"
 PEER = (
     "the hand-written HAProxy of the balancer's rows, which verifies nothing, begins no traces and writes nothing "
-    "down, to the same instances on the same road. Ours verifies an RS256 token of each request (2,048 bits; HAProxy 2.6 "
-    "remembers none), reads its claims, begins a trace, and has a JSON line of it in the log"
+    "down, to the same instances on the same road. Ours asks for a token (RS256, the same in each request: it is "
+    "verified once), begins a trace for each request, and has a JSON line of each in the log"
 )
 WITHOUT = "the same hand-written HAProxy; ours with traces and the access log, on a route that asks for no token"
 ROWS = (
