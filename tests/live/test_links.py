@@ -18,6 +18,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from tests import leaks
 from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden, processes
 
 from anden.engines.local.cell import netns
@@ -351,6 +352,12 @@ def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked:
     assert "it was changed since it was signed" in verified(linked, page).stderr
     refused = linked.try_("up", "--yes", "--with-datacentre")
     assert "somebody is invited" in refused.stderr
+    file = linked.folder / "core.invitation"
+    said = json.loads(file.read_text())
+    for key in (*said["keys"].values(), said["wire"]):
+        assert leaks.in_files(key, linked.anden.state) == [str(file)]
+        assert leaks.in_command_lines(key) == []
+        assert leaks.in_texts(key, [json.dumps(joined.said), linked("history", "--json"), text]) == []
     joined.process.send_signal(signal.SIGINT)
     assert joined.process.wait(PATIENCE_S) == 0
     assert not list(Path("/run").glob("anden-join-*"))
@@ -362,6 +369,8 @@ def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked:
 
 def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(linked: Linked, joined: Joined) -> None:
     until(lambda: joined.up() == [True, True], "both are up")
+    linked("link", "invite", "core", "-o", str(linked.folder / "again"), "--meet", "127.0.0.1:4510")
+    until(lambda: linked.link()["invited"]["joined"] == "", "a second invitation ends the first")
     joined.process.kill()
     joined.process.wait()
     until(lambda: len(processes("charon-systemd")) == 2, "its strongSwan went with it")

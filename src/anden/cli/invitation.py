@@ -4,7 +4,8 @@ import os
 import secrets
 import socket
 import string
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from anden.model.ids import EngineName, EnvironmentKey
@@ -45,18 +46,25 @@ def met_at() -> str:
     )
 
 
-def write(path: Path, invitation: Invitation) -> None:
-    """Whole or not at all, and nobody else's from the first moment. Raises Problems."""
+@contextmanager
+def writing(path: Path, invitation: Invitation) -> Iterator[Callable[[], None]]:
+    """The file beside its place, nobody else's from the first moment; what is given puts it there. Left without that,
+    nothing was written, and what lay there before lies there still. Raises Problems."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(invitations.text(invitation))
-        new.replace(path)
+
+        def place() -> None:
+            new.replace(path)
+
+        yield place
     except OSError as error:
-        new.unlink(missing_ok=True)
         said = error.strerror or str(error)
         raise Problems(Problem(str(path), "the invitation cannot be written", said, "Name another file.")) from error
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def read(path: Path, now: float) -> tuple[Invitation | None, list[Problem]]:

@@ -21,7 +21,9 @@ from anden.planning.invitations import text
 def file(tmp_path: Path) -> Path:
     now = float(int(time()))
     path = tmp_path / "core.invitation"
-    invitation.write(path, replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600)))
+    made = replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600))
+    with invitation.writing(path, made) as put:
+        put()
     return path
 
 
@@ -31,6 +33,13 @@ def test_the_file_is_nobody_elses(file: Path) -> None:
     found, problems = invitation.read(file, time())
     assert found is not None
     assert (found.rehearsal.keys, problems) == (KEYS, [])
+
+
+def test_a_file_that_opens_nothing_is_not_left(file: Path) -> None:
+    before = file.read_text()
+    with invitation.writing(file, INVITATION):
+        assert len(list(file.parent.iterdir())) == 2
+    assert [each.read_text() for each in file.parent.iterdir()] == [before]
 
 
 def test_what_is_wrong_with_the_file_is_said_together(run: Run, tmp_path: Path) -> None:

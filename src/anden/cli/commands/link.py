@@ -1,6 +1,7 @@
 """`anden link`."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from anden.cli.render import reach as ways
 from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.command import Outcome
-from anden.model.invitation import Invitation
 from anden.model.link import LinkSeen
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig, LinkPage, ReachReport, StatusReport
@@ -151,28 +151,26 @@ def invite(
         raise click.UsageError(f"--expires: {wrong}") from None
     here = place.running(words.said)
     columns = events.columns_for(here.services)
-    with app.connect(here.client, here.engine, start=False, seen=True) as api:
+    with ExitStack() as stack:
+        api = stack.enter_context(app.connect(here.client, here.engine, start=False, seen=True))
         terminal.note(api.note)
         body: dict[str, Any] = {"at": here.at(), "name": name}
-        made: Invitation | None = None
+        made, put = None, None
         if output is not None:
             agreed = codec.from_data(LinkConfig, api.request("POST", "/v1/links/config", body))
             made = invitation.made(agreed, meet or invitation.met_at(), api.now(), for_s)
-            invitation.write(output, made)
+            put = stack.enter_context(invitation.writing(output, made))
             rehearsal = made.rehearsal
             body |= {"id": rehearsal.id, "until": rehearsal.until, "meet": rehearsal.meet}
             body |= {"keys": dict(rehearsal.keys), "wire": rehearsal.wire}
-        good = False
         try:
             ended = stream.follow(api.stream("POST", "/v1/links/invite", body), columns)
-            good = ended.outcome is Outcome.DONE
         except stream.Cancelled:
             return standing.cancelled(api, here, f"anden link invite {name}")
-        finally:
-            if output is not None and not good:  # it would open nothing
-                output.unlink(missing_ok=True)
-    if made is not None and good and not words.said.json:
-        terminal.data(render.invited(made, str(output)))
+        if made is not None and put is not None and ended.outcome is Outcome.DONE:
+            put()
+            if not words.said.json:
+                terminal.data(render.invited(made, str(output)))
     return stream.finish(ended, words.said)
 
 

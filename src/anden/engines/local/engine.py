@@ -166,9 +166,12 @@ class LocalEngine:
         return tuple(self._tell_links(key, None, None, wanted) or ())
 
     def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
-        """See model.ports.Engine. It ends with the cell."""
+        """See model.ports.Engine. It ends with the cell; a second one ends the first."""
         there = place.of(self._state, key)
         if rehearsal is not None:
+            was = next((each.invited for each in self.observe(key).links if each.name == link), None)
+            if was is not None and was.meet.rpartition(":")[2] == rehearsal.meet.rpartition(":")[2]:
+                self._ask(key, {"op": "link", "name": link, "invite": None}, ANSWER_MARGIN_S)  # its port is free then
             with meeting.opened(rehearsal.meet) as outer:
                 meeting.hand_over(there, relay(blueprint.links[link]), outer)
         given = None if rehearsal is None else codec.to_data(rehearsal)

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -18,6 +18,13 @@ def bound(address: str = "127.0.0.1") -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((address, 0))
     return made
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline, f"not within {WAIT_S:g} s: {what}"
+        time.sleep(0.01)
 
 
 def test_only_the_other_side_is_believed() -> None:
@@ -57,23 +64,20 @@ def test_what_goes_in_on_one_side_comes_out_on_the_other(ends: ExitStack) -> Non
     """Two wires, each with a door, and somebody before each door who stands for strongSwan."""
     outer, dialled, swan, theirs = (ends.enter_context(bound()) for _ in range(4))
     door, far_door = ends.enter_context(bound("127.0.0.2")), ends.enter_context(bound("127.0.0.3"))
-    until, here = time.time() + 60, "127.0.0.1"
+    end, here = time.time() + 60, "127.0.0.1"
     # Real ports of IKE need root: a door's port is where both ends of it are.
-    left = wire.Wire(outer, wire.inviting(KEY), [wire.Door(door, swan.getsockname()[1], {here: 1}, {1: here})], until)
+    left = wire.Wire(outer, wire.inviting(KEY), [wire.Door(door, swan.getsockname()[1], {here: 1}, {1: here})], end)
     right = wire.Wire(
-        dialled, wire.joining(KEY), [wire.Door(far_door, swan.getsockname()[1], {here: 1}, {1: here})], until,
+        dialled, wire.joining(KEY), [wire.Door(far_door, swan.getsockname()[1], {here: 1}, {1: here})], end,
         outer.getsockname(),
     )  # fmt: skip
     carried(ends, left)
     carried(ends, right)
-    deadline = time.monotonic() + WAIT_S
-    while not (left.heard.there(time.time()) and right.heard.there(time.time())):
-        assert time.monotonic() < deadline, "they do not hear each other"
-        time.sleep(0.01)
+    until(lambda: left.heard.there(time.time()) and right.heard.there(time.time()), "they hear each other")
     theirs.sendto(b"from the core", far_door.getsockname())
     swan.settimeout(WAIT_S)
     assert swan.recvfrom(100) == (b"from the core", door.getsockname())
-    assert left.heard.into == len(b"from the core")
+    until(lambda: left.heard.into == len(b"from the core"), "it is counted")
     assert left.heard.peer == "{}:{}".format(*dialled.getsockname())
 
 
@@ -91,7 +95,9 @@ def test_a_stranger_moves_nothing(ends: ExitStack) -> None:
             assert theirs.open(stranger.recv(100)) is not None
     replayed = ends.enter_context(bound())
     replayed.sendto(old, outer.getsockname())
-    time.sleep(0.3)
+    # What comes after it has been looked at: then it has too.
+    stranger.sendto(theirs.close(wire.HELLO, 0), outer.getsockname())
+    assert theirs.open(stranger.recv(100)) is not None
     assert it.heard.peer == "{}:{}".format(*stranger.getsockname())
     swan.settimeout(0.1)
     with pytest.raises(TimeoutError):
