@@ -82,9 +82,9 @@ def measure(run: Run) -> Iterator[Figure]:
         cell.configure(blueprint)
         cell.start(instances)
         places = [f"{one.address}:{answering.PORT}" for one in instances]
-        near = stack.enter_context(_static(folder / "near.cfg", places, cell.namespace(BALANCER)))
+        near = stack.enter_context(static(folder / "near.cfg", places, cell.namespace(BALANCER)))
         ports = [stack.enter_context(_server(folder / f"server-{number}.cfg")) for number in range(SERVERS)]
-        far = stack.enter_context(_static(folder / "far.cfg", [f"127.0.0.1:{port}" for port in ports], None))
+        far = stack.enter_context(static(folder / "far.cfg", [f"127.0.0.1:{port}" for port in ports], None))
         for port in (cell.port, near, far):
             answer.first("127.0.0.1", port, PATH)
         mine, theirs, plain = alternate(
@@ -122,7 +122,7 @@ def _p99(port: int, rate: float) -> float:
 
 
 @contextlib.contextmanager
-def _static(file: Path, places: Sequence[str], namespace: Path | None) -> Iterator[int]:
+def static(file: Path, places: Sequence[str], namespace: Path | None) -> Iterator[int]:
     """The hand-written HAProxy; the port that it listens on. namespace: from which it sends to its servers."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -1,11 +1,12 @@
 """The subjects, in the order in which they are measured and shown."""
 
-from bench import balancer, firewall, memory, planning, render, starts, tunnel, up
+from bench import balancer, firewall, gateway, memory, planning, render, starts, tunnel, up
 from bench.figure import Row, Subject
 
 SUBJECTS = (
     Subject("starts", starts.ROWS, starts.measure),
     Subject("balancer", balancer.ROWS, balancer.measure),
+    Subject("gateway", gateway.ROWS, gateway.measure),
     Subject("up", up.ROWS, up.measure),
     Subject("planning", planning.ROWS, planning.measure),
     Subject("firewall", firewall.ROWS, firewall.measure),

@@ -22,7 +22,7 @@ from anden.model.instance import Instance
 from anden.model.observation import Observation
 from anden.model.plan import Action, Configure, Effect, Remove, StartInstance, Step
 from anden.model.problem import Problems
-from anden.model.topology import ImageSource, Service, Topology
+from anden.model.topology import ImageSource, Issuer, Service, Topology
 from anden.planning.blueprint import draft
 from anden.planning.configuration import configure
 from anden.planning.instances import specification
@@ -65,9 +65,10 @@ class Cell:
     place: place.Place
     port: int
 
-    def blueprint(self, image: Image, *services: Service) -> Blueprint:
-        """What these services mean, all of one image."""
-        topology = Topology(CLIENT, self.key.environment, tuple(sorted(services, key=lambda one: one.name)))
+    def blueprint(self, image: Image, *services: Service, auth: tuple[Issuer, ...] = ()) -> Blueprint:
+        """What these services mean, all of one image. auth: whom routes may ask for."""
+        ordered = tuple(sorted(services, key=lambda one: one.name))
+        topology = Topology(CLIENT, self.key.environment, ordered, auth=auth)
         images = {str(one.name): image for one in services}
         return draft(topology, images, self.engine.facts(self.key, ZONES, topology), None)
 

@@ -7,12 +7,17 @@ import pytest
 from tests import leaks
 from tests.emulator.emulator import REGION, Emulator
 
+from anden.control.environment import Control
+from anden.control.runner import InlineRunner
 from anden.engines.aws.wrapping import Kms
+from anden.engines.simulated import SimulatedEngine, SimulatedImages, VirtualClock
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.problem import Problems
 from anden.model.secret import SecretValue
 from anden.store import open_store
 from anden.store.sealing_key import FILE, HEADING, HEADING_KMS, InFile
+from anden.web.api.table import Desk
+from anden.web.caller import InProcess
 
 KEY = EnvironmentKey("bank", "dev", EngineName.LOCAL)
 
@@ -37,6 +42,23 @@ def test_the_key_is_sealed_by_kms_and_comes_back_to_its_file(aws: Emulator, tmp_
     assert (tmp_path / FILE).read_text().split() == [HEADING, sealed.split()[1], plain]
     assert again.secrets.value(KEY, "a", later.id).reveal() == "another"
     again.close()
+
+
+def test_it_is_chosen_by_a_command_that_is_on_record(aws: Emulator, tmp_path: Path) -> None:
+    arn = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    store = open_store(tmp_path / "anden.db", wrapping=Kms())
+    clock = VirtualClock(1_700_000_000.0)
+    engine = SimulatedEngine(clock, tmp_path / "snapshot.json", secrets=store.secrets)
+    control = Control(engine, SimulatedImages(), store, clock, InlineRunner(), secrets=store.secrets)
+    api = InProcess(Desk("bank", engine.name, control), "ana")
+    at = {"client": "bank", "environment": "dev", "engine": "simulated"}
+    for by, heading in ((arn, HEADING_KMS), (None, HEADING)):
+        ended = list(api.stream("POST", "/v1/secrets/seal", {"at": at, "by": by}))[-1]
+        assert ended["outcome"] == "done"
+        assert (tmp_path / FILE).read_text().startswith(f"{heading} ")
+    assert [each.what for each in store.commands(None)] == ["secret seal file", f"secret seal {arn}"]
+    control.close()
+    store.close()
 
 
 def test_without_the_key_or_with_another_context_nothing_opens_and_nothing_is_lost(

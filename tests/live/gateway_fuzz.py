@@ -14,7 +14,7 @@ HIDDEN = b"/hidden"
 """A path that no route names: what is smuggled inside other requests asks for it."""
 ROUTED = 0.3
 """The share of readable requests that begin with the path of a route."""
-PIPELINE = 60
+PIPELINE = 150
 ANSWER_S = 5.0
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)\r\n")
 SEGMENTS = (

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from anden.model.topology import Cors, Issuer, Rate, Route
 from anden.planning.configuration import configure
 
 pytestmark = pytest.mark.live
-READABLE, ATTACKS, AT_ONCE = 90_000, 10_000, 8
+READABLE, ATTACKS, AT_ONCE = 96_000, 4_000, 8
 ROUTES = {
     "accounts": Route("/accounts"),
     "deep": Route("/accounts/a", "api.bank.example"),
@@ -35,25 +35,17 @@ ROUTES = {
 }
 
 
-@contextlib.contextmanager
-def services() -> Iterator[dict[str, tuple[Service, int]]]:
-    """Each route's service and its port, on an event loop of their own."""
-    made = {name: Service(name, (str(route.rewrite or route.path).encode(),)) for name, route in ROUTES.items()}
-    loop, ports = asyncio.new_event_loop(), dict[str, int]()
-
-    async def listen() -> None:
-        for name, one in made.items():
-            server = await loop.create_server(lambda one=one: Strict(one), "127.0.0.1", 0)  # type: ignore[misc]
-            ports[name] = server.sockets[0].getsockname()[1]
-
-    loop.run_until_complete(listen())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+async def attacked(standing: Mapping[str, tuple[Service, socket.socket]], port: int, seed: int) -> Mapping[str, int]:
+    """The services and who attacks them on one event loop: two threads would wait for each other most of the time."""
+    loop = asyncio.get_running_loop()
+    servers = [
+        await loop.create_server(functools.partial(Strict, one), sock=listening) for one, listening in standing.values()
+    ]
     try:
-        yield {name: (one, ports[name]) for name, one in made.items()}
+        return await gateway_fuzz.attack(port, seed, READABLE, ATTACKS, AT_ONCE)
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        for server in servers:
+            server.close()
 
 
 def test_nothing_breaks_and_nothing_gets_where_no_route_leads(tmp_path: Path) -> None:
@@ -64,14 +56,20 @@ def test_nothing_breaks_and_nothing_gets_where_no_route_leads(tmp_path: Path) ->
     configuration = configure(drafted(topology(*wanted, auth=(issuer,))), None, ())
     names = haproxy.listeners(configuration)
     with contextlib.ExitStack() as stack:
-        standing = stack.enter_context(services())
+        standing = {
+            name: (
+                Service(name, (str(route.rewrite or route.path).encode(),)),
+                stack.enter_context(socket.create_server(("127.0.0.1", 0))),
+            )
+            for name, route in ROUTES.items()
+        }
         given = {one.fd: stack.enter_context(socket.create_server(("127.0.0.1", 0))).fileno() for one in names}
         servers = [
-            Server(InstanceId(f"{name}-1"), ServiceName(name), IPv4Address("127.0.0.1"), port, "/health")
-            for name, (_, port) in standing.items()
+            Server(InstanceId(f"{name}-1"), ServiceName(name), IPv4Address("127.0.0.1"), at.getsockname()[1])
+            for name, (_, at) in standing.items()
         ]
         gateway = stack.enter_context(gateway_process.running(tmp_path, configuration, servers, given))
-        counted = asyncio.run(gateway_fuzz.attack(gateway.port, seed, READABLE, ATTACKS, AT_ONCE))
+        counted = asyncio.run(attacked(standing, gateway.port, seed))
         assert gateway.process.poll() is None
         logged = gateway.lines()  # each line is a document
     print(dict(sorted(counted.items())), {name: one.requests for name, (one, _) in standing.items()})

@@ -173,9 +173,10 @@ def _one(operator: str, found: str | list[str] | None, wanted: Any) -> bool:
     many = [str(each) for each in wanted] if isinstance(wanted, list) else [str(wanted)]
     if operator == "Null":
         return (found is None) == (many == ["true"])
-    if operator.startswith("ForAnyValue:"):
+    of, _, plain = operator.rpartition(":")
+    if of in ("ForAnyValue", "ForAllValues"):  # the second also where there are none
         values = [found] if isinstance(found, str) else found or []
-        return any(_one(operator.removeprefix("ForAnyValue:"), each, many) for each in values)
+        return (any if of == "ForAnyValue" else all)(_one(plain, each, many) for each in values)
     assert not isinstance(found, list), operator
     match operator:
         case "StringEquals" | "Bool":

@@ -141,6 +141,8 @@ READING = (
          _lines("certification"), context=tagged("certification")),
     _row("read a secret's value", "", "secretsmanager:GetSecretValue", arn("secretsmanager", f"secret:{SECRET}"),
          lambda of: of("secretsmanager").get_secret_value(SecretId=SECRET)),
+    _row("have CloudFormation fetch a tunnel's key", "sre deploy", "secretsmanager:GetSecretValue",
+         arn("secretsmanager", f"secret:{SECRET}"), context=VIA, untried=NOT_VIA),
     _row("read an object of a bucket of the services", "", "s3:GetObject", f"arn:aws:s3:::{OTHER_BUCKET}/1",
          lambda of: of("s3").get_object(Bucket=OTHER_BUCKET, Key="1")),
     _row("read a table's items", "", "dynamodb:GetItem", arn("dynamodb", "table/receipts"),

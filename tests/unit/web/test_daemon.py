@@ -100,6 +100,10 @@ def test_an_idle_daemon_ends_by_itself_and_the_next_start_waits_for_it(files: Fi
     first = daemon.ask(files, "shop")
     assert first is not None
     os.kill(first.pid, signal.SIGTERM)
+    deadline = time.monotonic() + server.IDLE_S
+    while "ending" not in files.log.read_text():  # until it knows, it answers as before
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
     daemon.start(files, "shop", ["-c", IMPATIENT, str(files.folder)]).close()
     deadline = time.monotonic() + server.IDLE_S + 10
     while lock.held(files):

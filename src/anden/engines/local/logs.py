@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from anden.engines.local.cell.logs import FILES, aside
+from anden.engines.local.render import access_log
 from anden.model.log import GATEWAY, LogLine
 
 POLL_S = 0.2
@@ -94,6 +95,10 @@ class Tail:
         for row in rows:
             with suppress(ValueError, KeyError, TypeError):
                 said = json.loads(row)
+                if self._id == GATEWAY:
+                    text = access_log.shown(row.decode())
+                    found.append(LogLine(float(said["time"]), GATEWAY, "stdout", text))
+                    continue
                 found.append(LogLine(float(said["at"]), self._id, str(said["stream"]), str(said["text"])))
         return found
 

@@ -4,7 +4,7 @@ import pytest
 
 from anden.engines.local import logs
 from anden.engines.local.cell import logs as writing
-from anden.engines.local.cell.logs import Log
+from anden.engines.local.cell.logs import Documents, Log
 from anden.model.log import LogLine
 
 
@@ -32,10 +32,26 @@ def test_services_are_told_apart_and_merged_by_time(tmp_path: Path) -> None:
 
 
 def test_the_gateway_is_asked_for_by_name(tmp_path: Path) -> None:
-    write(tmp_path, "gateway", (1, "a request"))
+    log = Documents(tmp_path / "gateway.log", 0.0)
+    for piece in (b'{"time":1.5,"pa', b'th":"\\/a\\\\\\/b"}\n{"time":2', b',"path":"\\/"}\nhalf of a l'):
+        log.feed("stdout", piece, 7.0, 7.0)
     write(tmp_path, "web-1", (2, "a line"))
     assert texts(list(logs.read(tmp_path, None, 10, False))) == ["web-1 a line"]
-    assert texts(list(logs.read(tmp_path, "gateway", 10, False))) == ["gateway a request"]
+    assert texts(list(logs.read(tmp_path, "gateway", 10, False))) == [
+        'gateway {"time":1.5,"path":"/a\\\\/b"}', 'gateway {"time":2,"path":"/"}',
+    ]  # fmt: skip
+    assert [line.at for line in logs.read(tmp_path, "gateway", 10, False) if line] == [1.5, 2.0]
+
+
+def test_documents_lie_in_files_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "FILE_BYTES", 1000)
+    log = Documents(tmp_path / "gateway.log", 0.0)
+    for number in range(200):
+        log.feed("stdout", b'{"time":%d,"path":"x"}\n' % number, 0.0, 0.0)
+    assert len(list(tmp_path.iterdir())) == writing.FILES
+    assert all(file.stat().st_size <= 1100 for file in tmp_path.iterdir())
+    last = [line.at for line in logs.read(tmp_path, "gateway", 70, False) if line]
+    assert last == [float(number) for number in range(130, 200)]
 
 
 def test_nothing_older_than_a_moment(tmp_path: Path) -> None:

@@ -77,14 +77,12 @@ class Allowance:
 class Log:
     """The log of one instance: its files, and the last lines for an observation."""
 
-    def __init__(self, path: Path, now: float, rate: float = BYTES_PER_S) -> None:
-        """rate: bytes a second that are written; what comes faster is discarded."""
+    def __init__(self, path: Path, now: float) -> None:
         self._path = path
-        self._rate = rate
         self._file: IO[bytes] | None = None
         self._size = 0
         self._lines = {"stdout": Lines(), "stderr": Lines()}
-        self._allowance = Allowance(rate, now)
+        self._allowance = Allowance(BYTES_PER_S, now)
         self._discarded = 0
         self._unwritten = 0
         """Bytes of lines that the disk did not take, since it last took one."""
@@ -102,14 +100,14 @@ class Log:
             return
         if self._discarded:
             lost, self._discarded = self._discarded, 0
-            self.say(f"{lost} bytes of output discarded: more than {self._rate:.0f} a second", at)
+            self.say(f"{lost} bytes of output discarded: more than {BYTES_PER_S} a second", at)
         self._write([(stream, text) for text in self._lines[stream].feed(data)], at)
 
     def end(self, at: float) -> None:
         """The instance has ended: write what it left without a line's end."""
         if self._discarded:
             lost, self._discarded = self._discarded, 0
-            self.say(f"{lost} bytes of output discarded: more than {self._rate:.0f} a second", at)
+            self.say(f"{lost} bytes of output discarded: more than {BYTES_PER_S} a second", at)
         self._write([(stream, text) for stream, lines in self._lines.items() for text in lines.end()], at)
 
     def say(self, text: str, at: float) -> None:
@@ -145,10 +143,8 @@ class Log:
             for stream, text in lines
         ]
         try:
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("ab", buffering=0)
-                self._size = os.fstat(self._file.fileno()).st_size
+            self._open()
+            assert self._file is not None  # noqa: S101 - it was opened
             written = self._file.write(b"".join(rows)) or 0
         except OSError:
             return 0
@@ -162,6 +158,14 @@ class Log:
                 os.ftruncate(self._file.fileno(), self._size)
         return whole
 
+    def _open(self) -> int:
+        """Have the file open; its size. Raises OSError."""
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab", buffering=0)
+            self._size = os.fstat(self._file.fileno()).st_size
+        return self._size
+
     def _rotate(self) -> None:
         self.close()
         for number in range(FILES - 1, 0, -1):
@@ -169,6 +173,36 @@ class Log:
             newer = aside(self._path, number - 1)
             with suppress(FileNotFoundError):
                 newer.replace(older)
+
+
+class Documents(Log):
+    """The log of who writes whole lines of JSON with their own time, many of them: they are kept as they come. What a
+    full disk does not take is lost, in whole lines."""
+
+    def __init__(self, path: Path, now: float) -> None:
+        super().__init__(path, now)
+        self._rest = b""
+
+    def feed(self, stream: str, data: bytes, at: float, now: float) -> None:
+        """As Log has it; nothing is discarded, for it costs next to nothing."""
+        whole, end, rest = (self._rest + data).rpartition(b"\n")
+        self._rest = rest[:LINE_BYTES]
+        if not end:
+            return
+        try:
+            size = self._open()
+            written = self._file.write(whole + end) or 0 if self._file is not None else 0
+            if written < len(whole) + 1 and self._file is not None:
+                written = whole.rfind(b"\n", 0, written) + 1
+                os.ftruncate(self._file.fileno(), size + written)
+            self._size = size + written
+            if self._size > FILE_BYTES:
+                self._rotate()
+        except OSError:
+            return
+
+    def end(self, at: float) -> None:
+        """Nothing is left: a line without an end is none."""
 
 
 def _size(lines: list[tuple[str, str]]) -> int:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from anden.engines.local.cell.init_client import InitClient
-from anden.engines.local.cell.logs import BYTES_PER_S, READ_BYTES, Log
+from anden.engines.local.cell.logs import READ_BYTES, Log
 
 STREAMS = {"stdout": 1, "stderr": 2}
 """Name to descriptor number in the instance."""
@@ -26,12 +26,12 @@ class Output:
     """The pipes and the log of one instance; used on the supervisor's event loop only."""
 
     def __init__(
-        self, init: InitClient, name: str, log: Path, rate: float = BYTES_PER_S, pipe_bytes: int | None = None
+        self, init: InitClient, name: str, log: Path, kind: type[Log] = Log, pipe_bytes: int | None = None
     ) -> None:
-        """rate: as Log has it. pipe_bytes: what waits at most to be read; None: as the kernel has it."""
+        """log: the file. kind: how it is written. pipe_bytes: what may wait to be read; None: as the kernel has it."""
         self._init = init
         self._name = name
-        self._log = Log(log, time.monotonic(), rate)
+        self._log = kind(log, time.monotonic())
         self._pipe_bytes = pipe_bytes
         self._reading: dict[str, int] = {}
         self._writing: dict[str, int] = {}

@@ -23,6 +23,7 @@ from anden.engines.local.cell.ground import Ends, Ground
 from anden.engines.local.cell.init_client import Ended, InitClient
 from anden.engines.local.cell.life import LOGS, Life, Record, records
 from anden.engines.local.cell.links import Keys, Links
+from anden.engines.local.cell.logs import Documents
 from anden.engines.local.cell.output import Output, kept
 from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import Resolver
@@ -43,8 +44,6 @@ from anden.model.traffic import Passed
 
 GATEWAY = "gateway"
 """The name under which init keeps the gateway's socket."""
-ACCESS_BYTES_PER_S = 16 * 1024 * 1024
-"""Of the gateway's access log: some 40,000 requests a second."""
 ACCESS_PIPE_BYTES = 1024 * 1024
 """What its processes may write while nobody reads; the kernel's own bound for a pipe (fs.pipe-max-size)."""
 CONFIGURATION = protocol.RUN / "configuration.json"
@@ -73,7 +72,7 @@ class Supervisor:
             seccomp=_profile(),
             changed=self._changed,
         )
-        self._access = Output(init, GATEWAY, LOGS / f"{GATEWAY}.log", ACCESS_BYTES_PER_S, ACCESS_PIPE_BYTES)
+        self._access = Output(init, GATEWAY, LOGS / f"{GATEWAY}.log", Documents, ACCESS_PIPE_BYTES)
         self._resolver = Resolver(init, protocol.RUN)
         self._links = Links(init)
         self._linked: tuple[LinkSeen, ...] = ()

@@ -9,6 +9,9 @@ that cannot be read is a refusal. Four things of HAProxy 2.6 decide how it is wr
     strings         `-m str` stops at a NUL that JSON may hold: so lengths are compared too
     bearer          `http_auth_bearer` takes `B` for `Bearer`: so the line's beginning is compared
     lists           a query for a list gives nothing: so its first places are asked, one by one
+
+A signature is verified once: what passed is remembered for its guard by the digest of the whole token, and asked for
+nothing but its end the next time. All else that was asked cannot become untrue while the process has these keys.
 """
 
 import hashlib
@@ -37,6 +40,14 @@ _SCOPES = ("scope", "scp")
 _PAST = ("nbf", "iat")
 """Times that must not be to come, where a token has them."""
 _GUARDED = f"{{ var({_GUARD}) -m beg guard- }}"
+_KEY, _KNOWN = "txn.anden_key", "txn.anden_known"
+_FRESH = "{ var(txn.anden_fresh) -m found }"
+"""The token passed none of the last minutes, or another guard: everything is asked of it."""
+TOKENS = "anden:tokens"
+MOST_KNOWN = 20_000
+"""Tokens that passed, by the digest of the whole token and the guard; about 150 bytes each, in each process."""
+KNOWN_S = 600
+"""After which a token is verified anew."""
 
 
 def guards(routes: Iterable[GatewayRoute]) -> dict[Guard, str]:
@@ -74,7 +85,19 @@ def rules(
     yield from _claims(any(guard.scopes for guard in named))
     for guard, name in named.items():
         yield from _guard(guard, name, quote, folder)
+    # Who got here was refused by no guard.
+    yield f"http-request track-sc2 var({_KEY}) table {TOKENS} if {_FRESH}"
+    yield f"http-request sc-set-gpt0(2) 1 if {_FRESH}"
     yield access_log.subject(_TOKEN, _GUARDED)
+
+
+def table(routes: Sequence[GatewayRoute]) -> Iterator[list[str]]:
+    """The tokens that passed, where any route has a guard."""
+    if guards(routes):
+        yield [
+            f"backend {TOKENS}",
+            f"stick-table type binary len 32 size {MOST_KNOWN} expire {KNOWN_S}s store gpt0",
+        ]
 
 
 def answer(status: HTTPStatus, detail: str, quote: Callable[[str], str], challenge: str = "") -> str:
@@ -93,17 +116,21 @@ def _claims(scoped: bool) -> Iterator[str]:
     yield f"{none} if {_GUARDED} !{{ req.fhdr(authorization) -m beg -i -- 'Bearer ' }}"
     yield f"{none} if {_GUARDED} !{{ var({_TOKEN}) -m len 1:{MOST_BYTES} }}"
     yield f"http-request set-var(txn.anden_now) date() if {_GUARDED}"
-    yield f"http-request set-var(txn.anden_soon) date({SKEW_S}) if {_GUARDED}"
+    yield f"http-request set-var({_KEY}) var({_TOKEN}),concat(-,{_GUARD}),sha2(256) if {_GUARDED}"
+    yield f"http-request set-var({_KNOWN}) var({_KEY}),table_gpt0({TOKENS}) if {_GUARDED}"
+    yield f"http-request set-var(txn.anden_fresh) str(yes) if {_GUARDED} !{{ var({_KNOWN}) -m int 1 }}"
+    yield f"http-request set-var(txn.anden_soon) date({SKEW_S}) if {_FRESH}"
     for name, query in {"kid": "$.kid", "alg": "$.alg", "crit": "$.crit[0]"}.items():
-        yield _read(name, f"jwt_header_query('{query}')", _GUARDED)
+        yield _read(name, f"jwt_header_query('{query}')", _FRESH)
     for name, query in {"iss": "$.iss", **{_said(time): f"$.{time}" for time in _PAST}}.items():
-        yield _read(name, f"jwt_payload_query('{query}')", _GUARDED)
-    for name in ("exp", *_PAST):
-        yield _read(name, f"jwt_payload_query('$.{name}','int')", _GUARDED)
+        yield _read(name, f"jwt_payload_query('{query}')", _FRESH)
+    yield _read("exp", "jwt_payload_query('$.exp','int')", _GUARDED)
+    for name in _PAST:
+        yield _read(name, f"jwt_payload_query('$.{name}','int')", _FRESH)
     for claim, places in {"aud": AUDIENCES, **(dict.fromkeys(_SCOPES, SCOPES) if scoped else {})}.items():
-        yield _read(claim, f"jwt_payload_query('$.{claim}')", _GUARDED)
+        yield _read(claim, f"jwt_payload_query('$.{claim}')", _FRESH)
         for place in range(places):
-            listed = f"{_GUARDED} !{{ var({_variable(claim)}) -m found }}"
+            listed = f"{_FRESH} !{{ var({_variable(claim)}) -m found }}"
             yield _read(_at(claim, place), f"jwt_payload_query('$.{claim}[{place}]')", listed)
 
 
@@ -116,7 +143,8 @@ def _variable(name: str) -> str:
 
 
 def _guard(guard: Guard, name: str, quote: Callable[[str], str], folder: str) -> Iterator[str]:
-    mine = f"{{ var({_GUARD}) -m str {name} }}"
+    either = f"{{ var({_GUARD}) -m str {name} }}"
+    mine = f"{_FRESH} {either}"
     invalid = answer(HTTPStatus.UNAUTHORIZED, "the token is not valid here", quote, 'Bearer error="invalid_token"')
     for key in guard.keys:
         verify = f"jwt_verify('{key.algorithm}','{folder}/{_file(key)}')"
@@ -126,7 +154,7 @@ def _guard(guard: Guard, name: str, quote: Callable[[str], str], folder: str) ->
     yield f"{invalid} if {mine} {{ var({_variable('crit')}) -m found }}"
     for held in _both("iss", guard.issuer, quote):
         yield f"{invalid} if {mine} !{held}"
-    yield f"{invalid} if {mine} !{{ var({_variable('exp')}),sub({_variable('now')}) -m int gt 0 }}"
+    yield f"{invalid} if {either} !{{ var({_variable('exp')}),sub({_variable('now')}) -m int gt 0 }}"
     for time in _PAST:
         early = f"!{{ var({_variable('soon')}),sub({_variable(time)}) -m int ge 0 }}"
         yield f"{invalid} if {mine} {{ var({_variable(_said(time))}) -m found }} {early}"

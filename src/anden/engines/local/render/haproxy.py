@@ -268,6 +268,7 @@ def _gateway(
         guards.answer(HTTPStatus.NOT_FOUND, NO_ROUTE, quote),
     ]
     yield from limits.tables(ordered)
+    yield from guards.table(ordered)
     for text, goal in reasons.items():
         yield [f"backend {goal}", "mode http", guards.answer(HTTPStatus.SERVICE_UNAVAILABLE, text, quote)]
 

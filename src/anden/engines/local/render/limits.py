@@ -21,6 +21,8 @@ MOST_COUNTED = 50_000
 is forgotten. About 150 bytes each, where they are used."""
 KEY_LETTERS = 64
 """Of what is counted: an address and a mark."""
+BODYLESS = "GET HEAD OPTIONS"
+"""Methods that may leave the length of a body out by HTTP/2, for they seldom have one."""
 OPEN = "open"
 _MARK = "txn.anden_route"
 _ORIGIN, _CORS, _CREDENTIALS = "txn.anden_origin", "txn.anden_cors", "txn.anden_credentials"
@@ -121,6 +123,9 @@ def _sized(most: int, mine: str, quote: _Quote) -> Iterator[str]:
     it could only be cut when most of it had passed."""
     unsaid = traces.content(HTTPStatus.LENGTH_REQUIRED, "say how long the body is, by content-length", quote)
     yield f"http-request return {unsaid} if {mine} {{ req.hdr(transfer-encoding) -m found }}"
+    # HTTP/2 has no such header, and does not say at the beginning whether a body comes.
+    silent = f"{{ req.ver 2.0 }} !{{ req.hdr(content-length) -m found }} !{{ method {BODYLESS} }}"
+    yield f"http-request return {unsaid} if {mine} {silent}"
     large = traces.content(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has {most:,} bytes at most here", quote)
     yield f"http-request return {large} if {mine} {{ req.body_size gt {most} }}"
 

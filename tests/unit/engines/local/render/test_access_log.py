@@ -53,13 +53,13 @@ def test_a_subject_is_that_of_a_verified_token(gateway: Gateway) -> None:
     assert gateway.process.line(path="/open/any")["subject"] == "-"
 
 
-@pytest.mark.parametrize("sub", ['"} {"', "\\", "a\nb", "ñandú", "x" * 500])
+@pytest.mark.parametrize("sub", ['"} {"', "\\", "a\nb", "a/b", "ñandú", "x" * 500])
 def test_a_subject_cannot_write_into_the_line(gateway: Gateway, sub: str) -> None:
+    """HAProxy reads `\\u00f1` of a token as one byte, which is no text, and is left out."""
     path = f"/mine/sub-{len(sub)}-{sum(map(ord, sub))}"
     gateway.ask(path, bearer(RSA.token(claims(sub=sub))))
     subject = gateway.process.line(path=path)["subject"]
-    assert 1 <= len(subject) <= access_log.SUBJECT_LETTERS
-    assert not set(subject) & set('"\\\n')
+    assert subject == sub.encode("ascii", "ignore").decode()[: access_log.SUBJECT_BYTES]
 
 
 @pytest.mark.parametrize(

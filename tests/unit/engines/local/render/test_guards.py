@@ -358,3 +358,37 @@ def test_one_request_leaves_nothing_to_the_next_on_its_connection(gateway: Gatew
         assert seen == [200, 401, 401]
     finally:
         connection.close()
+
+
+def test_a_token_that_passed_passes_again_and_only_where_it_did(gateway: Gateway) -> None:
+    """It is not verified twice; what other routes ask of it is asked all the same, and of another token everything."""
+    plain, scoped = RSA.token(claims(jti="1")), RSA.token(claims(scope=f"accounts {SCOPE}", jti="2"))
+    for _ in range(3):
+        assert gateway.ask("/mine", bearer(plain)).status == 200
+        assert gateway.ask("/pay", bearer(plain)).status == 403
+        assert gateway.ask("/pay", bearer(scoped)).status == 200
+        assert gateway.ask("/mine", bearer(scoped)).status == 200
+    for other in (
+        plain[:-8] + "AAAAAAAA",
+        plain + "A",
+        plain[:-1],
+        scoped.rpartition(".")[0] + "." + plain.split(".")[2],
+    ):
+        assert [gateway.ask("/mine", bearer(other)).status for _ in range(2)] == [401, 401]
+    assert gateway.ask("/mine", bearer(plain)).status == 200
+
+
+def test_a_token_that_passed_ends_when_it_says(gateway: Gateway) -> None:
+    token = RSA.token(claims(exp=later(2)))
+    assert gateway.ask("/mine", bearer(token)).status == 200
+    patience = later(10)
+    while gateway.ask("/mine", bearer(token)).status == 200:
+        assert time.time() < patience
+        time.sleep(0.1)
+    assert gateway.ask("/mine", bearer(token)).status == 401
+
+
+def test_a_refused_token_is_refused_again(gateway: Gateway) -> None:
+    for name, made in BAD.items():
+        token = bearer(made(gateway.folder))
+        assert {gateway.ask("/mine", token).status for _ in range(3)} == {401}, name

@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
@@ -97,7 +98,8 @@ def ask(
     """A name in `headers` has underscores for dashes."""
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=5)
     try:
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        with suppress(BrokenPipeError):  # a refusal may be there before all of the body is
+            connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read().decode()
     finally:
