@@ -6,7 +6,7 @@ from bench.figure import Row, Subject
 SUBJECTS = (
     Subject("starts", starts.ROWS, starts.measure),
     Subject("balancer", balancer.ROWS, balancer.measure),
-    Subject("gateway", gateway.ROWS, gateway.measure),
+    Subject("gateway", gateway.ROWS, gateway.measure, "benchmarks-gateway.md"),
     Subject("up", up.ROWS, up.measure),
     Subject("planning", planning.ROWS, planning.measure),
     Subject("firewall", firewall.ROWS, firewall.measure),
