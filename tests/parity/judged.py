@@ -156,8 +156,17 @@ def _checked(service: Service, checks: Sequence[str], seen: str, path: str) -> I
     wanted = ("jwt-validation",) if service.route is not None and service.route.auth is not None else ()
     if tuple(checks) != wanted:
         yield f"{service.name} {path}: asked for {', '.join(checks) or 'nothing'}, declared is {wanted}"
-    if seen.rstrip("/") != path.rstrip("/"):  # a REST API knows no slash at the end of a path
-        yield f"{service.name} is asked for {seen}, which was {path}"
+    meant = _rewritten(service, path)
+    if seen.rstrip("/") != meant.rstrip("/"):  # a REST API knows no slash at the end of a path
+        yield f"{service.name} is asked for {seen}, which was {path}, and should be {meant}"
+
+
+def _rewritten(service: Service, path: str) -> str:
+    """What the service is asked for: the route's beginning of the path replaced, where that is declared."""
+    route = service.route
+    if route is None or route.rewrite is None:
+        return path
+    return (route.rewrite.rstrip("/") + path[len(route.path.rstrip("/")) :]) or "/"
 
 
 def _paths(service: Service) -> Iterator[str]:

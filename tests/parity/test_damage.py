@@ -15,7 +15,10 @@ from tests.unit.planning.topologies import destination, service, topology
 from anden.model.topology import Egress, Issuer, Link, Range, Route, Strategy
 
 BANK = topology(
-    service("accounts", reaches=("ledger", "core-api", "exchange", "feed"), route=Route("/accounts", auth="customers")),
+    service(
+        "accounts", reaches=("ledger", "core-api", "exchange", "feed"),
+        route=Route("/accounts", auth="customers", rewrite="/v2"),
+    ),
     service("ledger", 9000, reaches=("queue",), instances=Range(2, 4)),
     service("queue", 5672),
     service("web", reaches=("accounts",), route=Route("/"), strategy=Strategy.BLUE_GREEN),
@@ -285,6 +288,18 @@ def a_rule_takes_every_path(templates: Templates) -> None:
     for each in rule["Conditions"]:
         if each["Field"] == "path-pattern":
             each["PathPatternConfig"]["Values"] = ["/*"]
+
+
+@damage
+def a_path_is_not_rewritten(templates: Templates) -> None:
+    rules = [
+        resources[name]["Properties"]
+        for resources, name in all_of(templates, "AWS::ElasticLoadBalancingV2::ListenerRule")
+    ]
+    rewrites = [each["Transforms"][0]["UrlRewriteConfig"]["Rewrites"] for each in rules if each.get("Transforms")]
+    (ours,) = (each for each in rewrites if each[0]["Replace"].startswith("/v2"))
+    plain = next(each for each in rewrites if each[0]["Replace"] == "/$2")
+    ours[:] = copy.deepcopy(plain)
 
 
 @damage
