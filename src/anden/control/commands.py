@@ -295,6 +295,7 @@ def _move(
         fresh = changes.remembering(means.store, now, fresh)
         known, knew = (each.issuers if each is not None else NOBODY for each in (now, before))
         fresh = replace(fresh, issuers=merged(known, knew, fresh.issuers))
+        means.fetching.record(key, known, fresh.issuers)
         held = fresh.blueprint in changes.held(means.store, key)
         idle = stays and held and under_way is None and _settled(means, fresh, blueprint)
         change = under_way if stays else None

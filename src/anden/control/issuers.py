@@ -88,14 +88,19 @@ class Fetching:
                 return False
             wanted, before = self._wanted(target), target.issuers
             after = {issuer: each for issuer, each in merged(before, knew, found).items() if issuer in wanted}
-            turned = {issuer: said for issuer in after if (said := rotated(before.get(issuer), after[issuer]))}
-            for issuer, said in turned.items():
-                # Before they count: what the record does not have, no gateway may believe.
-                command = self.store.begin_command(key, access.ANDEN, f"{FETCHED} {issuer}", self.clock.now())
-                self.store.end_command(command.id, Outcome.DONE, said, self.clock.now())
+            turned = self.record(key, before, after)
             if after != before:
                 self.store.put_target(replace(target, issuers=after))
-            return bool(turned)
+            return turned
+
+    def record(self, key: EnvironmentKey, before: Known, after: Known) -> bool:
+        """Say in the record which keys are others, whoever had them fetched, and whether any are. Call it before they
+        are put beside the target: what the record does not have, no gateway may believe."""
+        turned = {issuer: said for issuer in sorted(after) if (said := rotated(before.get(issuer), after[issuer]))}
+        for issuer, said in turned.items():
+            command = self.store.begin_command(key, access.ANDEN, f"{FETCHED} {issuer}", self.clock.now())
+            self.store.end_command(command.id, Outcome.DONE, said, self.clock.now())
+        return bool(turned)
 
     def _ask(self, wanted: Sequence[str], before: Known, now: float) -> dict[str, Fetched]:
         if self.issuers is None or not wanted:

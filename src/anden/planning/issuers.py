@@ -4,6 +4,7 @@ A blueprint names the issuer and not its keys, so a key that is rotated is no ne
 blueprint's name, and is another configuration of the gateway. What is known stands beside the target (model.ports).
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from anden.model.blueprint import Blueprint
 from anden.model.issuer import Answer, Fetched, Known
 from anden.model.mark import Marks
 from anden.model.problem import Problem
-from anden.model.topology import Topology
+from anden.model.topology import Topology, VerifyingKey
 from anden.planning.places import where_of
 
 REFRESH_S = 600.0
@@ -20,7 +21,7 @@ REFRESH_S = 600.0
 SPREAD = 0.1
 """By so much of it later at most, so that many environments do not ask all at once."""
 MOST_NAMED = 5
-"""Ids of keys that a sentence names."""
+"""Keys that a sentence names."""
 
 
 def keyed(topology: Topology, known: Known) -> Topology:
@@ -68,14 +69,15 @@ def merged(now: Known, before: Known, found: Known) -> dict[str, Fetched]:
 
 
 def rotated(before: Fetched | None, now: Fetched) -> str:
-    """What changed, in words: `new: b; gone: a`; empty: the keys are the same."""
+    """What changed, in words: `new: b (1f0c9a42); gone: a (77d3e0b1)`, with the beginnings of their SHA-256; empty: the
+    keys are the same."""
     was, is_ = {each.id: each for each in before.keys} if before else {}, {each.id: each for each in now.keys}
     groups = {
-        "new": [name for name in is_ if name not in was],
-        "gone": [name for name in was if name not in is_],
-        "other by the same id": [name for name in is_ if name in was and was[name] != is_[name]],
+        "new": [key for name, key in is_.items() if name not in was],
+        "gone": [key for name, key in was.items() if name not in is_],
+        "other by the same id": [key for name, key in is_.items() if name in was and was[name] != key],
     }
-    return "; ".join(f"{word}: {_listed(names)}" for word, names in groups.items() if names)
+    return "; ".join(f"{word}: {_listed(keys)}" for word, keys in groups.items() if keys)
 
 
 def troubles(topology: Topology, known: Known, marks: Marks) -> tuple[Problem, ...]:
@@ -98,6 +100,7 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _listed(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _listed(keys: list[VerifyingKey]) -> str:
+    more = len(keys) - MOST_NAMED
+    named = (f"{each.id} ({hashlib.sha256(each.pem.encode()).hexdigest()[:8]})" for each in keys[:MOST_NAMED])
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

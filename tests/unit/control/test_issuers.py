@@ -1,5 +1,6 @@
 """Issuers' keys that are fetched: at `up`, and then by themselves; down, rotated, and after every kind of restart."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,10 @@ class Bank(Bench):
         return [key.id for key in route.guard.keys] if route.guard else []
 
     def rotations(self) -> list[tuple[str, str]]:
-        return [(one.who, one.detail) for one in self.store.commands(KEY) if one.what == f"{FETCHED} {ID}"]
+        """Newest first, with the ids only."""
+        found = [one for one in self.store.commands(KEY) if one.what == f"{FETCHED} {ID}"]
+        assert all(one.outcome == Outcome.DONE for one in found)
+        return [(one.who, re.sub(r" \([0-9a-f]{8}\)", "", one.detail)) for one in found]
 
     def found(self) -> list[tuple[Severity, str]]:
         report = self.control.status(self.at(MANIFEST))
@@ -135,7 +139,7 @@ def test_what_rotates_needs_nobody_and_is_on_record(bank: Bank) -> None:
     bank.issuers.answers[ID] = (SECOND.public,)
     bank.passing(2 * REFRESH_S)
     assert bank.keys() == ["second"], "one that was taken back is refused"
-    assert bank.rotations() == [("anden", "gone: first"), ("anden", "new: second")]
+    assert bank.rotations() == [("anden", "gone: first"), ("anden", "new: second"), ("anden", "new: first")]
     assert bank.engine.observe(KEY).instances == instances
 
 
@@ -145,7 +149,7 @@ def test_another_key_by_the_same_id_is_another_key(bank: Bank) -> None:
     bank.issuers.answers[ID] = (other,)
     bank.passing(2 * REFRESH_S)
     assert bank.applied().routes[0].guard.keys == (other,)  # type: ignore[union-attr]
-    assert bank.rotations() == [("anden", "other by the same id: first")]
+    assert bank.rotations() == [("anden", "other by the same id: first"), ("anden", "new: first")]
 
 
 def test_an_issuer_is_asked_every_ten_minutes_at_most(bank: Bank) -> None:
@@ -193,7 +197,7 @@ def test_an_issuer_that_is_down_locks_nobody_out_and_that_is_said(bank: Bank) ->
     bank.passing(8 * DAY_S)
     assert bank.keys() == ["first"]
     assert [severity for severity, _ in bank.found()] == [Severity.TROUBLE]
-    assert bank.rotations() == []
+    assert bank.rotations() == [("anden", "new: first")]
     bank.issuers.answers[ID] = (FIRST.public,)
     bank.passing(2 * REFRESH_S)
     assert bank.found() == []
