@@ -170,14 +170,17 @@ def _in_process(
     """Control in this process, with a store that is forgotten. secrets: of an account that can be asked."""
     from anden.control.environment import Control
     from anden.control.runner import InlineRunner
-    from anden.engines.local.issuers import HttpsIssuers
     from anden.store import open_store
     from anden.web.api.table import Desk
     from anden.web.caller import InProcess, myself
 
     store = open_store(":memory:")
     # Where nothing was ever kept, none is there; what may not be looked at (`note`) or is AWS's, nobody here knows.
-    issuers = HttpsIssuers() if engine.name is EngineName.LOCAL else None
+    issuers = None
+    if engine.name is EngineName.LOCAL:
+        from anden.engines.local.issuers import HttpsIssuers
+
+        issuers = HttpsIssuers()
     kept = store.secrets if engine.name is EngineName.LOCAL and not note else secrets
     control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept, alone=alone, issuers=issuers)
 
