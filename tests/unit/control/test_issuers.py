@@ -19,6 +19,7 @@ from anden.model.issuer import Answer
 from anden.model.plan import Configure
 from anden.model.problem import Problem
 from anden.planning.issuers import REFRESH_S
+from anden.planning.steps import Rollout
 
 ID, OTHER = "https://id.bank.example", "https://staff.bank.example"
 FIRST, SECOND = tokens.ec_signer("first"), tokens.ec_signer("second")
@@ -84,6 +85,7 @@ class Bank(Bench):
         target = self.target
         assert target.blueprint is not None
         way = means.reconciler._way(target, target.blueprint, None)
+        assert isinstance(way.rollout, Rollout)
         made = way.rollout._configured("narrow")[0]
         assert self.engine.observe(KEY).configuration == made.digest
         return made

@@ -74,7 +74,7 @@ def test_a_last_slash_is_the_issuer_s_and_not_the_address_s(theirs: LoopbackIssu
     ],
 )
 def test_what_it_says_of_itself_is_checked(theirs: LoopbackIssuer, said: dict[str, Any], what: str) -> None:
-    theirs.pages[DISCOVERY] |= said
+    theirs.pages[DISCOVERY] = {"issuer": theirs.url, "jwks_uri": theirs.url + KEYS, **said}
     assert refused(theirs).what.startswith(what)
     assert theirs.asked == [DISCOVERY]
 
@@ -91,7 +91,7 @@ def test_nonsense(theirs: LoopbackIssuer, page: str, nonsense: bytes) -> None:
 def test_what_is_too_large_is_not_read_to_its_end(theirs: LoopbackIssuer) -> None:
     theirs.pages[KEYS] = b'{"keys": []}' + b" " * MOST_BYTES
     assert "larger than 64 KB" in refused(theirs).what
-    sent = []
+    sent: list[int] = []
 
     def endless(to: Handler) -> None:
         to.send_response(200)
