@@ -176,8 +176,13 @@ def _in_process(
 
     store = open_store(":memory:")
     # Where nothing was ever kept, none is there; what may not be looked at (`note`) or is AWS's, nobody here knows.
+    issuers = None
+    if engine.name is EngineName.LOCAL:
+        from anden.engines.local.issuers import HttpsIssuers
+
+        issuers = HttpsIssuers()
     kept = store.secrets if engine.name is EngineName.LOCAL and not note else secrets
-    control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept, alone=alone)
+    control = Control(engine, images, store, SystemClock(), InlineRunner(), secrets=kept, alone=alone, issuers=issuers)
 
     def done() -> None:
         control.close()

@@ -59,6 +59,7 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
     from anden.engines.aws.wrapping import Kms
     from anden.engines.local.engine import LocalEngine
     from anden.engines.local.images import LocalImages
+    from anden.engines.local.issuers import HttpsIssuers
     from anden.store import open_store
     from anden.web import daemon, lock, server
     from anden.web.api.http import application
@@ -73,7 +74,10 @@ def run(files: Files, client: str, *, port: int | None = None, ready: Callable[[
         stack.callback(store.close)
         images = state / "images"
         engine = LocalEngine(state, images, clock, store.secrets)
-        control = Control(engine, LocalImages(images, clock), store, clock, ThreadRunner(), knock, fall, store.secrets)
+        control = Control(
+            engine, LocalImages(images, clock), store, clock, ThreadRunner(), knock, fall, store.secrets,
+            issuers=HttpsIssuers(),
+        )  # fmt: skip
         stack.callback(control.close)
         desk = Desk(client, engine.name, control, daemon.code(), foreground)
         activity = server.Activity()

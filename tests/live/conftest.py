@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ DAEMON_LIMIT_S = 5
 
 @dataclass
 class Anden:
-    """`anden` with a state folder of its own."""
+    """`anden` with a state folder of its own. more: variables of its environment, beside the tests' own."""
 
     state: Path
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def env(self) -> dict[str, str]:
@@ -37,6 +38,7 @@ class Anden:
             "ANDEN_STATE": str(self.state),
             "PYTHONPATH": f"{ROOT / 'src'}:{os.environ.get('PYTHONPATH', '')}",
             "NO_COLOR": "1",
+            **self.more,
         }
 
     def start(self, *words: str, cwd: Path | None = None) -> subprocess.Popen[str]:

@@ -10,7 +10,8 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from tests import tokens
+from tests import issuer, tokens
+from tests.issuer import LoopbackIssuer
 from tests.live.conftest import Anden
 
 GATEWAY = "127.0.0.1:8098"
@@ -19,7 +20,7 @@ anden: 1
 client: tokens
 auth:
   customers: { issuer: https://id.bank.example, audience: bank, keys: keys/customers.json }
-  staff: { issuer: https://staff.bank.example, audience: bank }
+  staff: { issuer: STAFF, audience: bank }
 services:
   web: { build: app, port: 8080, route: { path: /, auth: customers, scopes: [accounts:read] } }
   open: { build: app, port: 8080, route: /open }
@@ -43,6 +44,7 @@ FIRST, SECOND = tokens.rsa_signer("first"), tokens.ec_signer("second")
 class Bank:
     anden: Anden
     folder: Path
+    staff: LoopbackIssuer
 
     def __call__(self, *words: str) -> str:
         return self.anden("-C", str(self.folder), *words)
@@ -67,16 +69,24 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def bank(anden: Anden) -> Iterator[Bank]:
+def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackIssuer]:
+    """An issuer on this machine, which publishes nothing yet."""
+    with issuer.serving(tmp_path_factory.mktemp("issuer")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def bank(anden: Anden, staff: LoopbackIssuer) -> Iterator[Bank]:
+    anden.more["SSL_CERT_FILE"] = str(staff.authority)
     folder = anden.state / "manifest"
     for name in ("app", "keys"):
         (folder / name).mkdir(parents=True)
-    (folder / "anden.yaml").write_text(MANIFEST)
+    (folder / "anden.yaml").write_text(MANIFEST.replace("STAFF", staff.url))
     (folder / "app" / "app.py").write_text(APP)
     (folder / "app" / "Containerfile").write_text(
         'ARG BASE\nFROM ${BASE}\nCOPY app.py /app.py\nUSER 10001\nCMD ["python3", "-u", "/app.py"]\n'
     )
-    made = Bank(anden, folder)
+    made = Bank(anden, folder, staff)
     made.keys(FIRST)
     made("up", "--gateway", GATEWAY, "--yes")
     yield made
@@ -94,8 +104,8 @@ def test_only_a_token_of_the_issuer_passes(bank: Bank) -> None:
     assert ask("/", FIRST.token(claims(scope="accounts")))[0] == 403
 
 
-def test_an_issuer_without_keys_lets_nobody_pass(bank: Bank) -> None:
-    status, text = ask("/staff", FIRST.token(claims(iss="https://staff.bank.example")))
+def test_an_issuer_that_has_given_no_keys_lets_nobody_pass(bank: Bank) -> None:
+    status, text = ask("/staff", FIRST.token(claims(iss=bank.staff.url)))
     assert (status, json.loads(text)["status"]) == (503, 503)
     assert "≠ local: route staff" in bank("plan")
 
@@ -123,7 +133,22 @@ def test_who_asked_for_what_is_written_down(bank: Bank) -> None:
 def test_keys_change_by_up_and_nothing_restarts(bank: Bank) -> None:
     before = ask("/", FIRST.token(claims()))[1]
     bank.keys(SECOND)
+    bank.staff.publishes(FIRST)
     assert "~ auth" in bank("plan")
     bank("up", "--yes")
     assert ask("/", FIRST.token(claims()))[0] == 401
     assert ask("/", SECOND.token(claims())) == (200, before)
+
+
+def test_keys_are_fetched_from_the_issuer_and_stay_while_it_is_down(bank: Bank) -> None:
+    first, second = (each.token(claims(iss=bank.staff.url)) for each in (FIRST, SECOND))
+    status, instance = ask("/staff", first)
+    assert (status, ask("/staff", second)[0]) == (200, 401)
+    bank.staff.publishes(SECOND)
+    bank("up", "--yes")
+    assert ask("/staff", first)[0] == 401
+    assert ask("/staff", second) == (200, instance), "and nothing restarts"
+    bank.staff.pages.clear()
+    told = bank.anden.try_("-C", str(bank.folder), "up", "--yes")
+    assert (told.returncode, "no newer keys can be fetched" in told.stdout + told.stderr) == (0, True)
+    assert ask("/staff", second)[0] == 200

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from anden.assess.stacks import listed
-from anden.control import changes, deployed, follow, keeping, refusals, sealed
+from anden.control import changes, deployed, follow, issuers, keeping, refusals, sealed
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -21,6 +21,7 @@ from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
 from anden.model.ids import EnvironmentKey, short
 from anden.model.image import Image
+from anden.model.issuer import NOBODY
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks, find
 from anden.model.observation import Observation
@@ -29,6 +30,7 @@ from anden.model.problem import Problem, Problems
 from anden.model.stack import StackSeen
 from anden.model.topology import ImageSource, Service, Topology
 from anden.planning import approval
+from anden.planning.issuers import merged
 from anden.planning.lint import lint
 
 ASK, KEEP, REVERT = "ask", "keep", "revert"
@@ -78,6 +80,8 @@ def _up(
         raise Problems((*refused, *lacking))
     own = manners or (target.manners if target else TWIN.name)
     yield follow.heading(key, topology.zones, manners=own)
+    known = means.fetching.known(topology, target, anew=True)
+    yield from issuers.told(topology, target.issuers if target else {}, known, wished.marks)
     beside = deployed.beside(topology, target.deployed if target else {})
     by_hand = [one for one in seen.stacks if one.drifted]
     if by_hand and choice == ASK:
@@ -102,11 +106,11 @@ def _up(
     _foreseen(means, target, blueprint, wished.marks)
     _pinned(means, key, blueprint, approved)
     # What this machine invents or leaves out is for `plan`; what stays shut although it was declared is said here too.
-    for caveat in means.caveats(topology):
+    for caveat in means.caveats(topology, known):
         if caveat.withholds:
             yield Event(EventKind.NOTE, caveat.engine.value, f"{caveat.subject}: {caveat.text}", "≠")
     marks = codec.to_json(dict(wished.marks))
-    fresh = Target(key, blueprint.digest, str(at.folder), listening, {}, {}, kept, marks, manners=own)
+    fresh = Target(key, blueprint.digest, str(at.folder), listening, {}, {}, kept, marks, manners=own, issuers=known)
     if target is not None:
         fresh = replace(fresh, levels=target.levels, generations=target.generations)
     return (yield from _move(means, target, fresh, blueprint, seen, command, standing))
@@ -164,7 +168,9 @@ def _rollback(means: Means, key: EnvironmentKey, command: Command, standing: Sta
     # What the account lacks is not asked for here: it has held what is gone back to, and the way back stays open.
     yield from sealed.replaced(blueprint.secrets, versions)
     blueprint = replace(blueprint, secrets=versions)
-    fresh = replace(target, blueprint=blueprint.digest, deployed=deployed.overlay(blueprint))
+    known = means.fetching.known(blueprint.topology, target)
+    yield from issuers.told(blueprint.topology, target.issuers, known, follow.marks(target))
+    fresh = replace(target, blueprint=blueprint.digest, deployed=deployed.overlay(blueprint), issuers=known)
     return (yield from _move(means, target, fresh, blueprint, means.observe(key), command, standing))
 
 
@@ -287,6 +293,9 @@ def _move(
         under_way = changes.open_of(means.store, key)
         stays = now is not None and now.blueprint == fresh.blueprint
         fresh = changes.remembering(means.store, now, fresh)
+        known, knew = (each.issuers if each is not None else NOBODY for each in (now, before))
+        fresh = replace(fresh, issuers=merged(known, knew, fresh.issuers))
+        means.fetching.record(key, known, fresh.issuers)
         held = fresh.blueprint in changes.held(means.store, key)
         idle = stays and held and under_way is None and _settled(means, fresh, blueprint)
         change = under_way if stays else None
@@ -318,7 +327,7 @@ def _move(
 def _settled(means: Means, target: Target, blueprint: Blueprint) -> bool:
     """What runs is what should run, seen just now."""
     manners = BY_NAME[target.manners]
-    its = way(means.engine, target.key, blueprint, target.levels, target.generations, None, manners)
+    its = way(means.engine, target.key, blueprint, target.levels, target.generations, None, manners, target.issuers)
     return its.plan(means.observe(target.key), mend=target.key in means.reconciler.mending).settled
 
 

@@ -16,7 +16,7 @@ from anden.model.drill import Disturbed, Drill
 from anden.model.ids import EnvironmentKey
 from anden.model.invitation import Rehearsal
 from anden.model.log import LogLine
-from anden.model.ports import Clock, Engine, Exec, Images, Secrets, Store
+from anden.model.ports import Clock, Engine, Exec, Images, Issuers, Secrets, Store
 from anden.model.problem import Problems
 from anden.model.refused import RefusedReport
 from anden.model.report import (
@@ -39,11 +39,12 @@ class Control:
     def __init__(
         self, engine: Engine, images: Images, store: Store, clock: Clock, runner: Runner, knock: Knock | None = None,
         fall: Callable[[], None] | None = None, secrets: Secrets | None = None, *, alone: bool = False,
+        issuers: Issuers | None = None,
     ) -> None:  # fmt: skip
         """fall: ends this process at once, for a drill of the control plane itself. secrets: where they are kept; None:
         nobody here knows of any. alone: the store lies on this machine only, and should not: nothing productive is
-        changed."""
-        self._means = Means(engine, images, store, clock, runner, knock, fall, secrets, alone)
+        changed. issuers: where their keys are fetched; None: nowhere here."""
+        self._means = Means(engine, images, store, clock, runner, knock, fall, secrets, alone, issuers)
 
     def begin(self) -> None:
         """Look after every environment that is on record."""

@@ -1,6 +1,7 @@
 """Telling how it goes until it has ended: well, back where it was, or badly. Following changes nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from anden.control import keeping
@@ -8,7 +9,7 @@ from anden.control.means import Means
 from anden.control.news import Done, Judged, News, Ticked
 from anden.control.progress import Progress, ended
 from anden.control.record import Ending, Told, Work
-from anden.control.rollouts import last_wanted, removal_bound_s, way
+from anden.control.rollouts import Way, last_wanted, removal_bound_s, way
 from anden.control.urls import url
 from anden.model import codec
 from anden.model.blueprint import Blueprint
@@ -63,7 +64,7 @@ def nothing_runs(client: str) -> Told:
 def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, seen: Observation) -> Work:
     """Follow a change to its end."""
     key = target.key
-    its = way(means.engine, key, blueprint, target.levels, target.generations, None, BY_NAME[target.manners])
+    its = _way(means, target, blueprint)
     quiet = change.previous is None and not its.by_stacks
     progress = Progress(blueprint, target, seen, means.clock, quiet=quiet, by_stacks=its.by_stacks)
     for news in _ticks(means, key, its.bound_s * 2 + MARGIN_S):
@@ -94,7 +95,7 @@ def settled(means: Means, target: Target, blueprint: Blueprint) -> Work:
     """Follow a target whose blueprint stays (another level, a restart) until it is so, or cannot be."""
     key, since = target.key, means.clock.monotonic()
     # It is judged as a change is, and is none: nothing would be gained by going back to the same blueprint.
-    its = way(means.engine, key, blueprint, target.levels, target.generations, None, BY_NAME[target.manners])
+    its = _way(means, target, blueprint)
     try:
         seen = means.observe(key)
     except Problems:
@@ -106,6 +107,9 @@ def settled(means: Means, target: Target, blueprint: Blueprint) -> Work:
             continue
         if ticked.target is None or ticked.target.blueprint != target.blueprint:
             return Ending(Outcome.FAILED, "another command took its place")
+        if ticked.target.issuers != target.issuers:  # keys were fetched meanwhile: the gateway follows them
+            target = replace(target, issuers=ticked.target.issuers)
+            its = _way(means, target, blueprint)
         worked_s = means.clock.monotonic() - since
         began, tried = means.clock.now() - worked_s, means.reconciler.tried(key)
         judgement = its.judge(ticked.observation, began, worked_s, tried)
@@ -148,6 +152,11 @@ def gone(means: Means, key: EnvironmentKey, command: Command) -> Work:
         elif isinstance(ticked, Done) and stacks:
             yield from ended(ticked)
     return _unfollowed(key)
+
+
+def _way(means: Means, target: Target, blueprint: Blueprint) -> Way:
+    manners = BY_NAME[target.manners]
+    return way(means.engine, target.key, blueprint, target.levels, target.generations, None, manners, target.issuers)
 
 
 def _ticks(means: Means, key: EnvironmentKey, bound_s: float) -> Iterator[News | None]:

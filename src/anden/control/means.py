@@ -7,17 +7,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from anden.control.issuers import Fetching
 from anden.control.news import Feed, Stuck, Ticked
 from anden.control.reconcile import Reconciler
 from anden.control.runner import Runner
 from anden.model.command import Command, Outcome
 from anden.model.ids import EnvironmentKey
+from anden.model.issuer import NOBODY, Known
 from anden.model.observation import Observation
 from anden.model.plan import Caveat
-from anden.model.ports import Clock, Engine, Images, Secrets, Store, Target
+from anden.model.ports import Clock, Engine, Images, Issuers, Secrets, Store, Target
 from anden.model.problem import Problem, Problems
 from anden.model.secret import Secret
 from anden.model.topology import Topology
+from anden.planning.issuers import keyed
 
 MOST_WHAT = 200
 """Characters of a command's words in the record."""
@@ -41,22 +44,28 @@ class Means:
     """None: nobody here knows which there are; then none is missing, and no version is named."""
     alone: bool = False
     """The store lies on this machine only, and should not: nothing productive is changed."""
+    issuers: Issuers | None = None
+    """None: nobody fetches their keys here."""
     reconciler: Reconciler = field(init=False)
+    fetching: Fetching = field(init=False)
     feeds: defaultdict[EnvironmentKey, Feed] = field(default_factory=lambda: defaultdict(Feed))
     _running: dict[EnvironmentKey, Command] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.reconciler = Reconciler(self.engine, self.store, self.clock, lambda key, news: self.feeds[key].tell(news))
+        self.fetching = Fetching(self.issuers, self.store, self.clock, self.reconciler, self.runner.signal)
         self.runner.begin(self.tick, self.engine)
 
     def tick(self, key: EnvironmentKey) -> Ticked:
         """One tick; followers hear why when it cannot be made."""
         try:
-            return self.reconciler.tick(key)
+            ticked = self.reconciler.tick(key)
         except Problems as found:
             self.feeds[key].tell(Stuck(found.problems[0]))
             raise
+        self.fetching.after(ticked)
+        return ticked
 
     def observe(self, key: EnvironmentKey) -> Observation:
         """What is, and not what was. Raises Problems."""
@@ -103,9 +112,9 @@ class Means:
         with self._lock:
             return tuple(self._running.values())
 
-    def caveats(self, topology: Topology) -> tuple[Caveat, ...]:
-        """The engine's."""
-        return self.engine.caveats(topology)
+    def caveats(self, topology: Topology, known: Known = NOBODY) -> tuple[Caveat, ...]:
+        """The engine's. known: issuers whose keys were fetched."""
+        return self.engine.caveats(keyed(topology, known))
 
     def held(self, key: EnvironmentKey, topology: Topology) -> Mapping[str, Secret] | None:
         """The secrets that the topology uses, those that there are; None: nobody here knows. Raises Problems."""

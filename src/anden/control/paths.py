@@ -11,6 +11,7 @@ from anden.control.reading import meant, wish
 from anden.model.blueprint import Blueprint
 from anden.model.change import ChangeState
 from anden.model.ids import EnvironmentKey
+from anden.model.issuer import NOBODY
 from anden.model.mark import Marks
 from anden.model.observation import Observation
 from anden.model.plan import Caveat
@@ -28,7 +29,7 @@ def reach(
 ) -> ReachReport:
     """One path, a row, a column, or the whole matrix; of what runs, else of what the manifest says."""
     key, blueprint, marks = described(means, at, running=live)
-    caveats = means.caveats(blueprint.topology)
+    caveats = _caveats(means, key, blueprint)
     paths: Sequence[Path]
     if caller is not None and callee is not None:
         paths = (reachability.path(blueprint, caller, callee, port, marks, caveats),)
@@ -139,7 +140,12 @@ def prove_links(means: Means, at: Asked, who: str = "") -> LinksReport:
 def _asking(
     means: Means, key: EnvironmentKey, blueprint: Blueprint, marks: Marks
 ) -> tuple[Blueprint, Observation, Marks, tuple[Caveat, ...]]:
-    return blueprint, means.look(key), marks, means.caveats(blueprint.topology)
+    return blueprint, means.look(key), marks, _caveats(means, key, blueprint)
+
+
+def _caveats(means: Means, key: EnvironmentKey, blueprint: Blueprint) -> tuple[Caveat, ...]:
+    target = means.store.target(key)
+    return means.caveats(blueprint.topology, target.issuers if target is not None else NOBODY)
 
 
 def _proved(

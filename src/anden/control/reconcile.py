@@ -115,7 +115,8 @@ class Reconciler:
     def _way(self, target: Target, digest: Digest, keeping: Digest | None) -> Way:
         """What the last tick worked out, unless the target has moved since: the revisions of 1,000 instances take a
         tenth of a second."""
-        of = (digest, dict(target.levels), dict(target.generations), keeping, target.manners)
+        keys = {issuer: each.keys for issuer, each in target.issuers.items()}
+        of = (digest, dict(target.levels), dict(target.generations), keeping, target.manners, keys)
         of_key = self._ways.setdefault(target.key, {})
         known = of_key.get(keeping is not None)
         if known is None or known[0] != of:

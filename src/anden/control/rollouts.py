@@ -7,11 +7,13 @@ from anden.control import changes
 from anden.model.blueprint import Blueprint
 from anden.model.change import Judgement
 from anden.model.ids import Digest, EnvironmentKey
+from anden.model.issuer import NOBODY, Known
 from anden.model.manners import BY_NAME, Manners
 from anden.model.observation import Observation
 from anden.model.plan import Action, Plan, Remove, Step
 from anden.model.ports import Engine, Store, Target
 from anden.model.stack import StackWanted
+from anden.planning.issuers import keyed_blueprint
 from anden.planning.judgement import change_bound_s, judge
 from anden.planning.ordering import depth
 from anden.planning.rehearsal import rehearse, rehearse_stacks
@@ -62,8 +64,12 @@ def way(
     generations: Mapping[str, int],
     keeping: Blueprint | None,
     manners: Manners,
+    known: Known = NOBODY,
 ) -> Way:
-    """The way to `blueprint`. keeping: while a change is in flight, the blueprint that it replaces."""
+    """The way to `blueprint`. keeping: while a change is in flight, the blueprint that it replaces. known: what was
+    fetched of issuers."""
+    blueprint = keyed_blueprint(blueprint, known)
+    keeping = keyed_blueprint(keeping, known) if keeping is not None else None
     wanted = engine.stacks(blueprint, None, generations)
     if wanted and keeping is None:
         return Way(StackRollout(key, blueprint, levels, wanted))
@@ -83,19 +89,22 @@ def rehearsal(
     keeping: Blueprint | None,
     manners: Manners,
     seen: Observation,
+    known: Known = NOBODY,
 ) -> tuple[Step, ...]:
     """All of the way on paper, as if every step succeeded."""
-    its = way(engine, key, blueprint, levels, generations, keeping, manners)
+    its = way(engine, key, blueprint, levels, generations, keeping, manners, known)
     if isinstance(its.rollout, StackRollout):
         return rehearse_stacks(its.rollout, seen)
-    return rehearse(key, blueprint, levels, generations, keeping, its.rollout.caveats, seen, manners)
+    paper, kept = its.rollout.target, its.rollout.keeping
+    return rehearse(key, paper, levels, generations, kept, its.rollout.caveats, seen, manners)
 
 
 def way_to(engine: Engine, store: Store, target: Target, digest: Digest, keeping: Digest | None) -> Way:
     """The same for what is on record."""
     kept = store.blueprint(keeping) if keeping is not None else None
     manners = BY_NAME[target.manners]
-    return way(engine, target.key, store.blueprint(digest), target.levels, target.generations, kept, manners)
+    blueprint = store.blueprint(digest)
+    return way(engine, target.key, blueprint, target.levels, target.generations, kept, manners, target.issuers)
 
 
 def removing(engine: Engine, store: Store, key: EnvironmentKey, observation: Observation, *, release: bool) -> Plan:

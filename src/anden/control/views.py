@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from anden.assess import alarms, revivals
 from anden.assess import images as inspected
+from anden.assess import issuers as issued
 from anden.assess import links as linked
 from anden.assess import refused as vain
 from anden.assess import stacks as stacked
@@ -26,6 +27,7 @@ from anden.model.event import Event
 from anden.model.finding import Finding, Severity
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import ImageScan
+from anden.model.issuer import Known
 from anden.model.manners import BY_NAME, TWIN
 from anden.model.mark import Marks
 from anden.model.observation import InstanceSeen, Observation
@@ -34,8 +36,9 @@ from anden.model.ports import Target
 from anden.model.problem import Problem, Problems
 from anden.model.refused import RefusedReport
 from anden.model.report import InstanceStatus, PlanReport, ServiceStatus, StatusReport
-from anden.model.topology import Service
+from anden.model.topology import Service, Topology
 from anden.planning import approval
+from anden.planning import issuers as issuing
 from anden.planning import refused as refusing
 from anden.planning.difference import differences
 from anden.planning.instances import level
@@ -83,6 +86,7 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
     if present:
         findings += _tried_in_vain(means, key, blueprint, said)
         findings += linked.assess(seen.links) if seen is not None else ()
+        findings += issued.assess(blueprint.topology, target.issuers, now) if means.issuers is not None else ()
     findings = (*_restored(means, key), *findings)
     return StatusReport(
         client=key.client,
@@ -230,7 +234,8 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
     if prepare:
         resolved = means.images.resolve(at.folder, sources)
         images = dict(each for each in resolved if not isinstance(each, Event))
-    caveats = means.caveats(topology)
+    fetched, amiss = _issuers(means, topology, target, marks)
+    caveats = means.caveats(topology, fetched)
     problems += refusals.refusals(key.engine, topology, marks, caveats)
     problems += refusals.alone(key, topology) if means.alone else ()
     versions: Mapping[str, str] = {}
@@ -263,7 +268,7 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
     known = changes.remembering(means.store, target, target) if target else None  # as `up` will
     levels, generations = (known.levels, known.generations) if known else ({}, {})
     try:
-        steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen)
+        steps = rehearsal(means.engine, key, drafted, levels, generations, keeping, manners, seen, fetched)
         by_stacks = bool(means.engine.stacks(drafted, None, generations))
     except Problems as found:
         # What no template can say: this engine's own rules, beside those that hold for all. Foresight knows where the
@@ -276,13 +281,21 @@ def plan(means: Means, at: Asked, prepare: bool = False) -> PlanReport:
         target=drafted.digest,
         differences=_noted(differences(current, drafted, marks), current),
         steps=steps,
-        warnings=(*unread, *unscanned, *by_hand(seen), *linted.warnings) if by_stacks else linted.warnings,
+        warnings=(*unread, *unscanned, *by_hand(seen), *linted.warnings) if by_stacks else (*amiss, *linted.warnings),
         problems=(*problems, *(() if by_stacks else unread), *linted.problems, *foresight.problems),
         foresight=foresight,
     )
     if not prepare or planned.problems or unread:
         return replace(planned, problems=(*planned.problems, *(unread if prepare else ())))
     return replace(planned, saved=_prepared(means, key, drafted.digest, steps))
+
+
+def _issuers(
+    means: Means, topology: Topology, target: Target | None, marks: Marks
+) -> tuple[Known, tuple[Problem, ...]]:
+    """What is known of those whose keys are fetched, asked for where it is due, and what is amiss with them."""
+    known = means.fetching.known(topology, target)
+    return known, issuing.troubles(topology, known, marks)
 
 
 def _scans(

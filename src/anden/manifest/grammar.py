@@ -177,7 +177,7 @@ ISSUER = Record(
               example="https://id.bank.example"),
         Field("audience", names.AUDIENCE, "What its tokens say in `aud`.", required=True, example="bank"),
         Field("keys", sources.KEYS, "A file with its public keys (JWKS), relative to the manifest: for a rehearsal, or "
-              "an issuer that cannot be reached."),
+              "an issuer that cannot be reached. Without it the twin fetches them."),
     ),
     "{ issuer: https://id.bank.example, audience: bank }",
     elsewhere={"url": "issuer", "aud": "audience", "jwks": "keys", "key": "keys"},

@@ -7,6 +7,8 @@ from anden.model.ids import EnvironmentKey
 
 BRING_BACK = "bring back"
 """What the record calls it when control starts an environment again that died."""
+FETCHED = "other keys of"
+"""What the record calls it when an issuer has other keys than before; its address follows."""
 RESTORED = "restore the records"
 """The words of a command that nobody gave: anden found its records damaged and took their last good copy."""
 

@@ -1,6 +1,6 @@
 """What control needs from the outside world. `control` meets engines and store only through these."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image, ImageScan
 from anden.model.invitation import Rehearsal
+from anden.model.issuer import Answer, Known
 from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
@@ -269,6 +270,20 @@ class Secrets(Protocol):
         file (None). Raises Problems: the service refuses, or this keeper has no choice."""
 
 
+class Issuers(Protocol):
+    """Where tokens' issuers are asked for their public keys."""
+
+    def fetch(self, issuers: Sequence[str]) -> Mapping[str, Answer]:
+        """By the issuer's address: its keys, checked, or why there are none. All at once, and bounded in time. Raises
+        nothing."""
+
+    def jitter(self) -> float:
+        """0 to 1, another one each time."""
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """Have it done without holding up who asks for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What an environment should be, beside its blueprint.
@@ -278,6 +293,7 @@ class Target:
     gateway: the listening address, kept. blueprint None: the environment should not exist.
     marks: where the manifest said what, for findings, as JSON text of model.mark.Marks.
     manners: the name of model.manners that it runs with, kept.
+    issuers: what is known of the issuers whose keys are fetched; it changes without anybody's word.
     """
 
     key: EnvironmentKey
@@ -290,6 +306,7 @@ class Target:
     marks: str = "{}"
     boot: str = ""
     manners: str = "twin"
+    issuers: Known = field(default_factory=dict)
 
 
 class Store(Protocol):

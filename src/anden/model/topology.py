@@ -235,7 +235,8 @@ class VerifyingKey:
 class Issuer:
     """An OIDC issuer that routes may ask for.
 
-    keys_file: as written; `keys`: what was read of it, by id. Empty: nobody has read any yet."""
+    keys_file: as written; `keys`: what was read of it, by id. Without a file they are fetched, and only who is about to
+    configure a gateway fills them in (planning.issuers). Empty: nobody has any."""
 
     name: str
     issuer: str
@@ -266,6 +267,11 @@ class Topology:
     domain: str | None = None
     agreed: float | None = None
     """The availability level agreed with the client, in percent."""
+
+    def fetched_issuers(self) -> frozenset[str]:
+        """Addresses of the issuers that a route asks for and of which no file has the keys."""
+        asked = {service.route.auth for service in self.services if service.route is not None}
+        return frozenset(each.issuer for each in self.auth if each.name in asked and each.keys_file is None)
 
     def secret_users(self) -> Mapping[str, tuple[str, ...]]:
         """Every secret that is used, by name, to who uses it: `accounts`, `link core, tunnel 1`."""

@@ -42,7 +42,10 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         yield "names", text, ()
     keyed = {issuer.name: issuer.keys_file for issuer in topology.auth if issuer.keys}
     for name, file in keyed.items():
-        yield f"auth {name}", f"tokens are verified by the keys in {file}; the issuer is not asked for newer ones", ()
+        text = "its keys are fetched from where its openid-configuration says; AWS has a place of its own for them"
+        if file is not None:
+            text = f"tokens are verified by the keys in {file}; the issuer is not asked for newer ones"
+        yield f"auth {name}", text, ()
     for name in (link.name for link in topology.links):
         text = "its tunnels end on this machine: who answers is the data centre of `up --with-datacentre`, or nobody"
         yield f"link {name}", text, ()
@@ -56,9 +59,7 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for service in topology.services:
         route = service.route
         if route is not None and route.auth is not None and route.auth not in keyed:
-            text = (
-                f"{route.path} answers 503: the issuer's keys ({route.auth}) are not fetched yet, and no file has them"
-            )
+            text = f"{route.path} answers 503: the issuer's keys ({route.auth}) were not fetched, and no file has them"
             yield f"route {service.name}", text, (service.name,)
     if any(each.route is not None and (each.route.rate or each.route.rate_each) for each in topology.services):
         text = "two processes count apart: who keeps to a rate is never refused, who asks twice as often always is"

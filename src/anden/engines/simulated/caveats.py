@@ -22,7 +22,7 @@ def _all(topology: Topology) -> Iterator[Caveat]:
         if service.route and service.route.auth and service.route.auth not in keyed:
             yield _caveat(
                 f"{service.name} {service.route.path}",
-                f"answers 503: the issuer's keys ({service.route.auth}) are not fetched yet, and no file has them",
+                f"answers 503: the issuer's keys ({service.route.auth}) are not fetched here, and no file has them",
                 service.name,
             )
         if service.strategy is not Strategy.ROLLING:

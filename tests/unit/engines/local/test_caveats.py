@@ -41,6 +41,20 @@ def test_what_lies_outside_is_withheld() -> None:
     assert outside["names"].text.startswith("exchange: the twin's internet answers for names")
 
 
+def test_keys_are_of_a_file_or_fetched_or_nobody_has_them() -> None:
+    guarded = replace(PLAIN, services=(replace(WEB, route=Route("/", auth="customers")),))
+    issuer, key = Issuer("customers", "https://id.example", "x"), VerifyingKey("1", "ES256", "pem")
+    for auth, subject, text in (
+        (replace(issuer, keys=(key,)), "auth customers", "its keys are fetched"),
+        (replace(issuer, keys=(key,), keys_file="f.json"), "auth customers", "verified by the keys in f.json"),
+        (issuer, "route web", "answers 503: the issuer's keys (customers) were not fetched"),
+    ):
+        (found,) = caveats(replace(guarded, auth=(auth,)))
+        assert found.subject == subject
+        assert text in found.text
+        assert found.withholds == (("web",) if auth is issuer else ())
+
+
 def test_routes_and_the_rest_are_said() -> None:
     guarded = replace(WEB, route=Route("/", auth="customers"), secrets={"T": "token"}, strategy=Strategy.CANARY)
     elastic = replace(guarded, instances=Range(1, 4))

@@ -35,6 +35,7 @@ KEYS = "/run/anden/keys"
 OPEN = "open"
 _GUARD = "txn.anden_guard"
 _TOKEN = "txn.anden_token"  # noqa: S105 - a variable's name
+_BRACE = r"\A\}\z"
 _SCOPES = ("scope", "scp")
 """Claims that hold scopes: OAuth's own, and the one that Okta and Entra ID write."""
 _PAST = ("nbf", "iat")
@@ -202,7 +203,9 @@ def _is(claim: str, text: str, quote: Callable[[str], str]) -> str:
 def _both(claim: str, text: str, quote: Callable[[str], str]) -> tuple[str, str]:
     """The same letters, and as many."""
     variable = _variable(claim)
-    return f"{{ var({variable}) -m str -- {quote(text)} }}", f"{{ var({variable}) -m len {len(text)} }}"
+    # A word `}` ends the condition, quoted or not: an issuer that calls its key so would have the whole refused.
+    same = rf"-m reg -- {quote(_BRACE)}" if text == "}" else f"-m str -- {quote(text)}"
+    return f"{{ var({variable}) {same} }}", f"{{ var({variable}) -m len {len(text)} }}"
 
 
 def _plain(text: str) -> str:

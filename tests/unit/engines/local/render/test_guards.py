@@ -26,6 +26,7 @@ SLOW_S = 2.0
 """How long the service thinks about /slow, which the gateway gives a quarter of a second."""
 ISSUER, AUDIENCE, SCOPE = "https://id.bank.example", "bank", "payments:write"
 RSA, EC = tokens.rsa_signer("2026-11"), tokens.ec_signer("-i")  # an id that HAProxy could take for a flag
+BRACE = tokens.ec_signer("}")  # that would end a condition
 
 
 def configuration(*keys: VerifyingKey) -> Configuration:
@@ -122,7 +123,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Service)
     threading.Thread(target=service.serve_forever, daemon=True).start()
     backend = Backend(ServiceName("web"), 1, (), service.server_port)
-    guarded = configuration(RSA.public, EC.public)
+    guarded = configuration(RSA.public, EC.public, BRACE.public)
     slow = replace(backend, service=ServiceName("slow"), timeout_s=0.25)
     empty = replace(backend, service=ServiceName("empty"))
     more = tuple(GatewayRoute(f"/{each.service}", each.service) for each in (slow, empty))
@@ -159,6 +160,7 @@ def bearer(token: str) -> str:
 GOOD: dict[str, Callable[[], str]] = {
     "RS256": lambda: RSA.token(claims()),
     "ES256": lambda: EC.token(claims()),
+    "a brace for an id": lambda: BRACE.token(claims()),
     "its audience in a list": lambda: RSA.token(claims(aud=["other", AUDIENCE])),
     "as the last that is looked at": lambda: RSA.token(claims(aud=["x"] * (guards.AUDIENCES - 1) + [AUDIENCE])),
     "nbf past": lambda: RSA.token(claims(nbf=later(-10))),
@@ -208,6 +210,7 @@ BAD: dict[str, Callable[[Path], str]] = {
     "HS256 by the key's place": lambda folder: tokens.with_secret(str(place(folder)).encode(), RSA.id, claims()),
     "the key of another algorithm": lambda _: RSA.token(claims(), kid=EC.id),
     "that says ES256 and is RS256": lambda _: RSA.token(claims(), kid=EC.id, alg="ES256"),
+    "an id with a brace in it": lambda _: BRACE.token(claims(), kid="}x"),
     "unknown key": lambda _: RSA.token(claims(), kid="2025-01"),
     "no key": lambda _: RSA.token(claims(), kid=None),
     "somebody else's signature": lambda _: _strange().token(claims()),
