@@ -116,10 +116,11 @@ def assemble(
     publishes: dict[str, Json] = {}
     for part in parts:
         for target, source in ((resources, part.resources), (parameters, part.parameters), (publishes, part.publishes)):
-            twice = target.keys() & source.keys()
-            if twice:
-                raise ValueError(f"{name}: {', '.join(sorted(twice))} is claimed twice")
-            target.update(source)
+            if source:
+                if not target.keys().isdisjoint(source):
+                    twice = ", ".join(sorted(target.keys() & source.keys()))
+                    raise ValueError(f"{name}: {twice} is claimed twice")
+                target.update(source)
     uses: dict[str, Published] = {}
 
     def used(value: object) -> Json:
@@ -200,7 +201,7 @@ def resource(
     """A resource. after: DependsOn. keep: retained when the stack goes or replaces it, except where its creation was
     rolled back; `replaced`: only when it is replaced, for its stack is what is kept. Properties that are None are left
     out."""
-    made = Resource(Type=kind)
+    made: Resource = {"Type": kind}
     if after:
         made["DependsOn"] = list(after)
     if keep:
