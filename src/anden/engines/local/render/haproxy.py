@@ -263,6 +263,7 @@ def _gateway(
         "option forwardfor",
         "option idle-close-on-response",
         *access_log.lines(),
+        *(access_log.handshakes() if secure else ()),
         *traces.errors(quote),
         *access_log.rules(),
         *traces.rules(quote),

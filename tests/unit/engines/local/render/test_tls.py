@@ -137,6 +137,8 @@ def test_who_trusts_the_authority_gets_through(gateway: gateway_process.Running)
 def test_who_does_not_trust_it_is_refused(gateway: gateway_process.Running) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match=r"unable to get local issuer|self-signed"):
         opened(gateway, ssl.create_default_context())
+    line = gateway.line(end="tls")
+    assert (line["client"], line["status"], line["service"], line["path"]) == ("127.0.0.1", 0, "anden", "-")
 
 
 @pytest.mark.parametrize("host", ["other.bank.example", "bank.example", "127.0.0.1"])
