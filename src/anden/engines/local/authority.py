@@ -151,8 +151,13 @@ def _kept(file: Path) -> _Authority | None:
 
 
 def _unreadable(file: Path, error: Exception | None) -> Problem:
-    why = (error.strerror or "") if isinstance(error, OSError) else "it is not what anden wrote"
-    return Problem(str(file), "cannot be read", why, "Remove it: the next `anden up` makes another, to trust anew.")
+    if isinstance(error, OSError):
+        return Problem(str(file), "cannot be read", error.strerror or str(error), "Run the same with sudo.")
+    why, fix = (
+        "it is not what anden wrote",
+        "Remove it: the next `anden up` makes another, to be trusted anew.",
+    )
+    return Problem(str(file), "cannot be read", why, fix)
 
 
 def _made(client: str, bound: Iterable[str], now: datetime.datetime) -> _Authority:
