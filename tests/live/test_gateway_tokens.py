@@ -1,6 +1,8 @@
 """Tokens at the gateway of a real cell, from the manifest on; keys and tokens are made here."""
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -126,3 +128,53 @@ def test_keys_change_by_up_and_nothing_restarts(bank: Bank) -> None:
     bank("up", "--yes")
     assert ask("/", FIRST.token(claims()))[0] == 401
     assert ask("/", SECOND.token(claims())) == (200, before)
+
+
+def handshake(bank: Bank, port: int) -> tuple[dict[str, Any], bytes]:
+    """The certificate that is shown to who trusts the client's authority, and the answer to `GET /open`."""
+    context = ssl.create_default_context(cafile=bank.anden.state / "tokens" / "authority" / "authority.crt")
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="api.bank.example") as secure,
+    ):
+        secure.sendall(b"GET /open HTTP/1.1\r\nHost: api.bank.example\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while part := secure.recv(65536):
+            answer += part
+        return dict(secure.getpeercert() or {}), answer
+
+
+def test_a_domain_brings_tls_to_what_runs_and_renews_it(bank: Bank) -> None:
+    before = ask("/open")[1]
+    written = (bank.folder / "anden.yaml").read_text()
+    (bank.folder / "anden.yaml").write_text(f"{written}domain: api.bank.example\n")
+    assert "`anden trust`" in bank("up", "--yes") + bank("plan")
+    status = json.loads(bank("status", "--json"))
+    host, port = status["gateway_tls"].split(":")
+    assert status["https"] == f"https://api.bank.example:{port}"
+    assert host == "127.0.0.1"
+    assert f"tls     {status['https']} at {status['gateway_tls']}" in bank("status")
+    first, answer = handshake(bank, int(port))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(before.encode())  # the same instance: nothing restarted
+    assert ask("/open")[1] == before
+
+    # Its time comes: the next tick sees to it, and nobody has to ask.
+    run = Path(f"/proc/{status['processes']['supervisor']}/root/run/anden/certificates")
+    held = json.loads((run / "current.json").read_text())
+    (run / "current.json").write_text(json.dumps({**held, "renew_at": 0.0}))
+    deadline = time.monotonic() + 20
+    while (now := handshake(bank, int(port))[0])["serialNumber"] == first["serialNumber"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert now["subjectAltName"] == first["subjectAltName"] == (("DNS", "api.bank.example"),)
+
+    keys = {file for file in bank.anden.state.rglob("*") if file.is_file() and b"PRIVATE KEY" in file.read_bytes()}
+    assert keys == {bank.anden.state / "tokens" / "authority" / "authority.key"}
+
+    (bank.folder / "anden.yaml").write_text(written)
+    bank("up", "--yes")
+    with socket.socket() as tried:
+        assert tried.connect_ex(("127.0.0.1", int(port))) != 0
+    assert json.loads(bank("status", "--json"))["gateway_tls"] is None
+    assert list(run.glob("*.pem")) == []
