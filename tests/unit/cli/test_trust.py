@@ -85,6 +85,6 @@ def test_what_people_read() -> None:
         "bank", "/s/a.crt", "AB:CD", ("bank.example",), 0.0, "/s/a.key", "/l/x.crt", False, ("/l/y.crt",), True
     )
     said = "\n".join(render.lines(found, (), PLAIN))
-    assert "- /l/y.crt is an earlier one" in said
+    assert "/l/y.crt is an earlier one" in said
     elsewhere = Trust("bank", "/s/a.crt", "AB:CD", ("bank.example",), 0.0, "/s/a.key", "/l/x.crt", False, (), False)
     assert "cp /s/a.crt" in "\n".join(render.lines(elsewhere, trust.by_hand("/s/a.crt"), PLAIN))

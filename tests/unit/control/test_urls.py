@@ -4,7 +4,7 @@ from anden.control.urls import secured
 
 
 @pytest.mark.parametrize(
-    ("gateway", "domain", "asked"),
+    ("gateway", "domain", "wanted"),
     [
         ("127.0.0.1:8443", "api.bank.example", "https://api.bank.example:8443"),
         ("127.0.0.1:443", "api.bank.example", "https://api.bank.example"),
@@ -12,7 +12,5 @@ from anden.control.urls import secured
         ("127.0.0.1:8443", None, None),
     ],
 )
-def test_tls_is_asked_for_by_the_name_in_its_certificate(
-    gateway: str | None, domain: str | None, asked: str | None
-) -> None:
-    assert secured(gateway, domain) == asked
+def test_tls_goes_by_the_certificates_name(gateway: str | None, domain: str | None, wanted: str | None) -> None:
+    assert secured(gateway, domain) == wanted

@@ -39,4 +39,4 @@ def command(words: Words, remove: bool) -> int:
         terminal.as_json(codec.to_data(found))
     else:
         terminal.data(render.lines(found, app.by_hand(found), paint))
-    return DONE if found.trusted and not found.others else CHANGES
+    return DONE if found.trusted else CHANGES

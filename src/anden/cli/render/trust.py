@@ -19,7 +19,9 @@ def lines(found: "Trust", by_hand: Sequence[str], paint: Paint) -> list[str]:
         f"  SHA-256      {found.fingerprint}",
         f"  signs for    {', '.join(found.names)}, what is below them, and nothing else",
     ]
-    earlier = [f"{paint.sign('-')} {each} is an earlier one: `--yes` takes it out" for each in found.others]
+    earlier = [
+        f"  {each} is an earlier one, whose key is gone: `--remove` takes it out as well" for each in found.others
+    ]
     if found.trusted:
         return [*said, f"{paint.sign('✓')} this machine trusts it: {found.place}", *earlier, *_browsers(found)]
     if not found.store:

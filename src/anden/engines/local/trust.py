@@ -48,7 +48,8 @@ SYSTEM = Store()
 @dataclass(frozen=True, slots=True)
 class Trust:
     """A client's authority, and whether this machine's store has it. until: Unix seconds. place: the file in the store,
-    there or not. others: earlier ones of the client that are there still. store: there is one that we know to change.
+    there or not. others: earlier ones of the client that are there still; their keys are gone, and gateways may show
+    certificates of theirs until they are renewed. store: there is one that we know to change.
     """
 
     client: str
@@ -85,8 +86,7 @@ def look(state: Path, client: str, store: Store = SYSTEM) -> Trust | None:
 
 
 def install(state: Path, client: str, store: Store = SYSTEM) -> Trust:
-    """Have this machine trust the client's authority, and none of its earlier ones. Raises Problems: nothing is changed
-    then."""
+    """Have this machine trust the client's authority. Raises Problems: nothing is changed then."""
     found = look(state, client, store)
     if found is None:
         raise Problems(missing(client))
@@ -96,14 +96,11 @@ def install(state: Path, client: str, store: Store = SYSTEM) -> Trust:
     before = _text(place)
     try:
         _write(place, pem)
-        for each in found.others:
-            Path(each).unlink(missing_ok=True)
         _update(store)
     except (OSError, Problems) as error:
         if not before:
             place.unlink(missing_ok=True)
         raise _failed(error) from error
-    _tidy(store, client, place.stem)
     done = look(state, client, store)
     if done is None or not done.trusted:
         what, why = "the authority is not in it", f"`{store.command}` left it out"
@@ -126,7 +123,7 @@ def remove(client: str, store: Store = SYSTEM) -> tuple[str, ...]:
         _update(store)
     except (OSError, Problems) as error:
         raise _failed(error) from error
-    _tidy(store, client, None)
+    _tidy(store, client)
     return tuple(map(str, there))
 
 
@@ -187,11 +184,11 @@ def _update(store: Store) -> None:
         raise Problems(Problem(store.command, "failed", why, "Run it by hand."))
 
 
-def _tidy(store: Store, client: str, stays: str | None) -> None:
+def _tidy(store: Store, client: str) -> None:
     """Remove the links to what is no more: without a certificate that was added, the command leaves them."""
     wanted = re.compile(rf"anden-{re.escape(client)}-[0-9a-f]{{{FINGERPRINT_LETTERS}}}\.pem")
     links = {each: each.readlink().name for each in store.made.iterdir() if each.is_symlink()}
-    gone = {each.name for each in links if wanted.fullmatch(each.name) and each.stem != stays}
+    gone = {each.name for each in links if wanted.fullmatch(each.name)}
     for each, target in links.items():
         if each.name in gone or target in gone:
             each.unlink(missing_ok=True)
