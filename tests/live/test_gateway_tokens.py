@@ -169,8 +169,9 @@ def test_a_domain_brings_tls_to_what_runs_and_renews_it(bank: Bank) -> None:
         time.sleep(0.1)
     assert now["subjectAltName"] == first["subjectAltName"] == (("DNS", "api.bank.example"),)
 
-    keys = {file for file in bank.anden.state.rglob("*") if file.is_file() and b"PRIVATE KEY" in file.read_bytes()}
-    assert keys == {bank.anden.state / "tokens" / "authority" / "authority.key"}
+    client = bank.anden.state / "tokens"
+    keys = {file for file in client.rglob("*") if file.is_file() and b"PRIVATE KEY" in file.read_bytes()}
+    assert keys == {client / "authority" / "authority.key"}
 
     (bank.folder / "anden.yaml").write_text(written)
     bank("up", "--yes")

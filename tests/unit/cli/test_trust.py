@@ -53,6 +53,16 @@ def test_it_says_what_it_would_do_and_does_nothing(run: Run, folder: Path) -> No
     assert "PRIVATE" not in said.out + found.out
 
 
+def test_the_doctor_says_whether_it_is_trusted(run: Run, folder: Path) -> None:
+    made(folder)
+    checks = {each["name"]: each for each in run("doctor", "--json").json["checks"]}
+    assert "`anden trust`" in checks["certificates of bank"]["detail"]
+    assert checks["certificates of bank"]["ok"]
+    (authority.folder(folder / "state", "bank") / authority.PUBLIC).write_text("nonsense")
+    checks = {each["name"]: each for each in run("doctor", "--json").json["checks"]}
+    assert not checks["certificates of bank"]["ok"]
+
+
 def test_on_aws_there_is_none(run: Run, folder: Path) -> None:
     said = run("-C", str(folder), "--on", "aws", "trust")
     assert said.code == 1

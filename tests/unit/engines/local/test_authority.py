@@ -1,7 +1,6 @@
 """The client's own authority: what it signs, when it signs anew, and who may read its key."""
 
 import datetime
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -143,27 +142,32 @@ def test_environments_that_come_up_at_once_have_one_authority(tmp_path: Path) ->
 
 def test_a_cell_holds_the_present_one_and_forgets_the_others(tmp_path: Path) -> None:
     held = Certificates(tmp_path / "certificates")
-    assert (held.file, held.public(), held.due(NOW)) == (None, None, True)
+    assert (held.file, held.public(NOW), held.due(NOW)) == (None, None, True)
     first = authority.sign(tmp_path / "a", "bank", HOSTS, NOW)
     second = authority.sign(tmp_path / "a", "bank", HOSTS, NOW + DAY_S)
     assert first is not None
     assert second is not None
-    held.put(first.pem, first.renew_at)
+    held.put(first.pem)
+    held.settle(first.renew_at)
     before = held.file
-    held.put(second.pem, second.renew_at)
+    assert held.public(NOW) == public(first)
+    held.put(second.pem)
+    assert held.due(NOW)  # no process shows it yet
+    assert held.public(NOW) is None
+    held.settle(second.renew_at)
     assert held.file is not None
     assert held.file != before
     assert held.file.stat().st_mode & 0o777 == 0o600
-    assert held.public() == public(second)
+    assert held.public(NOW) == public(second)
     assert not held.due(second.renew_at - 1)
     assert held.due(second.renew_at)
     held.sweep()
     assert [file.name for file in (tmp_path / "certificates").glob("*.pem")] == [held.file.name]
-    assert Certificates(tmp_path / "certificates").public() == public(second)  # a supervisor that comes back
+    assert Certificates(tmp_path / "certificates").public(NOW) == public(second)  # a supervisor that comes back
     held.clear()
     assert list((tmp_path / "certificates").iterdir()) == []
 
 
 def test_what_is_no_certificate_is_not_put(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no certificate"):
-        Certificates(tmp_path / "c").put("nothing", time.time())
+        Certificates(tmp_path / "c").put("nothing")

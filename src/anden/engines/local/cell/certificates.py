@@ -28,19 +28,24 @@ class Certificates:
         """Whether another one is to be asked for: there is none, or it is time. now: Unix seconds."""
         return now >= float(self._current().get("renew_at", 0.0))
 
-    def public(self) -> str | None:
-        """The present certificate without its key; None: there is none."""
+    def public(self, now: float) -> str | None:
+        """The present certificate without its key; None: there is none, or it is due."""
         file = self.file
-        return None if file is None else _certificate(file.read_text())
+        return None if file is None or self.due(now) else _certificate(file.read_text())
 
-    def put(self, pem: str, renew_at: float) -> None:
-        """Make it the present one. pem: certificate and key. Raises ValueError: there is no certificate in it."""
+    def put(self, pem: str) -> None:
+        """Make it the present one, due until it is settled: until the processes show it. pem: certificate and key.
+        Raises ValueError: there is no certificate in it."""
         if (certificate := _certificate(pem)) is None:
             raise ValueError("there is no certificate")
         self._folder.mkdir(mode=0o700, exist_ok=True)
         name = f"{hashlib.sha256(certificate.encode()).hexdigest()[:16]}.pem"
         self._write(name, pem)
-        self._write(_CURRENT, json.dumps({"name": name, "renew_at": renew_at}))
+        self._write(_CURRENT, json.dumps({"name": name, "renew_at": 0.0}))
+
+    def settle(self, renew_at: float) -> None:
+        """It is shown, and due then. Unix seconds."""
+        self._write(_CURRENT, json.dumps({**self._current(), "renew_at": renew_at}))
 
     def sweep(self) -> None:
         """Remove the files of those that were replaced: no process reads them again."""

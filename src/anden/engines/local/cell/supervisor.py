@@ -241,7 +241,7 @@ class Supervisor:
                 return await self._configure(configuration, request.get("keys", {}), request.get("certificate"))
             case "tls":
                 balancer = self._ground.balancer
-                return {"listening": balancer.secure(), "certificate": balancer.certificates.public()}
+                return {"listening": balancer.secure(), "certificate": balancer.certificates.public(time.time())}
             case "start":
                 instance, launch_s = codec.from_data(Instance, request["instance"]), float(request.get("launch_s", 0.0))
                 return await self._start(instance, request["rootfs"], launch_s, request.get("secrets", {}))
@@ -308,8 +308,7 @@ class Supervisor:
 
     async def _configure(self, configuration: Configuration, keys: Keys, signed: dict[str, Any] | None) -> None:
         async with self._configuring:
-            if signed is not None:
-                self._ground.balancer.certificates.put(signed["pem"], float(signed["renew_at"]))
+            certificates = self._ground.balancer.certificates
             servers = [
                 one
                 for life in self._lives.values()
@@ -319,7 +318,11 @@ class Supervisor:
             await asyncio.to_thread(self._wall, configuration)
             await asyncio.to_thread(self._links.configure, configuration, keys)
             await asyncio.to_thread(self._resolver.begin, configuration)
+            if signed is not None:
+                certificates.put(signed["pem"])
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
+            if signed is not None:
+                certificates.settle(float(signed["renew_at"]))
             self._secure = self._ground.balancer.secure()
             await asyncio.to_thread(self._resolver.settle)
             new = CONFIGURATION.with_suffix(".new")
