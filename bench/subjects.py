@@ -10,7 +10,7 @@ SUBJECTS = (
     Subject("up", up.ROWS, up.measure),
     Subject("planning", planning.ROWS, planning.measure),
     Subject("firewall", firewall.ROWS, firewall.measure),
-    Subject("tunnel", tunnel.ROWS, tunnel.measure),
+    Subject("tunnel", tunnel.ROWS, tunnel.measure, "benchmarks-links.md"),
     Subject("render", render.ROWS, render.measure, "aws/benchmarks.md"),
     Subject("memory", memory.ROWS, memory.measure),
 )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ environments:
     destinations:
       core-api: {{ link: core, to: "{CORE[0]}:{CORE[1]}" }}
 services:
-  web: {{ build: {{folder}}, port: 8080, reaches: [core-api] }}
+  web: {{ build: service, port: 8080, reaches: [core-api] }}
 """
 PEER = (
     "two strongSwan daemons that somebody configured by hand, with the same data plane and the same cipher, in two "
@@ -56,7 +57,8 @@ def measure(run: Run) -> Iterator[Figure]:
     """The row: ours through a real cell, in turns with the pair."""
     folder = run.folder / "linked"
     folder.mkdir()
-    (folder / "anden.yaml").write_text(MANIFEST.format(folder=world.ROOT / "bench" / "service"))
+    (folder / "anden.yaml").write_text(MANIFEST)
+    shutil.copytree(world.ROOT / "bench" / "service", folder / "service")
     up = Up(run.folder / "tunnel", run.images, folder)
     plane = dataplane.probe()
     with contextlib.ExitStack() as stack:
@@ -192,9 +194,9 @@ def _configured(folder: Path, side: str, key: str) -> None:
     file.touch(0o600)
     file.write_text(
         f"connections {{ hand {{\n  version = 2\n  local_addrs = {ours}\n  remote_addrs = {theirs}\n  encap = yes\n"
-        f"  proposals = aes256gcm16-prfsha256-modp2048\n  local {{ auth = psk }}\n  remote {{ auth = psk }}\n"
+        f"  proposals = aes256-sha256-modp2048\n  local {{ auth = psk }}\n  remote {{ auth = psk }}\n"
         f"  children {{ net {{\n    local_ts = {inside}/32\n    remote_ts = {behind}/32\n"
-        f"    esp_proposals = aes256gcm16-modp2048\n  }} }}\n}} }}\n"
+        f"    esp_proposals = aes256-sha256-modp2048\n  }} }}\n}} }}\n"
         f'secrets {{ ike-hand {{ secret = "{key}" }} }}\n'
     )
     _run("swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", _socket(folder))

@@ -28,13 +28,14 @@ services:
   staff: { build: app, port: 8080, route: { path: /staff, auth: staff } }
 """
 APP = """\
-import http.server, os
+import http.server, os, signal
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = os.environ["ANDEN_INSTANCE"].encode()
         self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # the first process hears only what it asks for
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
 """
 FIRST, SECOND = tokens.rsa_signer("first"), tokens.ec_signer("second")

@@ -43,7 +43,7 @@ services:
   other: { build: app, port: 8080, route: /other }
 """
 APP = """\
-import http.server, json, os, urllib.request
+import http.server, json, os, signal, urllib.request
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
@@ -56,6 +56,7 @@ class H(http.server.BaseHTTPRequestHandler):
         self.send_response(code); self.send_header("Content-Length", str(len(body))); self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # the first process hears only what it asks for
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), H).serve_forever()
 """
 SEEN = {"100.64.10.5", "100.64.10.21"}

@@ -1,6 +1,6 @@
 """Planted bugs: each patch in `bugs` is a small mistake of the kind that people make, and the judge must see it.
 
-A patch says in its head what the bug is, and within how many seeds (from 0) it is caught.
+A patch says in its head what the bug is, and within how many seeds it is caught: from 0, or from the one that it names.
 """
 
 import os
@@ -17,10 +17,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATCHES = sorted((Path(__file__).parent / "bugs").glob("*.patch"))
+FROM = re.compile(r"^From: seed (\d+)$", re.MULTILINE)
 WITHIN = re.compile(r"^Caught within: (\d+) seeds$", re.MULTILINE)
 LIMIT_S = 600
 ONE = "import sys; from tests.simulation.seeds import many; import anden; print(anden.__file__); " + (
-    "print(many(0, int(sys.argv[1]), True).wrong)"
+    "first, count = map(int, sys.argv[1:]); print(many(first, first + count, True).wrong)"
 )
 
 
@@ -32,6 +33,7 @@ def lived(patch: Path, folder: Path) -> tuple[Path, subprocess.CompletedProcess[
     """The seeds that the patch names, over a copy of the source with the bug in it; where that is."""
     within = WITHIN.search(patch.read_text())
     assert within is not None
+    first = FROM.search(patch.read_text())
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     applied = subprocess.run(
         ["git", "apply", "--verbose", str(patch)],
@@ -41,7 +43,7 @@ def lived(patch: Path, folder: Path) -> tuple[Path, subprocess.CompletedProcess[
     assert applied.returncode == 0, f"{patch.name} does not apply any more:\n{applied.stderr}"
     env = {**os.environ, "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
     ran = subprocess.run(
-        [sys.executable, "-c", ONE, within[1]],
+        [sys.executable, "-c", ONE, first[1] if first else "0", within[1]],
         cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
     return folder, ran

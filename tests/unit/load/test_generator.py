@@ -26,6 +26,7 @@ class Total:
 
     def __init__(self) -> None:
         self.tallies: list[Tally] = []
+        self.most_open = 0
 
     def tell(self, tally: Tally) -> bool:
         self.tallies.append(tally)
@@ -55,6 +56,7 @@ def load(port: int, rate: float, for_s: float, *, timeout_s: float = 30.0, most:
     made = Generator(where, Schedule(rate, for_s), total.tell, timeout_s=timeout_s, most=most, retry=retry)
     assert made.run() == "all were sent"
     assert made.most_open <= most
+    total.most_open = made.most_open
     assert total.of("sent") == total.of("answered") + total.of("failed_after_retry")
     return total
 
@@ -65,7 +67,8 @@ def test_every_request_is_sent_once_and_paths_take_turns() -> None:
     assert total.of("sent") == total.of("answered") == 100
     assert total.of("failed") == 0
     assert Counter(server.asked) == {b"/a": 50, b"/b": 50}
-    assert server.connections == SPREAD  # opened first, and kept
+    # SPREAD are opened first, further ones only where so many requests are under way, and all of them are kept.
+    assert server.connections == total.most_open >= SPREAD
 
 
 def test_a_stall_is_latency_of_everything_that_was_due_meanwhile() -> None:
@@ -111,7 +114,7 @@ def test_a_failure_is_tried_once_more_on_a_new_connection() -> None:
     assert total.of("failed") == 5
     assert total.of("failed_after_retry") == 0
     assert total.kinds == {"HTTP 503": 5}
-    assert server.connections == SPREAD + 5
+    assert SPREAD + 5 <= server.connections <= total.most_open + 5
 
 
 def test_what_is_hung_up_on_is_a_failure_with_its_own_name() -> None:
