@@ -26,11 +26,12 @@ LOG_S = 2.0
 
 @dataclass(frozen=True)
 class Running:
-    """folder: has its files; `access` is the access log."""
+    """folder: has its files; `access` is the access log. tls: the port with TLS, where there is a certificate."""
 
     port: int
     folder: Path
     process: subprocess.Popen[str]
+    tls: int = 0
 
     def lines(self) -> list[dict[str, Any]]:
         """The access log. Each line is a JSON document, or this raises."""
@@ -48,23 +49,28 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, configuration: Configuration, servers: Sequence[Server], descriptors: dict[int, int] | None = None
-) -> Iterator[Running]:
-    """Until the block ends. It listens on 127.0.0.1. descriptors: more that it inherits, theirs to ours."""
+    folder: Path, configuration: Configuration, servers: Sequence[Server], descriptors: dict[int, int] | None = None,
+    certificate: Path | None = None,
+) -> Iterator[Running]:  # fmt: skip
+    """Until the block ends. It listens on 127.0.0.1. descriptors: more that it inherits, theirs to ours. certificate:
+    the file with it and its key, for a configuration with TLS."""
     if HAPROXY is None:
         pytest.skip("haproxy is not installed")
     for name, pem in haproxy.key_files(configuration).items():
         (folder / name).write_text(pem)
     (folder / "paths").write_text("")
     text = haproxy.config(
-        configuration, servers, socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder)
-    )
+        configuration, servers, socket=str(folder / "s"), paths=str(folder / "paths"), keys=str(folder),
+        certificate=None if certificate is None else str(certificate),
+    )  # fmt: skip
     if os.getuid():
         text = text.replace("    uid 65534\n    gid 65534\n", "")
     (folder / "cfg").write_text(text)
     listening = socket.create_server(("127.0.0.1", 0), backlog=haproxy.BACKLOG)
+    secure = socket.create_server(("127.0.0.1", 0), backlog=haproxy.BACKLOG)
     with (folder / "access").open("ab") as access:
         given = {haproxy.GATEWAY_FD: listening.fileno(), access_log.FD: access.fileno(), **(descriptors or {})}
+        given |= {haproxy.TLS_FD: secure.fileno()} if certificate is not None else {}
         aside = {target: os.dup(ours) for target, ours in given.items()}
 
         def take() -> None:
@@ -82,8 +88,9 @@ def running(
         while process.poll() is None and time.monotonic() < deadline and not (folder / "s").exists():
             time.sleep(0.02)
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        yield Running(listening.getsockname()[1], folder, process)
+        yield Running(listening.getsockname()[1], folder, process, secure.getsockname()[1] if certificate else 0)
     finally:
         process.kill()
         process.communicate()
         listening.close()
+        secure.close()

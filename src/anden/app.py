@@ -27,6 +27,7 @@ from anden.web.files import Files
 if TYPE_CHECKING:
     from anden.drill.picture import Picture
     from anden.engines.local.join import Joining
+    from anden.engines.local.trust import Trust
     from anden.model.blueprint import Blueprint
     from anden.model.drill import Drill, DrillReport
     from anden.model.invitation import Invitation
@@ -46,11 +47,13 @@ __all__ = [
     "Virtual",
     "account",
     "broken",
+    "by_hand",
     "called",
     "check",
     "connect",
     "consider",
     "cost",
+    "distrust",
     "doctor",
     "drill",
     "drills",
@@ -64,6 +67,7 @@ __all__ = [
     "render",
     "run",
     "serve",
+    "trust",
 ]
 
 
@@ -109,6 +113,33 @@ def join(invitation: "Invitation") -> "Joining":
     from anden.engines.local.join import Joining
 
     return Joining(invitation)
+
+
+# Trust in the twins' certificates.
+
+
+def trust(client: str, *, install: bool) -> "Trust":
+    """The client's authority, and whether this machine trusts it; with `install` it does then. Raises Problems."""
+    from anden.engines.local import trust as store
+
+    found = store.install(root(), client) if install else store.look(root(), client)
+    if found is None:
+        raise Problems(store.missing(client))
+    return found
+
+
+def distrust(client: str) -> tuple[str, ...]:
+    """Have this machine trust no authority of the client's; the files that were taken out. Raises Problems."""
+    from anden.engines.local import trust as store
+
+    return store.remove(client)
+
+
+def by_hand(found: "Trust") -> tuple[str, ...]:
+    """What to do where anden changes nothing."""
+    from anden.engines.local import trust as store
+
+    return store.by_hand(found.certificate)
 
 
 # State that is kept elsewhere.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from anden.model.problem import Problem
+from anden.model.problem import Problem, Problems
 from anden.web.files import Files
 
 SYSTEM_STATE = Path("/var/lib/anden")
@@ -109,7 +109,7 @@ def doctor() -> Doctor:
     from anden.engines.local import tools
 
     checks = [Check(each.name, each.ok, each.detail, each.fix) for each in tools.checks(root())]
-    checks += [_state(), *_daemons()]
+    checks += [_state(), *_daemons(), *_authorities()]
     return Doctor(all(each.ok for each in checks), tuple(checks))
 
 
@@ -121,6 +121,26 @@ def _state() -> Check:
         writable = False
     fix = "" if writable else "Be root, or set ANDEN_STATE to a folder of your own."
     return Check("state", writable, str(place) if writable else f"{place} cannot be written", fix)
+
+
+def _authorities() -> Iterator[Check]:
+    """Whether this machine trusts the clients' authorities, of those that have one: as people like, so all is well."""
+    try:
+        clients = sorted(each.name for each in root().iterdir() if (each / "authority").is_dir())[:MOST_CLIENTS]
+    except OSError:
+        return
+    from anden.engines.local import trust
+
+    for client in clients:
+        name = f"certificates of {client}"
+        try:
+            found = trust.look(root(), client)
+        except Problems as problems:
+            yield Check(name, ok=False, detail=problems.problems[0].what, fix=problems.problems[0].fix)
+            continue
+        if found is not None:
+            said = "this machine trusts them" if found.trusted else "this machine does not trust them: `anden trust`"
+            yield Check(name, ok=True, detail=said)
 
 
 def _daemons() -> Iterator[Check]:

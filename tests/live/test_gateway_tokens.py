@@ -1,6 +1,8 @@
 """Tokens at the gateway of a real cell, from the manifest on; keys and tokens are made here."""
 
 import json
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,9 +133,11 @@ def test_who_asked_for_what_is_written_down(bank: Bank) -> None:
 
 
 def test_keys_change_by_up_and_nothing_restarts(bank: Bank) -> None:
+    """The domain comes with them, for the next test."""
     before = ask("/", FIRST.token(claims()))[1]
     bank.keys(SECOND)
     bank.staff.publishes(FIRST)
+    (bank.folder / "anden.yaml").write_text(f"{MANIFEST.replace('STAFF', bank.staff.url)}domain: api.bank.example\n")
     assert "~ auth" in bank("plan")
     bank("up", "--yes")
     assert ask("/", FIRST.token(claims()))[0] == 401
@@ -152,3 +156,52 @@ def test_keys_are_fetched_from_the_issuer_and_stay_while_it_is_down(bank: Bank) 
     told = bank.anden.try_("-C", str(bank.folder), "up", "--yes")
     assert (told.returncode, "no newer keys can be fetched" in told.stdout + told.stderr) == (0, True)
     assert ask("/staff", second)[0] == 200
+
+
+def handshake(bank: Bank, port: int) -> tuple[dict[str, Any], bytes]:
+    """The certificate that is shown to who trusts the client's authority, and the answer to `GET /open`."""
+    context = ssl.create_default_context(cafile=bank.anden.state / "tokens" / "authority" / "authority.crt")
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="api.bank.example") as secure,
+    ):
+        secure.sendall(b"GET /open HTTP/1.1\r\nHost: api.bank.example\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while part := secure.recv(65536):
+            answer += part
+        return dict(secure.getpeercert() or {}), answer
+
+
+def test_a_domain_brings_tls_to_what_runs_and_it_is_renewed(bank: Bank) -> None:
+    status = json.loads(bank("status", "--json"))
+    host, port = status["gateway_tls"].split(":")
+    assert status["https"] == f"https://api.bank.example:{port}"
+    assert host == "127.0.0.1"
+    assert f"tls     {status['https']} at {status['gateway_tls']}" in bank("status")
+    first, answer = handshake(bank, int(port))
+    assert answer.partition(b" ")[2].startswith(b"200 ")
+    assert answer.endswith(ask("/open")[1].encode())
+
+    # Its time comes: the next tick sees to it, and nobody has to ask.
+    (record,) = (bank.anden.state / "tokens" / "cells").glob("*/keeper.json")
+    keeper = json.loads(record.read_text())["pid"]
+    init = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()[0]
+    run = Path(f"/proc/{init}/root/run/anden/certificates")
+    held = json.loads((run / "current.json").read_text())
+    (run / "current.json").write_text(json.dumps({**held, "renew_at": 0.0}))
+    deadline = time.monotonic() + 20
+    while (now := handshake(bank, int(port))[0])["serialNumber"] == first["serialNumber"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert now["subjectAltName"] == first["subjectAltName"] == (("DNS", "api.bank.example"),)
+
+    client = bank.anden.state / "tokens"
+    keys = {file for file in client.rglob("*") if file.is_file() and b"PRIVATE KEY" in file.read_bytes()}
+    assert keys == {client / "authority" / "authority.key"}
+
+    (bank.folder / "anden.yaml").write_text(MANIFEST.replace("STAFF", bank.staff.url))
+    bank("up", "--yes")
+    with socket.socket() as tried:
+        assert tried.connect_ex(("127.0.0.1", int(port))) != 0
+    assert json.loads(bank("status", "--json"))["gateway_tls"] is None
+    assert list(run.glob("*.pem")) == []

@@ -47,6 +47,7 @@ COMMANDS = {
     "history": "Who did what, when, with which outcome.",
     "state": "What is kept of a client elsewhere than on this machine, read back.",
     "down": "End an environment and leave nothing of it.",
+    "trust": "Have this machine trust the certificates of the twins' gateways, or no more.",
     "doctor": "What this machine lacks.",
     "schema": "The manifest's JSON Schema, for editors.",
     "serve": "Run the control plane in the foreground, with its API on 127.0.0.1.",

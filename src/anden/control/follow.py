@@ -10,7 +10,7 @@ from anden.control.news import Done, Judged, News, Ticked
 from anden.control.progress import Progress, ended
 from anden.control.record import Ending, Told, Work
 from anden.control.rollouts import Way, last_wanted, removal_bound_s, way
-from anden.control.urls import url
+from anden.control.urls import secured, url
 from anden.model import codec
 from anden.model.blueprint import Blueprint
 from anden.model.change import OPEN_STATES, Change, ChangeState, Verdict
@@ -196,6 +196,9 @@ def _verified(means: Means, blueprint: Blueprint, ticked: News, change: Change) 
         sign = "✓" if status is not None and status < 500 else "!"
         text = f"{route.path} → {status if status is not None else 'no answer'}"
         yield Event(EventKind.STEP, "gateway", text, sign, means.clock.monotonic() - began)
+    if seen is not None and (asked := secured(seen.gateway_tls, blueprint.topology.domain)) is not None:
+        text = f"{asked} at {seen.gateway_tls}, by a certificate of this twin's own authority (`anden trust`)"
+        yield Event(EventKind.STEP, "gateway", text, "✓")
 
 
 def _ending(change: Change) -> Ending:

@@ -18,7 +18,7 @@ from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant, wish
 from anden.control.record import UP
 from anden.control.rollouts import rehearsal
-from anden.control.urls import url
+from anden.control.urls import secured, url
 from anden.model import codec
 from anden.model.approval import SavedPlan
 from anden.model.blueprint import Blueprint, Facts
@@ -108,6 +108,8 @@ def status_of(means: Means, at: Asked, key: EnvironmentKey) -> StatusReport:
         processes=seen.processes if seen is not None and present else {},
         traffic=seen.traffic if seen is not None and present else {},
         compared_at=_compared_at(seen) if seen is not None and present else None,
+        gateway_tls=(secure := seen.gateway_tls if seen is not None and present else None),
+        https=secured(secure, blueprint.topology.domain),
         links=seen.links if seen is not None and present else (),
         kept=kept(seen),
     )

@@ -168,6 +168,8 @@ class Configuration:
     """Networks that no name outside may lead to: an answer that does is refused (rebinding)."""
     links: tuple[Linked, ...] = ()
     allows_behind: tuple[AllowBehind, ...] = ()
+    tls: tuple[str, ...] = ()
+    """The hosts that the gateway's certificate is for; none: it has no TLS."""
 
     @property
     def digest(self) -> Digest:

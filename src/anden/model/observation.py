@@ -135,6 +135,8 @@ class Observation:
     alarms: tuple[AlarmSeen, ...] = ()
     images: tuple[ImageSeen, ...] = ()
     links: tuple[LinkSeen, ...] = ()
+    gateway_tls: str | None = None
+    """Where it listens with TLS beside `gateway`, where it does."""
 
     def of(self, service: str) -> tuple[InstanceSeen, ...]:
         """The instances of a service, by ordinal."""

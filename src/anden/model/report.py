@@ -87,6 +87,10 @@ class StatusReport:
     """What outlives the environment, used or not."""
     links: tuple[LinkSeen, ...] = ()
     """Its links and their tunnels, where the engine raises them."""
+    gateway_tls: str | None = None
+    """Where the gateway listens with TLS as well, on the twin."""
+    https: str | None = None
+    """How that is asked for, by its domain: `https://api.bank.example:8443`."""
 
 
 @dataclass(frozen=True, slots=True)

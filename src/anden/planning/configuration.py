@@ -18,6 +18,7 @@ So a change may turn round at any moment (a rollback): what served before it sti
     limits        of a path (rates, sizes, origins): the target's at once
     rewrites      the old version's until the service is ready, then the new one's
     links         both; where they have one of the same name, the target's
+    tls           for every host of both
     layout        the target's, and so are the internal names' addresses: when the network itself changes, old instances
                   serve on and lose their names (differences say `replaces everything`)
 """
@@ -32,7 +33,7 @@ from anden.model.ids import ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
 from anden.model.plan import Caveat
 from anden.model.secret import SecretRef
-from anden.model.topology import Egress, Protocol, Service
+from anden.model.topology import Egress, Protocol, Service, Topology
 from anden.planning import firewall, gates
 from anden.planning.addressing import usable
 
@@ -71,7 +72,15 @@ def configure(
         never=firewall.never(target.layout.network, topologies) if names else (),
         links=_links(target, before),
         allows_behind=tuple(sorted({allow for each in topologies for allow in firewall.allows_behind(each, caveats)})),
+        tls=tuple(sorted({host for each in topologies for host in _hosts(each)})),
     )
+
+
+def _hosts(topology: Topology) -> Iterator[str]:
+    """Those that a client may ask the gateway for by TLS; without a domain there is none."""
+    if topology.domain is not None:
+        yield topology.domain.lower()
+        yield from (each.route.host.lower() for each in topology.services if each.route and each.route.host)
 
 
 def _links(target: Blueprint, before: Blueprint) -> tuple[Linked, ...]:

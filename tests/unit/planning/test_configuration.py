@@ -348,3 +348,15 @@ def test_limits_change_at_once_and_a_path_is_rewritten_for_who_expects_it() -> N
     (after,) = configure(new, old, (), ready=("web",)).routes
     assert after.rewrite == "/v2"
     assert turning(_limiting(rate=Rate(6, 1), rewrite="/v1"), old) == frozenset()
+
+
+def test_tls_is_for_the_domain_and_every_host_of_both_sides() -> None:
+    web = service("web", route=Route("/", host="www.bank.example"))
+    before = topology(web)
+    assert configure(drafted(before), None, ()).tls == ()
+    named = replace(before, domain="API.bank.example")
+    assert configure(drafted(named), None, ()).tls == ("api.bank.example", "www.bank.example")
+    moved = replace(named, services=(service("web", route=Route("/", host="new.bank.example")),))
+    during = configure(drafted(moved), drafted(named), ()).tls
+    assert during == ("api.bank.example", "new.bank.example", "www.bank.example")
+    assert configure(drafted(before), drafted(named), ()).tls == ("api.bank.example", "www.bank.example")

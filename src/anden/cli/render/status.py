@@ -42,6 +42,8 @@ def lines(report: StatusReport, now: float, paint: Paint, *, instances: bool = F
         said += _start(report, paint)
     elif report.gateway:
         said.append(_gateway(report, paint))
+        if report.https is not None:
+            said.append(f"tls     {paint.link(report.https)} at {report.gateway_tls}")
     return said
 
 

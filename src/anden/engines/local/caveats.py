@@ -74,7 +74,11 @@ def _whole(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     if topology.production:
         yield "production", "approval, signatures and inspection of images are not asked for here", ()
     if topology.domain is not None:
-        yield "domain", f"{topology.domain} is not served, and there is no TLS: the gateway listens on this machine", ()
+        text = (
+            f"{topology.domain} has a certificate of this twin's own authority, which nobody trusts before "
+            "`anden trust`, and no DNS leads to it: the gateway listens on this machine"
+        )
+        yield "domain", text, ()
     if any(
         service.scale is not None or service.instances.base != service.instances.max for service in topology.services
     ):

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 import anden
-from anden.engines.local import link
+from anden.engines.local import link, tls
 from anden.engines.local.cell import cgroup
 from anden.engines.local.place import Place
 from anden.model import codec
@@ -104,6 +104,7 @@ class Executor:
                     linked.link.name: {ref.name: self._secret(ref).reveal() for ref in linked.keys}
                     for linked in configuration.links
                 }
+                request["certificate"] = tls.wanted(self._place, self._key, self._gateway, configuration, self._clock)
                 link.ask(self._place, request, timeout_s=CONFIGURE_S)
             case StartInstance(instance=instance, launch_s=launch_s):
                 link.ask(self._place, {**self._start(instance), "launch_s": launch_s}, timeout_s=START_S)

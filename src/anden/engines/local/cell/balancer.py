@@ -21,6 +21,7 @@ from typing import Any
 
 from anden.engines.local.cell import haproxy_socket, haproxy_stat, netns
 from anden.engines.local.cell.balancer_process import NAME, Process, reconcile
+from anden.engines.local.cell.certificates import Certificates
 from anden.engines.local.cell.haproxy_stat import ServerStat
 from anden.engines.local.cell.spawner import Spawner
 from anden.engines.local.render import access_log, haproxy
@@ -45,14 +46,20 @@ MOST_RETIRED = 16
 class Balancer:
     """Safe to call from several threads. It survives the supervisor: process ids are kept in `run_dir`."""
 
-    def __init__(self, spawner: Spawner, run_dir: Path, gateway_fd_name: str, access: str = "") -> None:
+    def __init__(
+        self, spawner: Spawner, run_dir: Path, gateway_fd_name: str, access: str = "", tls_fd_name: str = ""
+    ) -> None:
         """run_dir: a short path (it holds sockets) that outlives the supervisor. gateway_fd_name: as init keeps it.
-        access: the same of the pipe that the access log is written to; if init keeps nothing so, nothing is written."""
+        access: the same of the pipe that the access log is written to; if init keeps nothing so, nothing is written.
+        tls_fd_name: the same of the gateway's socket with TLS; it is listened on while there is a certificate as well.
+        """
         self._spawner = spawner
         self._folder = run_dir
         self._keys = run_dir / "keys"
         self._gateway = gateway_fd_name
         self._access = access
+        self._tls = tls_fd_name
+        self.certificates = Certificates(run_dir / "certificates")
         self._lock = threading.RLock()
         self._configuration: Configuration | None = None
         self._servers: dict[str, Server] = {}
@@ -92,6 +99,19 @@ class Balancer:
                 self._running.append(self._start())
                 self._remember()
             self._close_others()
+            if configuration.tls:
+                self.certificates.sweep()
+            else:
+                self.certificates.clear()
+
+    def secure(self) -> str | None:
+        """Where the gateway listens with TLS, or will as soon as it has a certificate; None: nowhere."""
+        taken = self._spawner.take(self._tls) if self._tls else None
+        if taken is None:
+            return None
+        with socket.socket(fileno=taken) as listening:
+            host, port = listening.getsockname()
+        return f"{host}:{port}"
 
     def add(self, instance: Instance) -> None:
         """Register an instance with both processes; it takes requests as soon as a check passes. One without a port,
@@ -232,7 +252,14 @@ class Balancer:
 
     def _structure(self) -> str:
         assert self._configuration is not None  # noqa: S101 - callers have set it
-        return hashlib.sha256(haproxy.config(self._configuration).encode()).hexdigest()
+        text = haproxy.config(self._configuration, certificate=self._certificate())
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _certificate(self) -> str | None:
+        """The file of the gateway's; None: it has no TLS now."""
+        assert self._configuration is not None  # noqa: S101 - callers have set it
+        file = self.certificates.file if self._configuration.tls and self.secure() is not None else None
+        return None if file is None else str(file)
 
     def _open(self) -> None:
         """Open the internal names' sockets that init does not hold yet."""
@@ -250,6 +277,8 @@ class Balancer:
         wanted = {one.name for one in haproxy.listeners(self._configuration)}
         kept = self._spawner.kept()
         _close(kept)
+        if not self._configuration.tls and self._tls in kept:
+            self._spawner.drop(self._tls)
         for name in kept:
             if name.startswith(haproxy.LISTENER_PREFIX) and name not in wanted:
                 self._spawner.drop(name)
@@ -265,15 +294,19 @@ class Balancer:
         self._folder.mkdir(parents=True, exist_ok=True)
         process.paths.write_text(haproxy.health_paths(self._configuration, self._servers.values()))
         self._write_keys()
+        certificate = self._certificate()
         process.config.write_text(
             haproxy.config(
-                self._configuration, at_once, socket=str(process.socket), paths=str(process.paths), keys=str(self._keys)
+                self._configuration, at_once, socket=str(process.socket), paths=str(process.paths),
+                keys=str(self._keys), certificate=certificate,
             )
-        )
+        )  # fmt: skip
         kept = self._spawner.kept()
         try:
             fds = {GATEWAY_FD: kept[self._gateway]}
             fds |= {one.fd: kept[one.name] for one in haproxy.listeners(self._configuration)}
+            if certificate is not None:
+                fds[haproxy.TLS_FD] = kept[self._tls]
             access = self._spawner.take(self._access) if self._access else None
             if access is None:  # else HAProxy would find something of its own there, and write into it
                 access = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

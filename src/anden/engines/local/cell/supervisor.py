@@ -42,8 +42,9 @@ from anden.model.reach import Probe, Probed, Seen
 from anden.model.refused import Attempt
 from anden.model.traffic import Passed
 
-GATEWAY = "gateway"
-"""The name under which init keeps the gateway's socket."""
+GATEWAY, GATEWAY_TLS = "gateway", "gateway-tls"
+"""The names under which init keeps the gateway's sockets: the keeper's, and the one that the engine hands over
+(engines.local.tls)."""
 ACCESS_PIPE_BYTES = 1024 * 1024
 """What its processes may write while nobody reads; the kernel's own bound for a pipe (fs.pipe-max-size)."""
 CONFIGURATION = protocol.RUN / "configuration.json"
@@ -65,7 +66,7 @@ class Supervisor:
         self._key = EnvironmentKey(facts["client"], facts["environment"], EngineName.LOCAL)
         self._ground = Ground(
             init=init,
-            balancer=Balancer(init, protocol.RUN, GATEWAY, kept(GATEWAY, "stdout", "w")),
+            balancer=Balancer(init, protocol.RUN, GATEWAY, kept(GATEWAY, "stdout", "w"), GATEWAY_TLS),
             ends=Ends(),
             hierarchies=cgroup.here(),
             group=facts["group"],
@@ -76,6 +77,8 @@ class Supervisor:
         self._resolver = Resolver(init, protocol.RUN)
         self._links = Links(init)
         self._linked: tuple[LinkSeen, ...] = ()
+        self._secure: str | None = None
+        """Where the gateway listens with TLS."""
         self._ledger = Ledger(protocol.RUN / "refused.json")
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
@@ -117,6 +120,7 @@ class Supervisor:
                 one for record in found if record.registered and (one := haproxy.server(record.instance)) is not None
             ]
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
+            self._secure = self._ground.balancer.secure()
             await asyncio.to_thread(self._resolver.configure, configuration)
             await asyncio.to_thread(self._links.configure, configuration, None)
         await self._faults.resume()
@@ -224,7 +228,7 @@ class Supervisor:
             what = f"the supervisor failed: {type(error).__name__}"
             return {"problems": [codec.to_data(Problem("cell", what, str(error), "The cell's log says more."))]}
 
-    async def _act(self, request: dict[str, Any]) -> Any:  # noqa: PLR0911 - one return for each request
+    async def _act(self, request: dict[str, Any]) -> Any:  # noqa: PLR0911, PLR0912 - one return for each request
         match request["op"]:
             case "ping":
                 return {"pid": os.getpid(), "gateway": self._facts["gateway"]}
@@ -234,7 +238,10 @@ class Supervisor:
                 return await self._wait(int(request["seen"]), float(request["timeout_s"]))
             case "configure":
                 configuration = codec.from_data(Configuration, request["configuration"])
-                return await self._configure(configuration, request.get("keys", {}))
+                return await self._configure(configuration, request.get("keys", {}), request.get("certificate"))
+            case "tls":
+                balancer = self._ground.balancer
+                return {"listening": balancer.secure(), "certificate": balancer.certificates.public(time.time())}
             case "start":
                 instance, launch_s = codec.from_data(Instance, request["instance"]), float(request.get("launch_s", 0.0))
                 return await self._start(instance, request["rootfs"], launch_s, request.get("secrets", {}))
@@ -275,8 +282,9 @@ class Supervisor:
             key=self._key,
             at=time.time(),
             present=True,
-            configuration=None if configuration is None else configuration.digest,
+            configuration=None if configuration is None or self._due(configuration) else configuration.digest,
             gateway=self._facts["gateway"],
+            gateway_tls=self._secure,
             instances=tuple(self._instances()),
             facts=Facts({} if configuration is None else {one.zone: one.address for one in configuration.leaves}),
             boot=self._facts["boot"],
@@ -287,6 +295,10 @@ class Supervisor:
             links=self._linked,
         )
 
+    def _due(self, configuration: Configuration) -> bool:
+        """Whether its certificate is, and with it all of the configuration: who applies it again brings another."""
+        return bool(configuration.tls) and (self._secure is None or self._ground.balancer.certificates.due(time.time()))
+
     async def _wait(self, seen: int, timeout_s: float) -> int:
         deadline = time.monotonic() + min(timeout_s, LONGEST_WAIT_S)
         while self._version <= seen and (left := deadline - time.monotonic()) > 0:
@@ -294,8 +306,9 @@ class Supervisor:
                 await asyncio.wait_for(self._seen.wait(), left)
         return self._version
 
-    async def _configure(self, configuration: Configuration, keys: Keys) -> None:
+    async def _configure(self, configuration: Configuration, keys: Keys, signed: dict[str, Any] | None) -> None:
         async with self._configuring:
+            certificates = self._ground.balancer.certificates
             servers = [
                 one
                 for life in self._lives.values()
@@ -305,7 +318,12 @@ class Supervisor:
             await asyncio.to_thread(self._wall, configuration)
             await asyncio.to_thread(self._links.configure, configuration, keys)
             await asyncio.to_thread(self._resolver.begin, configuration)
+            if signed is not None:
+                certificates.put(signed["pem"])
             await asyncio.to_thread(self._ground.balancer.configure, configuration, servers)
+            if signed is not None:
+                certificates.settle(float(signed["renew_at"]))
+            self._secure = self._ground.balancer.secure()
             await asyncio.to_thread(self._resolver.settle)
             new = CONFIGURATION.with_suffix(".new")
             new.write_text(codec.to_json(configuration))

@@ -14,6 +14,8 @@ MOST_BYTES = 4000
 PATH_BYTES, HOST_BYTES, SUBJECT_BYTES = 512, 255, 128
 """Of what a caller chooses; what is longer is cut. Escaped they fit: a path has printable letters only, and grows to
 twice as much; of the others each byte may become six."""
+NO_TLS = "tls"
+"""The end of who came to no agreement on TLS."""
 _ESCAPED = "json(utf8s)"
 """It writes `\\/` for a slash, which whoever shows a line makes a slash again (`shown`). A pattern that replaces what
 does not fit costs each request several times as much."""
@@ -41,6 +43,14 @@ def lines() -> Iterator[str]:
     """Of the gateway's frontend: where the log goes, and what a line has."""
     yield f"log fd@{FD} len {MOST_BYTES} format raw local0"
     yield "log-format '{" + ",".join(f'"{name}":{value}' for name, value in _FIELDS) + "}'"
+
+
+def handshakes() -> Iterator[str]:
+    """The same for who did not get as far as a request with TLS, in a document with the same fields. Nothing is known
+    of it but the address; HAProxy would write a line of its own form else."""
+    known = {"time": "%Ts.%ms", "client": '"%ci"', "service": '"anden"', "end": f'"{NO_TLS}"'}
+    fields = {name: "0" if name in ("status", "bytes", "ms") else '"-"' for name, _ in _FIELDS} | known
+    yield "error-log-format '{" + ",".join(f'"{name}":{value}' for name, value in fields.items()) + "}'"
 
 
 def rules() -> Iterator[str]:

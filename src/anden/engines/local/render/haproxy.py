@@ -21,6 +21,11 @@ from anden.model.topology import Protocol
 
 GATEWAY_FD = 10
 """The descriptor at which a process finds the gateway's listening socket; internal names follow it."""
+TLS_FD = 8
+"""The same of its socket with TLS. 9 is the access log's."""
+CERTIFICATE = "/run/anden/certificates/gateway.pem"
+"""Certificate and key, where nobody says otherwise. In a cell the file's name is the certificate's digest, so that
+another one is another text."""
 CONNECTIONS = 4000
 """At once, a process: two descriptors each, which fits a limit of 20,000 open files."""
 NAME_CONNECTIONS = 1000
@@ -128,17 +133,20 @@ def config(
     socket: str = "/run/anden/balancer.sock",
     paths: str = "/run/anden/balancer.paths",
     keys: str = guards.KEYS,
+    certificate: str | None = CERTIFICATE,
 ) -> str:
     """haproxy.cfg. socket: the runtime API's. paths: a map file, server to health path (`health_paths`), so that
     versions of a service with different health paths are each asked at their own. keys: the folder of `key_files`.
-    Servers of unknown services are left out."""
+    certificate: the file of the gateway's, with its key, where the configuration has TLS; None: there is none yet, and
+    no listener. Servers of unknown services are left out."""
     by_service: dict[ServiceName, list[Server]] = {}
     for one in servers:
         by_service.setdefault(one.service, []).append(one)
     backends = [backend for backend in configuration.backends if backend.port is not None]
     names = listeners(configuration)
     manners = configuration.manners
-    gateway = _gateway(configuration.routes, backends, manners, keys)
+    secure = _secure(certificate) if configuration.tls and certificate is not None else ()
+    gateway = _gateway(configuration.routes, backends, manners, keys, secure)
     blocks = [_global(configuration, socket), _defaults(manners), *gateway]
     for backend in backends:
         own = by_service.get(backend.service, ())
@@ -164,7 +172,8 @@ def health_paths(configuration: Configuration, servers: Iterable[Server]) -> str
 
 def options(one: Server) -> str:
     """What stands after a server's name and address, in the file and in `add server` alike."""
-    h2 = " proto h2 check-proto h2" if one.protocol is Protocol.HTTP2 else ""
+    # A check asks by the server's protocol where it asks by HTTP; `check-proto h2` beside a TCP check is a fatal error.
+    h2 = " proto h2" if one.protocol is Protocol.HTTP2 else ""
     return f"{CHECKING} {POOL}{h2}"
 
 
@@ -228,8 +237,18 @@ def _defaults(manners: Manners) -> list[str]:
     ]
 
 
+def _secure(certificate: str) -> tuple[str, ...]:
+    """A second socket of the same frontend: whatever is asked of a request is asked on both."""
+    return (
+        f"bind fd@{TLS_FD} ssl crt {certificate} alpn h2,http/1.1 ssl-min-ver TLSv1.2",
+        # As AWS's balancer says it; what a client says of it is replaced.
+        "http-request set-header X-Forwarded-Proto https if { ssl_fc }",
+        "http-request set-header X-Forwarded-Proto http if !{ ssl_fc }",
+    )
+
+
 def _gateway(
-    routes: Sequence[GatewayRoute], backends: Sequence[Backend], manners: Manners, keys: str
+    routes: Sequence[GatewayRoute], backends: Sequence[Backend], manners: Manners, keys: str, secure: Sequence[str]
 ) -> Iterator[list[str]]:
     """The longest path wins; rules with a host come before those without. Refusals are backends too: an
     `http-request` rule would be evaluated before every `use_backend`, whatever their order."""
@@ -239,13 +258,16 @@ def _gateway(
     frontend = [
         f"frontend {GATEWAY}",
         f"bind fd@{GATEWAY_FD}",
+        *secure[:1],
         "mode http",
         "option forwardfor",
         "option idle-close-on-response",
         *access_log.lines(),
+        *(access_log.handshakes() if secure else ()),
         *traces.errors(quote),
         *access_log.rules(),
         *traces.rules(quote),
+        *secure[1:],
         # A service that is asked for `ftp://a/open` may read another path in it than HAProxy, and than the route has.
         "http-request set-uri %[pathq] if !{ url -m beg / } { path -m beg / }",
         # HAProxy 2.6 passes a NUL in a header on, and not every service reads what is behind it.
