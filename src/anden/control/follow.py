@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anden.control import keeping
 from anden.control.means import Means
-from anden.control.news import Done, Judged, News, Ticked
+from anden.control.news import Done, Judged, News, Stuck, Ticked
 from anden.control.progress import Progress, ended
 from anden.control.record import Ending, Told, Work
 from anden.control.rollouts import Way, last_wanted, removal_bound_s, way
@@ -20,13 +20,14 @@ from anden.model.ids import EnvironmentKey, short
 from anden.model.manners import BY_NAME, TWIN, label
 from anden.model.mark import Mark, Marks
 from anden.model.observation import Observation
-from anden.model.ports import Target
+from anden.model.ports import Clock, Target
 from anden.model.problem import Problem, Problems
 
 HEARTBEAT_S = 1.0
 """A follower that hears nothing tells a heartbeat this often, so that it can be closed."""
 MARGIN_S = 60.0
-"""How much longer than the bounds of its change a follower waits for ticks that do not come."""
+"""How much longer than the bounds of its change a follower waits for ticks that do not come; and how long while none
+can be made, after it has said why."""
 DOWN_BOUND_S = 300.0
 """The longest that `down` waits for an environment to be gone; the local engine needs well under a minute."""
 MOST_FAILED_ENDS = 3
@@ -67,7 +68,11 @@ def changed(means: Means, target: Target, blueprint: Blueprint, change: Change, 
     its = _way(means, target, blueprint)
     quiet = change.previous is None and not its.by_stacks
     progress = Progress(blueprint, target, seen, means.clock, quiet=quiet, by_stacks=its.by_stacks)
+    patience = _Patience(means.clock)
     for news in _ticks(means, key, its.bound_s * 2 + MARGIN_S):
+        if (stuck := patience.lost(news)) is not None:
+            yield from progress.of(stuck)
+            return _unfollowed(key, stuck)
         if isinstance(news, Judged):
             if news.change.id == change.id and news.change.state in (ChangeState.ROLLING_BACK, ChangeState.FAILED):
                 yield from _evidence(news.change.reason, news.change.evidence)
@@ -101,8 +106,11 @@ def settled(means: Means, target: Target, blueprint: Blueprint) -> Work:
     except Problems:
         seen = None  # it is acknowledged: what cannot be seen now will be
     progress = Progress(blueprint, target, seen, means.clock, quiet=False, by_stacks=its.by_stacks)
+    patience = _Patience(means.clock)
     for ticked in _ticks(means, key, its.bound_s + MARGIN_S):
         yield from progress.of(ticked) if ticked else (None,)
+        if (stuck := patience.lost(ticked)) is not None:
+            return _unfollowed(key, stuck)
         if not isinstance(ticked, Ticked) or ticked.observation is None or ticked.began < since:
             continue
         if ticked.target is None or ticked.target.blueprint != target.blueprint:
@@ -217,7 +225,30 @@ def _ending(change: Change) -> Ending:
     return Ending(Outcome.FAILED, reason or change.state.value, Problem(str(key), what, reason, fix))
 
 
-def _unfollowed(key: EnvironmentKey) -> Ending:
+class _Patience:
+    """With ticks that cannot be made: a full disk, an engine that does not answer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+
+    def lost(self, news: News | None) -> Stuck | None:
+        """Why it has been so for too long; None: it has not."""
+        if isinstance(news, Ticked):
+            self._since = None
+        elif isinstance(news, Stuck):
+            now = self._clock.monotonic()
+            self._since = now if self._since is None else self._since
+            return news if now - self._since > MARGIN_S else None
+        return None
+
+
+def _unfollowed(key: EnvironmentKey, stuck: Stuck | None = None) -> Ending:
     why = "the control plane could not tell for too long how it stands"
     fix = "`anden status` shows what stands, and the same command again goes on with it."
+    if stuck is not None:
+        why, fix = (
+            f"{stuck.problem.where}: {stuck.problem.what}",
+            f"{stuck.problem.fix} Then: {fix[0].lower()}{fix[1:]}",
+        )
     return Ending(Outcome.FAILED, why, Problem(str(key), "it is not known how this ended", why, fix))

@@ -139,7 +139,8 @@ class Link:
                     return
                 if not (kept.wanted and fine and kept.daemon.standing(link).up):
                     break
-        if not kept.wanted:  # lowered while it was being raised
+        if not kept.wanted:  # lowered, perhaps while it was being raised; the traffic has only just left it
+            time.sleep(LINGER_S)
             with suppress(OSError):
                 kept.daemon.down(link)
         self._say(kept, up=False, problem=None)
