@@ -98,6 +98,9 @@ def _as_ever(topology: dict[str, Any]) -> dict[str, Any]:
         for name in _LATER:
             if name in each and each[name] in (None, "", [], ()):
                 del each[name]
+    for link in topology["links"]:
+        if not link["incoming"]:
+            del link["incoming"]
     for issuer in topology["auth"]:
         if "keys_file" not in issuer:
             # Fetched ones (planning.issuers): the issuer rotates them, and the blueprint stays what it is.

@@ -11,8 +11,6 @@ from anden.planning import links
 
 FIRST_ENDPOINT = 100
 """Behind the addresses that instances leave from."""
-SEEN = 5
-"""Which address of its zone's share: the first that AWS leaves to anybody, so that a rule for one fits the other."""
 ANY_STATION = "link.*"
 """All of their cables, as the firewall writes it."""
 
@@ -40,7 +38,7 @@ def agreed(layout: Layout, linked: Linked) -> Agreement:
 
 def seen(agreement: Agreement) -> dict[ZoneName, IPv4Address]:
     """The address that the other side sees of each zone's instances; none without `seen-as`."""
-    return {zone: share.network_address + SEEN for zone, share in agreement.zones}
+    return {zone: share.network_address + links.SEEN for zone, share in agreement.zones}
 
 
 def wire(number: int) -> str:
