@@ -5,6 +5,7 @@ from ipaddress import IPv4Network
 
 from anden.manifest.addresses import network_of
 from anden.manifest.faults import Faults
+from anden.manifest.figures import HIGHEST_PORT
 from anden.manifest.node import Listing, Node, Scalar
 from anden.manifest.record import Said
 from anden.manifest.view import View
@@ -41,7 +42,7 @@ def answered(view: View, faults: Faults) -> None:
                     f"{service} has no port: it listens on nothing",
                     f"Give {service} a port, or take it out of incoming.",
                 )
-            port: int | None = each.get("at") if not each.absent("at") else found.get("port")
+            port: int | None = found.get("port") if each.absent("at") else each.get("at")
             if port is None:
                 continue
             other, there = taken.setdefault(port, (service, node))
@@ -55,7 +56,7 @@ def answered(view: View, faults: Faults) -> None:
 
 
 def _free(port: int, taken: dict[int, tuple[str, Node]]) -> int:
-    return next(other for other in (*range(port + 1, 65536), *range(1, port)) if other not in taken)
+    return next((other for other in (*range(port + 1, HIGHEST_PORT), *range(1024, port)) if other not in taken), port)
 
 
 def _nobody(service: str, node: Node, view: View, faults: Faults) -> None:
