@@ -234,6 +234,12 @@ class Link:
     seen_as: IPv4Network | None = None
     incoming: tuple[Incoming, ...] = ()
 
+    @property
+    def caller(self) -> str:
+        """What whoever is behind it is called where callers are named, and what a caveat withholds that closes it to
+        them. No service has a colon in its name."""
+        return f"link:{self.name}"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class VerifyingKey:

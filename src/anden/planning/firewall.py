@@ -102,7 +102,7 @@ def allows_incoming(topology: Topology, caveats: Sequence[Caveat]) -> tuple[Allo
         sorted(
             AllowIncoming(link.name, one.port, one.service, source)
             for link in topology.links
-            if link.seen_as is not None and withheld(caveats, link.name) is None
+            if link.seen_as is not None and withheld(caveats, link.caller) is None
             for one in link.incoming
             if one.service in listening
             for source in one.sources

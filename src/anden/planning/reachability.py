@@ -67,7 +67,7 @@ def matrix(blueprint: Blueprint, marks: Marks, caveats: Sequence[Caveat]) -> tup
 
 def callers(blueprint: Blueprint) -> tuple[str, ...]:
     """The links by which something may come in, as callers are called: `link:core`; sorted."""
-    return tuple(f"{LINK}{link.name}" for link in blueprint.topology.links if link.incoming)
+    return tuple(link.caller for link in blueprint.topology.links if link.incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Ground:
         self.reaches: dict[str, frozenset[str]] = {
             service.name: frozenset(service.reaches) for service in topology.services
         }
-        self.links: dict[str, Link] = {f"{LINK}{link.name}": link for link in topology.links}
+        self.links: dict[str, Link] = {link.caller: link for link in topology.links}
         self.caveats = tuple(caveats)
 
     @cached_property
@@ -272,7 +272,7 @@ class _Ground:
         listens = service.port if service is not None and service.port is not None else NO_PORT
         asked = port if port is not None else entry.port if entry is not None else listens
         way = _Way(caller, callee, asked, ())
-        closed = withheld(self.caveats, link.name)
+        closed = withheld(self.caveats, caller)
         if closed is not None:
             return way.blocked(Hop("tunnel", link.name, closed, False), closed, mark=own)
         way = way.then(Hop("tunnel", f"{link.name} (peer {link.peer})", "IPsec: one of its tunnels", True))
