@@ -166,9 +166,26 @@ class EgressReport:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingProof:
+    """Somebody behind a link who dials a service in one zone. to: `100.64.10.6:8443`. admitted: as declared.
+
+    verdict: `proved`, `silent`, `opens` (and should not), `untried`, `blocked` (with why in `reason`)."""
+
+    link: str
+    service: str
+    zone: str
+    source: str
+    to: str
+    admitted: bool
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LinksReport:
     """`anden prove links`: what lies behind them, tried as by `prove egress`, and their tunnels; none where the engine
-    does not show them. `at` in Unix seconds. since: as an EgressReport's."""
+    does not show them. `at` in Unix seconds. since: as an EgressReport's. incoming: what may begin on the other side,
+    and what may not."""
 
     client: str
     environment: str
@@ -177,6 +194,7 @@ class LinksReport:
     proofs: tuple[EgressProof, ...]
     links: tuple[LinkSeen, ...] = ()
     since: float | None = None
+    incoming: tuple[IncomingProof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

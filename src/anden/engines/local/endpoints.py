@@ -41,6 +41,11 @@ def seen(agreement: Agreement) -> dict[ZoneName, IPv4Address]:
     return {zone: share.network_address + links.SEEN for zone, share in agreement.zones}
 
 
+def dialled(layout: Layout, linked: Linked) -> dict[ZoneName, IPv4Address]:
+    """The address that the other side dials in each zone, where something may come in."""
+    return links.dialled(linked.link, [zone.name for zone in layout.zones])
+
+
 def wire(number: int) -> str:
     """The network between a link's endpoints and the other side, by name; the data centre stands in it."""
     return f"link.{number}"

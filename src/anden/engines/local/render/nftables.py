@@ -64,6 +64,7 @@ def ruleset(configuration: Configuration, down: Collection[IPv4Network] = (), gr
         lines += _outside(backend, configuration)
         lines += behind.sets(backend.service, configuration)
     lines += behind.seen(configuration)
+    lines += behind.openings(configuration)
     lines += outside.sets(configuration, granted)
     lines += _noted()
     for chain in (*callers, _balancer(configuration), _forward(configuration, callers), *_surroundings(configuration)):
@@ -170,7 +171,7 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
         "ip daddr @zone_down drop",
         "ct state established,related accept",
         "ct state invalid drop",
-        *behind.refusals(configuration),
+        *behind.arrivals(configuration),
         f'iifname "{BALANCER}" ip saddr {layout.balancer} goto from-the-balancer',
         *_by_number("saddr"),
         f"meta mark != {NOBODY} ip daddr {layout.resolver} meta l4proto {{ tcp, udp }} th dport {DNS_PORT} accept",
