@@ -167,8 +167,6 @@ def _probed(
         except OSError:
             return Probed(wanted, Seen.SILENT, took_s=time.monotonic() - start)
         took_s = time.monotonic() - start
-        if wanted.source is not None and _hung_up(trying):
-            return Probed(wanted, Seen.REFUSED, took_s=took_s, note=HUNG_UP)
         source = None
         if wanted.listen:
             time.sleep(wanted.quiet_s)
@@ -177,7 +175,8 @@ def _probed(
             source = ears.heard(word)
             if wanted.quiet_s and source is None:
                 return Probed(wanted, _after_silence(trying), took_s=time.monotonic() - start)
-        return Probed(wanted, Seen.OPEN, source, took_s)
+        ended = wanted.source is not None and _hung_up(trying)
+        return Probed(wanted, Seen.REFUSED if ended else Seen.OPEN, source, took_s, HUNG_UP if ended else "")
 
 
 def _hung_up(connection: socket.socket) -> bool:
