@@ -68,6 +68,10 @@ def _all(topology: Topology) -> Iterator[_Found]:
         yield f"link {names}", "addresses on AWS's side are known only after the first apply", ()
         text = "AWS replaces a tunnel when its key is another, for minutes, and one at a time: rotate them one by one"
         yield f"link {names} keys", text, ()
+    for link in topology.links:
+        if link.incoming:
+            text = "a port moves from one service to another in two changes: taken out, then let in; a listener has one"
+            yield f"link {link.name} incoming", text, ()
 
 
 def _environment(topology: Topology) -> Iterator[_Found]:
