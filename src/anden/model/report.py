@@ -9,7 +9,7 @@ from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
 from anden.model.image import ImageScan
-from anden.model.link import Agreement, LinkSeen, Opening
+from anden.model.link import Admitted, Agreement, LinkSeen, Opening
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -238,7 +238,7 @@ class StateReport:
 class LinkConfig:
     """`anden link config`: the other side's configuration of a link, for one device. text: without keys, whose names
     `keys` has, a tunnel each. sources: whose manuals its syntax comes from. tried: on what it was; empty: on nothing.
-    openings: what services open through it."""
+    openings: what services open through it. admitted: what may begin on the other side."""
 
     client: str
     environment: str
@@ -252,6 +252,7 @@ class LinkConfig:
     tried: str
     agreement: Agreement
     openings: tuple[Opening, ...]
+    admitted: tuple[Admitted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ our side asks for. With it, there is a pair of channels for each line of the acc
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from anden.model.link import Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Admitted, Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
 from anden.planning.devices.device import AEAD, Device, known, theirs_inside
 
@@ -25,7 +25,7 @@ _HASH = {Integrity.SHA256: "sha256"}
 _HMAC = {Integrity.SHA256: "esp-sha256-hmac"}
 
 
-def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
+def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:
     """Commands of configuration mode. Raises ValueError while the agreement is not known."""
     name, policy = agreement.link, agreement.policy
     ike = [_proposal(name, policy.ike, encryption) for encryption in policy.ike.encryption]
@@ -48,7 +48,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         *(_route(agreement, tunnel) for tunnel in agreement.tunnels),
     ]
     told = (device.mark_keys(agreement), "Your filters are yours: none is written here.")
-    return device.head(DEVICE, agreement, openings, "!", *told) + "\n".join(lines) + "\n"
+    return device.head(DEVICE, agreement, openings, admitted, "!", *told) + "\n".join(lines) + "\n"
 
 
 def _proposal(name: str, offered: Proposals, encryption: Encryption) -> tuple[str, list[str]]:
