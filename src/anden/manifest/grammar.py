@@ -180,7 +180,7 @@ LINK = Record(
                                twice="each tunnel has a key of its own"),
               "A pre-shared key for each of the two tunnels, by name.", required=True, example="[vpn-1, vpn-2]"),
         Field("incoming", MapOf("a service", names.NAME, INCOMING, MOST_INCOMING,
-                                "Say from where it may be opened, or remove it."),
+                                "Say from where it may be opened, or remove it.", whole=True),
               "The services that the other side may open; it dials an address in each zone's share of `seen-as`. "
               "Absent: nothing comes in."),
     ),
