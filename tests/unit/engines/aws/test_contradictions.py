@@ -36,12 +36,11 @@ def test_with_balancers_of_both_types_the_listener_says_whose_a_target_group_is(
         "Balancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Type": "application"}),
         "OfLink": ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Type": "network"}),
     })  # fmt: skip
-    group, listener, rule = (
-        f"AWS::ElasticLoadBalancingV2::{kind}" for kind in ("TargetGroup", "Listener", "ListenerRule")
-    )
+    kinds = ("TargetGroup", "Listener", "ListenerRule")
+    group, listener, rule = (f"AWS::ElasticLoadBalancingV2::{kind}" for kind in kinds)
 
     def wrong(routed: str, dialled: str) -> list[str]:
-        web = {
+        web: dict[str, tuple[str, dict[str, Any]]] = {
             "Routed": (group, {"Protocol": routed}), "Dialled": (group, {"Protocol": dialled}),
             "Rule": (rule, {"Actions": [{"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": {"Ref": "Routed"}}]}}]}),
             "Door": (listener, {"Protocol": "TCP", "DefaultActions": [{"TargetGroupArn": {"Ref": "Dialled"}}]}),
