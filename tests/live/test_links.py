@@ -206,6 +206,11 @@ def test_what_begins_behind_the_link_reaches_what_is_let_in_and_nothing_else(lin
         ("a", "10.20.4.1", True), ("a", "10.20.0.1", False), ("b", "10.20.4.1", True), ("b", "10.20.0.1", False),
     ]  # fmt: skip
     assert {each["verdict"] for each in tried} == {"proved"}
+    rows = json.loads(linked("refused", "--json"))["rows"]
+    assert {(each["to"], each["port"], each["why"]) for each in rows if each["service"] == "link:core"} == {
+        ("web", 9443, "from 10.20.5.17, which may not"),
+        ("100.64.10.6", 8080, "from 10.20.4.17: nothing is let in there"),
+    }, "and what we tried ourselves is no news"
 
 
 def test_only_ike_crosses_the_wire(linked: Linked) -> None:

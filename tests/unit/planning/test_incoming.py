@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anden.assess.refused import assess
 from anden.engines.simulated.images import SimulatedImages
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.ids import EngineName, ServiceName, ZoneName
 from anden.model.mark import Mark
 from anden.model.plan import Action, Caveat
+from anden.model.refused import Attempt
 from anden.model.topology import ImageSource, Incoming, Link, Range, Service, Topology
 from anden.planning import firewall, links, reachability
 from anden.planning.addressing import ZONE_NAMES
@@ -22,6 +24,7 @@ from anden.planning.blueprint import draft
 from anden.planning.configuration import configure, parting, turning
 from anden.planning.difference import differences
 from anden.planning.lint import lint
+from anden.planning.refused import MOST_ROWS, named
 
 NEAR, FAR = IPv4Network("10.20.4.0/24"), IPv4Network("10.20.8.0/24")
 CORE = Link(
@@ -193,3 +196,26 @@ def test_a_wide_source_is_warned_of() -> None:
     [warning] = [each for each in lint(drafted(wide), {}).warnings if "let in" in each.what]
     assert "1,048,576 addresses" in warning.what
     assert not [each for each in lint(drafted(topology(let_in("ledger"))), {}).warnings if "let in" in each.what]
+
+
+def tried(to: str, port: int, last: float = 1.0, service: str = "link:core", source: str = "10.20.5.17") -> Attempt:
+    return Attempt(service, to, port, "tcp", 20, 0.0, last, f"from {source}" if service != "ledger" else "")
+
+
+def test_attempts_from_behind_a_link_are_named_by_what_they_dialled() -> None:
+    blueprint = drafted(topology(let_in("ledger", 9443)))
+    marks = {"environments/dev/links/core/incoming/ledger": Mark("anden.yaml", 9)}
+    stranger, nowhere = named(blueprint, marks, [tried("100.64.10.22", 9443, 2.0), tried("100.64.10.6", 22)])
+    assert (stranger.to, stranger.why, stranger.declared) == ("ledger", "from 10.20.5.17, which may not", True)
+    assert stranger.fix.startswith("add it to `from` in links.core.incoming.ledger of dev (anden.yaml:9)")
+    assert (nowhere.to, nowhere.why) == ("100.64.10.6", "from 10.20.5.17: nothing is let in there")
+    assert "add a service to links.core.incoming of dev" in nowhere.fix
+
+
+def test_whoever_is_behind_a_link_crowds_out_no_service() -> None:
+    blueprint = drafted(topology(let_in("ledger", 9443)))
+    many = [tried("100.64.10.6", port, 10.0) for port in range(1, MOST_ROWS + 50)]
+    rows = named(blueprint, {}, [*many, tried("192.0.2.1", 443, 1.0, "ledger")])
+    assert len(rows) == MOST_ROWS
+    assert [row.service for row in rows if not row.outside] == ["ledger"]
+    assert assess(rows, 11.0)[0].subject == "ledger"

@@ -6,7 +6,7 @@ balancer, at the addresses that are kept for it.
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
-from anden.engines.local.endpoints import ANY_STATION, agreed, dialled, station
+from anden.engines.local.endpoints import agreed, dialled, station
 from anden.engines.local.endpoints import seen as seen_of
 from anden.engines.local.render.stations import BALANCER
 from anden.engines.local.render.strongswan import Dataplane, mss
@@ -91,15 +91,13 @@ def openings(configuration: Configuration) -> list[str]:
     return lines
 
 
-def arrivals(configuration: Configuration) -> list[str]:
-    """What begins on the other side of a link ends here, before anybody asks whose address it has: their cables' filter
-    is loose, so an instance's could be forged. What the link lets in goes to the balancer and to nobody else."""
-    admitted = [
+def admissions(configuration: Configuration) -> list[str]:
+    """What links let in: it goes to the balancer, and to nobody else."""
+    return [
         f'iifname "{_cables(linked)}" oifname "{BALANCER}" ip saddr . ip daddr . tcp dport @{_incoming(linked)} accept'
         for linked in configuration.links
         if _admits(configuration, linked)
     ]
-    return [*admitted, f'iifname "{ANY_STATION}" drop'] if configuration.links else []
 
 
 def chains(configuration: Configuration) -> Iterator[tuple[str, str, tuple[str, ...]]]:
