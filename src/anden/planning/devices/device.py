@@ -20,7 +20,7 @@ class Device:
     what; empty: on nothing. render: the configuration; raises ValueError for an agreement without addresses.
 
     several: it takes one pair of channels for several networks behind the link, which is what our side asks for.
-    bgp_only: it is nothing but the speaker of BGP.
+    bgp_only: it is nothing but the speaker of BGP. bgp_sources: the manuals of its BGP.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Device:
     several: bool
     render: Callable[[Agreement, Sequence[Opening]], str]
     bgp_only: bool = False
+    bgp_sources: tuple[str, ...] = ()
 
     def refusal(self, agreement: Agreement) -> Problem | None:
         """Why this device cannot be the other side of this link, as far as its vendor's manual says."""
@@ -99,9 +100,10 @@ def head(device: Device, agreement: Agreement, openings: Sequence[Opening], mark
         ", ".join(f"{each.to} ({each.destination})" for each in openings) or "nothing yet: no destination is reached"
     )
     ends = ", ".join(known(tunnel) for tunnel in agreement.tunnels)
+    sources = (*device.sources, *(device.bgp_sources if agreement.bgp is not None else ()))
     lines = [
         f"Link {agreement.link}: your side, for {device.title}. Written by anden.",
-        f"Syntax: {'; '.join(device.sources)}.",
+        f"Syntax: {'; '.join(sources)}.",
         f"Tried on: {device.tried or 'no device yet; read it before you load it'}.",
         f"Our endpoints: {ends}. Admit UDP 500 and 4500 from them, and ESP where there is no NAT between us.",
         f"You see us as {agreement.local}. We open TCP to: {opened}. Nothing begins on your side.",
