@@ -29,7 +29,7 @@ PRIVATE = "64513 to 65534 and 4200000000 to 4294967294"
 
 def _asn(scalar: Scalar) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", scalar.text) or int(scalar.text) > HIGHEST:
-        meant = re.fullmatch(r"(?:AS ?)([0-9]{1,10})", scalar.text, re.IGNORECASE)
+        meant = re.fullmatch(r"AS ?([0-9]{1,10})", scalar.text, re.IGNORECASE)
         raise Wrong(meant=meant[1] if meant else None)
     number = int(scalar.text)
     if number == OUR_ASN:
