@@ -38,8 +38,7 @@ environments:
   dev:
     zones: 2
     links:
-      core:
-        { peer: 203.0.113.10, networks: [10.20.0.0/16], seen-as: 100.64.10.0/26, secret: [vpn-1, vpn-2], bgp: 65010 }
+      core: { peer: 203.0.113.10, networks: 10.20.0.0/16, seen-as: 100.64.10.0/26, secret: [vpn-1, vpn-2], bgp: 65010 }
     destinations:
       core-api: { link: core, to: 10.20.4.17:8443 }
 services:
