@@ -212,7 +212,7 @@ def test_only_ike_crosses_the_wire(linked: Linked) -> None:
         for _ in range(5):
             assert ask()["path"].encode() == b"/" + MARKER
         with suppress(TimeoutError):
-            while len(heard) < 1000:
+            while len(heard) < 200:  # health checks ask the core too: it never falls silent
                 heard.append(wire.recv(65536))
     packets = [frame[14:] for frame in heard if frame[12:14] == IPV4]
     assert len(packets) > 20

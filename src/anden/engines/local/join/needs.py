@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from anden.engines.local import tools
 from anden.model.problem import Problem
 
+SERVICES = {"charon-systemd": "strongswan", "bird2": "bird"}
+"""Of packages, which Debian starts."""
 TUN = Path("/dev/net/tun")
 
 
@@ -22,13 +24,14 @@ def lacking(*, bgp: bool = False) -> Iterator[Problem]:
         yield Problem("anden join", "needs root", why, "Run it with sudo; `--check` needs none.")
     absent = [tool for tool in tools.missing() if tool.needed_for in (("link", "bgp") if bgp else ("link",))]
     for tool in absent:
-        fix = f"Run: {tools.installation(absent)}. {_alone(bgp)}"
+        fix = f"Run: {tools.installation(absent)}. {_alone(absent)}".rstrip()
         yield Problem(tool.command, "is not installed", f"it {tool.why}", fix)
     if not TUN.exists():
         why = "where the kernel has no ESP, strongSwan's own data plane needs it"
         yield Problem(str(TUN), "is missing", why, "Load it: modprobe tun.")
 
 
-def _alone(bgp: bool) -> str:
-    services = "strongswan bird" if bgp else "strongswan"
-    return f"It must not run as a service: `systemctl disable --now {services}`."
+def _alone(absent: Sequence[tools.Tool]) -> str:
+    """What comes along with a package and nobody wanted; a service that was there before is somebody's."""
+    names = sorted({SERVICES[tool.package] for tool in absent if tool.package in SERVICES})
+    return f"It must not run as a service: `systemctl disable --now {' '.join(names)}`." if names else ""
