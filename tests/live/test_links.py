@@ -113,7 +113,7 @@ class Linked:
     def announce(self, change: Callable[[str], str]) -> None:
         """Have the data centre's BIRD say something else than what a client is given."""
         root = Path(f"/proc/{self.process('far_server')}/root")
-        folder = root / LinkFiles(1).daemon(None).relative_to("/")
+        folder = root / LinkFiles(1).speaker(None).relative_to("/")
         file = folder / "bird.conf"
         kept = folder / "bird.conf.kept"
         if not kept.exists():
@@ -226,6 +226,11 @@ def test_traffic_goes_only_where_all_that_is_declared_is_announced_and_only_for_
     """The other side's BIRD says what it should not; ours hears it, and the route moves. Nothing that is announced
     beside it leads anywhere: routes are not BIRD's to write."""
     assert [(each["carries"], each["heard"]) for each in linked.sessions()] == 2 * [(True, ["10.20.0.0/16"])]
+    assert len(processes(SPEAKER)) == 3
+    for pid in processes(SPEAKER):  # it reads what a stranger sends
+        said = Path(f"/proc/{pid}/status").read_text()
+        assert "Uid:\t65534\t65534\t65534\t65534\n" in said
+        assert "CapPrm:\t0000000000000000\n" in said
     hub = Path(f"/proc/{linked.process('link_server')}/ns/net")
     try:
         linked.announce(

@@ -31,6 +31,7 @@ _ENDPOINT = {
     "net/ipv4/conf/default/rp_filter": "0",
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv4/ip_unprivileged_port_start": "0",  # BGP's is 179, and who speaks it is nobody
 }
 _FAR = {
     **_IPV6_OFF,

@@ -83,7 +83,7 @@ class Watch:
         for tunnel in self._agreement.tunnels:
             spoken = None
             with suppress(OSError):
-                spoken = Bird(self._files.daemon(tunnel.number)).session()
+                spoken = Bird(self._files.speaker(tunnel.number)).session()
             session = bgp_cause.judged(self._agreement, bgp, tunnel, spoken, up=states[tunnel.number].up)
             self._sessions[tunnel.number] = session
             self._link.hear(tunnel.number, carries=session.carries)

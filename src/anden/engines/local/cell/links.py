@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from anden.engines.local import endpoints
-from anden.engines.local.cell import dataplane, link_network, netns
+from anden.engines.local.cell import dataplane, link_network, netns, speaker
 from anden.engines.local.cell.charon import Charon
-from anden.engines.local.cell.link_files import FOLDER, PRIVATE, LinkFiles, write
+from anden.engines.local.cell.link_files import FOLDER, PRIVATE, SPEAKERS, LinkFiles, write
 from anden.engines.local.cell.spawner import Spawner
 from anden.engines.local.render import bird as ours
 from anden.engines.local.render import strongswan
@@ -34,7 +34,6 @@ from anden.planning import link_page, sights
 from anden.planning.devices import bird
 
 DAEMON = "/usr/sbin/charon-systemd"
-SPEAKER = "/usr/sbin/bird"
 RELAY_FD = 3
 """The relay's socket, as it knows it."""
 GONE_S = 2.0
@@ -84,7 +83,7 @@ class Links:
                         self._daemon(files, agreement, station, tunnel.number)
                     if agreement.bgp is not None and _speaker(station) not in running:
                         text = ours.ours(agreement, tunnel)
-                        self._speak(_speaker(station), station, files.daemon(tunnel.number), text, agreement)
+                        self._speak(_speaker(station), station, files.speaker(tunnel.number), text, agreement)
                 if _watch(number) not in running:
                     self._spawn(_watch(number), "link_server", str(number), None)
                 self._far(files, agreement, running)
@@ -238,6 +237,8 @@ class Links:
             netns.apart(lambda: link_network.release(agreement))
             link_network.take_up(number, len(agreement.tunnels))
         shutil.rmtree(files.folder, ignore_errors=True)
+        for left in SPEAKERS.glob(f"{number}.*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _stop(self, number: int) -> None:
         """End its processes; the watch first, so that it does not raise what ends."""
@@ -265,17 +266,13 @@ class Links:
 
     def _speak(self, name: str, station: str, folder: Path, text: str, agreement: Agreement) -> None:
         """Start BIRD in a network."""
-        settings, place = folder / "bird.conf", folder / ours.SOCKET
-        place.unlink(missing_ok=True)
-        write(settings, text, 0o600)
         try:
-            argv = [SPEAKER, "-f", "-c", str(settings), "-s", str(place)]
-            self._spawner.spawn(name, argv, netns=str(netns.path(station)))
+            self._spawner.spawn(name, speaker.prepare(folder, text), netns=str(netns.path(station)))
         except FileExistsError:
             pass
         except FileNotFoundError:
             why = "BIRD speaks BGP over the link, one for each tunnel"
-            raise Problems(Problem(f"link {agreement.link}", f"{SPEAKER} is missing", why, INSTALL)) from None
+            raise Problems(Problem(f"link {agreement.link}", f"{speaker.COMMAND} is missing", why, INSTALL)) from None
 
     def _far(self, files: LinkFiles, agreement: Agreement, running: Mapping[str, int]) -> None:
         number = files.number
@@ -287,7 +284,7 @@ class Links:
         if _far(number) not in running:
             self._daemon(files, agreement, endpoints.wire(number), None)
         if agreement.bgp is not None and _speaker(_far(number)) not in running:
-            folder, text = files.daemon(None), bird.theirs(agreement)
+            folder, text = files.speaker(None), bird.theirs(agreement)
             self._speak(_speaker(_far(number)), endpoints.wire(number), folder, text, agreement)
         if _core(number) not in running:
             self._spawn(_core(number), "far_server", str(number), endpoints.wire(number))

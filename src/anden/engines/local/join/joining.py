@@ -13,14 +13,13 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from anden.engines.local import wire
-from anden.engines.local.cell import dataplane
+from anden.engines.local.cell import dataplane, speaker
 from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.far_server import Core, Server
 from anden.engines.local.cell.link_files import write
-from anden.engines.local.cell.links import DAEMON, SPEAKER
+from anden.engines.local.cell.links import DAEMON
 from anden.engines.local.join import networks
 from anden.engines.local.join.apart import Apart
-from anden.engines.local.render.bird import SOCKET
 from anden.engines.local.render.strongswan import settings
 from anden.model.invitation import Invitation
 from anden.model.link import Agreement
@@ -98,7 +97,7 @@ class Joining:
             undo.enter_context(door.socket)
         self._daemon = self._begin(core, folder, undo)
         self._load(folder)
-        self._speak(core, folder, undo)
+        self._speak(core, undo)
         for port in sorted({each.port for each in self._invitation.openings}):
             self._serve(core, port, undo)
         rehearsal = self._invitation.rehearsal
@@ -138,14 +137,16 @@ class Joining:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise Problems(Problem("swanctl", "it refuses the configuration", last, "Report this, with the line."))
 
-    def _speak(self, core: Apart, folder: Path, undo: ExitStack) -> None:
+    def _speak(self, core: Apart, undo: ExitStack) -> None:
         """What their device announces, where BGP is spoken."""
         if self._agreement.bgp is None:
             return
-        file = folder / "bird.conf"
-        write(file, bird.theirs(self._agreement, self._invitation.openings), 0o600)
-        argv = [SPEAKER, "-f", "-c", str(file), "-s", str(folder / SOCKET)]
-        undo.callback(_end, core.start(argv, os.environ, folder / "bird.log"))
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        text = bird.theirs(self._agreement, self._invitation.openings)
+        # Another user's process loses what `Apart.start` told it: to end with its parent.
+        argv = speaker.prepare(folder, text, "--pdeathsig", "KILL")
+        undo.callback(_end, core.start(argv, os.environ, Path(os.devnull)))
 
     def _serve(self, core: Apart, port: int, undo: ExitStack) -> None:
         asked = self._ask
