@@ -24,8 +24,8 @@ POLICIES = {policy.name: policy for policy in (AWS,)}
 
 
 def bgp(theirs: int) -> Bgp:
-    """AWS's timers, which no option changes (Site-to-Site VPN user guide, "Best practices for a customer gateway
-    device"). theirs: the other side's AS number."""
+    """AWS's timers, which no option changes: as its downloadable configurations have them (Site-to-Site VPN user guide,
+    "Customer gateway device dynamic routing configuration"). theirs: the other side's AS number."""
     return Bgp(OUR_ASN, theirs, hold_s=30, keepalive_s=10)
 
 

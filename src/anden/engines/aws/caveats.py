@@ -93,8 +93,11 @@ def _spoken(links: Sequence[Link]) -> Iterator[_Found]:
     )
     yield f"link {names} BGP", text, ()
     if len(links) > 1:
-        text = "AWS passes on to each what another one announces (VPN CloudHub): only their own filters keep them apart"
-        yield f"link {names} apart", text, ()
+        text = (
+            "AWS passes on between them what each announces and sends (VPN CloudHub), through tunnels that carry"
+            " everything: leave `bgp` out of all but one"
+        )
+        yield f"link {names} apart", text, (UP,)
 
 
 def _environment(topology: Topology) -> Iterator[_Found]:

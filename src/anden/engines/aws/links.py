@@ -18,8 +18,8 @@ from anden.model.topology import Link, Topology
 UP = "UP"
 """A tunnel's status (EC2 API, "VgwTelemetry")."""
 IPSEC_UP = "IPSEC IS UP"
-"""What it says of a tunnel that is down for want of BGP (re:Post, "How do I troubleshoot BGP connection issues over
-VPN?")."""
+"""What it says of a tunnel whose channels stand and whose BGP session does not. People report it and no page of AWS's
+has it: docs/aws/network.md counts it among what only a real account proves."""
 
 
 def endpoints(

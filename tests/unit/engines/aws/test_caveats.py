@@ -86,6 +86,13 @@ def test_what_is_closed_there_says_so() -> None:
     assert "exchange" not in said(service(), destinations=(out,), egress=Egress.ONE)
 
 
+def test_two_links_by_bgp_would_be_joined_and_are_refused() -> None:
+    static = replace(SPEAKING, name="cards", bgp=None)
+    assert not [each for each in said(service(), links=(SPEAKING, static)).values() if "up" in each.withholds]
+    both = said(service(), links=(SPEAKING, replace(SPEAKING, name="dr")))
+    assert both["link core, dr apart"].withholds == ("up",)
+
+
 def test_long_lists_are_cut() -> None:
     names = [f"s{number}" for number in range(9)]
     services = tuple(service(name, reaches=tuple(names)) for name in names)

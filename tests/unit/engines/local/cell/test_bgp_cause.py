@@ -7,6 +7,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.planning.devices.agreed import CORE, agreed
 
 from anden.engines.local.cell.bgp_cause import judged
@@ -88,6 +90,21 @@ def test_too_many_routes_end_it_as_on_aws() -> None:
     assert fewer.carries
     assert fewer.problem is not None
     assert fewer.problem.what.startswith("10.99.0.0/24, 10.99.1.0/24, 10.99.2.0/24, 10.99.3.0/24, 10.99.4.0/24 and 94")
+
+
+@given(
+    st.sampled_from(["Established", "Active", "Idle", "Connect", "OpenSent"]),
+    st.lists(st.sampled_from([DECLARED, MORE, IPv4Network("10.20.0.0/17"), IPv4Network("10.0.0.0/8")]), unique=True),
+    st.lists(st.sampled_from([IPv4Network("0.0.0.0/0"), IPv4Network("10.20.4.0/24")]), unique=True),
+    st.booleans(),
+)
+def test_it_carries_with_all_that_is_declared_and_whatever_else_is_said(
+    state: str, heard: list[IPv4Network], refused: list[IPv4Network], up: bool
+) -> None:
+    session = its(Spoken(state, "", tuple(heard), tuple(refused)), up=up)
+    assert session.carries == (state == "Established" and DECLARED in heard)
+    assert session.problem is None or up
+    assert session.carries or session.problem is not None or not up or state in ("Active", "Idle", "OpenSent")
 
 
 def test_words_that_nobody_knows_are_told_as_they_are() -> None:
