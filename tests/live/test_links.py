@@ -463,9 +463,11 @@ def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> 
         assert not processes("link_server")
         assert ask() is None
     finally:
-        manifest.write_text(MANIFEST)
+        manifest.write_text(MANIFEST.replace(", bgp: 65010", ""))
     linked("up", "--yes", "--with-datacentre")
-    until(lambda: ask() is not None, "and it can come again")
+    until(lambda: ask() is not None, "and it can come again, by static routes")
+    assert linked.sessions() == [None, None]
+    assert not processes(SPEAKER)
 
 
 def _environment(pid: int) -> str:
