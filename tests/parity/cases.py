@@ -50,10 +50,11 @@ def environments(draw: st.DrawFn) -> Topology:
     of = draw(topologies())
     seen_as = draw(st.sampled_from([None, IPv4Network("100.64.10.0/24")]))
     behind = any(place.link for place in of.destinations)
+    bgp = draw(st.sampled_from([None, 65010]))
     listening = [service.name for service in of.services if service.port is not None]
     let_in = draw(st.lists(st.sampled_from(listening), unique=True, max_size=3)) if listening and seen_as else []
     link = Link(
-        "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as,
+        "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as, bgp,
         tuple(Incoming(name, draw(_SOURCES), port) for port, name in enumerate(sorted(let_in), 8440)),
     )  # fmt: skip
     services, taken = [], set[tuple[str | None, str]]()

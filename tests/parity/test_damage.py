@@ -33,7 +33,7 @@ BANK = topology(
         Link(
             "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"),
             IPv4Network("100.64.10.0/26"),
-            (Incoming(ServiceName("queue"), (IPv4Network("10.20.4.0/24"),), 8443),),
+            incoming=(Incoming(ServiceName("queue"), (IPv4Network("10.20.4.0/24"),), 8443),),
         ),
     ),
     auth=(Issuer("customers", "https://id.bank.example", "bank"),),

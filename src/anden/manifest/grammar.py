@@ -1,6 +1,6 @@
 """The schema of a manifest: every key that exists, what it holds, and what it means."""
 
-from anden.manifest import addresses, elasticity, figures, limits, names, sizes, sources
+from anden.manifest import addresses, asn, elasticity, figures, limits, names, sizes, sources
 from anden.manifest.record import Field, MapOf, Record
 from anden.manifest.shape import Forms, ListOf
 
@@ -183,11 +183,14 @@ LINK = Record(
                                 "Say from where it may be opened, or remove it.", whole=True),
               "The services that the other side may open; it dials an address in each zone's share of `seen-as`. "
               "Absent: nothing comes in."),
+        Field("bgp", asn.ASN, "The other side's AS number: both sides announce their networks by BGP. Absent: static "
+              "routes."),
     ),
     "{ peer: 203.0.113.10, networks: [10.20.0.0/16], secret: [vpn-1, vpn-2] }",
     elsewhere={"seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
                "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
-               "inbound": "incoming", "ingress": "incoming", "admits": "incoming", "services": "incoming"},
+               "inbound": "incoming", "ingress": "incoming", "admits": "incoming", "services": "incoming",
+               "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp"},
 )  # fmt: skip
 
 ISSUER = Record(

@@ -150,7 +150,9 @@ def _link(name: str, said: Said, view: View) -> Link:
         )
         for service, each in sorted(said.get("incoming", {}).items())
     )
-    return Link(name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"), incoming)
+    return Link(
+        name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"), said.get("bgp"), incoming
+    )  # fmt: skip
 
 
 def _sorted(values: Mapping[str, str]) -> dict[str, str]:

@@ -135,9 +135,7 @@ def _from_link(
     entry = next((one for one in link.incoming if one.service == path.callee), link.incoming[0])
     source = entry.sources[0]
     address = next(iter(dialled(link, [zone.name for zone in blueprint.layout.zones]).values()))
-    carries = next((o for o in templates.of("AWS::EC2::VPNConnectionRoute") if source.subnet_of(_leads(o))), None)
-    tunnel = "no connection" if carries is None else templates.ref(carries, "VpnConnectionId")
-    yield Hop("tunnel", tunnel, str(carries or f"none carries {source}"), carries is not None)
+    yield _carried(templates, link, source)
     yield _acl(templates, address, source.network_address, path.port, egress=False)
     door = next(
         (
@@ -185,6 +183,25 @@ def _from_link(
         yield _acl(templates, address, there, port, egress=True)
         yield _acl(templates, there, address, port, egress=False)
     yield _task(templates, blueprint, path.callee)
+
+
+def _carried(templates: _Templates, link: Link, source: IPv4Network) -> Hop:
+    """The connection to the link's peer: a static route of its names the network, or BGP tells AWS of it."""
+    peers = {o.id for o in templates.of("AWS::EC2::CustomerGateway") if o.properties["IpAddress"] == str(link.peer)}
+    connection = next(
+        (o for o in templates.of("AWS::EC2::VPNConnection") if templates.ref(o, "CustomerGatewayId") in peers), None
+    )
+    if connection is None:
+        return Hop("tunnel", "no connection", f"none leads to {link.peer}", False)
+    if not connection.properties.get("StaticRoutesOnly"):
+        return Hop("tunnel", connection.id, f"{connection}: what its peer announces by BGP", True)
+    route = next(
+        (
+            o for o in templates.of("AWS::EC2::VPNConnectionRoute")
+            if templates.ref(o, "VpnConnectionId") == connection.id and source.subnet_of(_leads(o))
+        ), None,
+    )  # fmt: skip
+    return Hop("tunnel", connection.id, str(route or f"no route carries {source}"), route is not None)
 
 
 def _outside(

@@ -182,7 +182,9 @@ def test_balancers_of_links_have_quotas_of_their_own() -> None:
     core = Link(
         "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"),
         IPv4Network("100.64.10.0/26"),
-        tuple(Incoming(ServiceName(name), (IPv4Network("10.20.4.0/24"),), at) for name, at in (("api", 1), ("web", 2))),
+        incoming=tuple(
+            Incoming(ServiceName(name), (IPv4Network("10.20.4.0/24"),), at) for name, at in (("api", 1), ("web", 2))
+        ),
     )  # fmt: skip
     drafted = blueprint(service("api", "1..9"), service("web", "2..4", route=Route("/")), zones=2, links=(core,))
     found = needed(drafted, *rendered.environment(drafted, caveats(drafted.topology)))
