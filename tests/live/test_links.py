@@ -214,6 +214,16 @@ def dial(linked: Linked, source: str, address: str, port: int = 9443, limit_s: f
     return netns.apart(work)
 
 
+def hold(linked: Linked, source: str, address: str) -> socket.socket:
+    """A connection from somebody behind the link, with nothing said yet."""
+
+    def work() -> socket.socket:
+        netns.enter(linked.wire())
+        return socket.create_connection((address, 9443), 5.0, (source, 0))
+
+    return netns.apart(work)
+
+
 def test_what_begins_behind_the_link_reaches_what_is_let_in_and_nothing_else(linked: Linked) -> None:
     assert {dial(linked, "10.20.4.17", address)["seen"] for address in DIALLED} == {ask("/")["seen"]}, "the balancer"
     assert dial(linked, "10.20.5.17", DIALLED[0], limit_s=0.5) is None
@@ -350,9 +360,13 @@ def test_nothing_is_lost_by_a_lowered_tunnel_nor_by_its_return(linked: Linked) -
 
     loading = threading.Thread(target=load, daemon=True)
     loading.start()
+    held = hold(linked, "10.20.4.17", DIALLED[1])
     linked("link", "down", "core", "--tunnel", "1")
     until(lambda: linked.link()["by"] == 2, "the other one carries")
     assert dial(linked, "10.20.4.17", DIALLED[0]) is not None, "what begins on the other side comes by it as well"
+    with held:
+        held.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert held.recv(4096).startswith(b"HTTP/1.0 200"), "and what had begun goes on"
     linked("link", "up", "core", "--tunnel", "1")
     until(lambda: linked.link()["by"] == 1, "it is back")
     ended.set()
