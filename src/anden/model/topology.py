@@ -210,9 +210,21 @@ class Destination:
         return f"{self.network.network_address if single else self.network}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Incoming:
+    """What may begin on the other side of a link: TCP from `sources`, within the link's networks, to a service that is
+    dialled on `port` at the link's own addresses, one a zone (planning.links)."""
+
+    service: ServiceName
+    sources: tuple[IPv4Network, ...]
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A site-to-site IPsec link. An engine that does not raise it says so and withholds what lies behind it."""
+    """A site-to-site IPsec link. An engine that does not raise it says so and withholds what lies behind it.
+
+    incoming: by service; none: what begins on the other side is dropped."""
 
     name: str
     peer: IPv4Address
@@ -222,6 +234,13 @@ class Link:
     seen_as: IPv4Network | None = None
     bgp: int | None = None
     """The other side's AS number; None: static routes, and no BGP is spoken."""
+    incoming: tuple[Incoming, ...] = ()
+
+    @property
+    def caller(self) -> str:
+        """What whoever is behind it is called where callers are named, and what a caveat withholds that closes it to
+        them. No service has a colon in its name."""
+        return f"link:{self.name}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
