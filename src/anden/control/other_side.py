@@ -30,7 +30,7 @@ def agreed(means: Means, at: Asked, name: str) -> Agreed:
     name, or an address of ours is not known yet."""
     key, blueprint = _with(means, at, name)
     link = next(each for each in blueprint.topology.links if each.name == name)
-    known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in link.secret)
+    known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in range(link.tunnels))
     zones = [zone.name for zone in blueprint.layout.zones]
     agreement = links.agreement(link, blueprint.layout.network, zones, known)
     if not agreement.known:

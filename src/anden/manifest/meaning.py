@@ -143,7 +143,14 @@ def _destination(name: str, said: Said) -> Destination:
 
 
 def _link(name: str, said: Said) -> Link:
-    return Link(name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"))
+    return Link(
+        name,
+        said.get("peer"),
+        said.get("networks"),
+        said.get("secret", ()),
+        said.get("seen-as"),
+        said.get("certificate"),
+    )
 
 
 def _sorted(values: Mapping[str, str]) -> dict[str, str]:

@@ -283,7 +283,7 @@ def _about(thing: _Named) -> str:
         case Destination():
             return thing.to + (f" by link {thing.link}" if thing.link else "")
         case Link():
-            return f"to {thing.peer}, {_said(thing.networks)}"
+            return f"to {thing.peer}, {_said(thing.networks)}" + (", by certificate" if thing.certificate else "")
         case Issuer():
             return thing.issuer
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anden.manifest.grammar import MOST_LINKS, TUNNELS
+from anden.manifest.grammar import MOST_LINKS
 from anden.model.link import Endpoint
-from anden.model.topology import Link
+from anden.model.topology import TUNNELS, Link
 from anden.planning.addressing import ZONE_NAMES
 from anden.planning.links import INSIDE, RESERVED_INSIDE, agreement, inside, numbers, shares
 
@@ -47,7 +47,7 @@ def test_the_other_side_routes_back_what_it_sees() -> None:
 
 
 def test_each_key_needs_an_endpoint() -> None:
-    with pytest.raises(ValueError, match="1 endpoints for 2 keys"):
+    with pytest.raises(ValueError, match="1 endpoints for 2 tunnels"):
         agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN[:1])
 
 

@@ -35,7 +35,7 @@ def agreed(layout: Layout, linked: Linked) -> Agreement:
     """What the twin and the other side of a link agree on."""
     link = linked.link
     zones = [zone.name for zone in layout.zones]
-    return links.agreement(link, layout.network, zones, endpoints(linked.number, len(link.secret)))
+    return links.agreement(link, layout.network, zones, endpoints(linked.number, link.tunnels))
 
 
 def seen(agreement: Agreement) -> dict[ZoneName, IPv4Address]:
