@@ -350,7 +350,13 @@ def what_does_not_prove_a_side_is_named_and_mended_by_itself() -> None:
         world.until(_said(kept, what), what, UP_S)
         assert not kept.states()[1].up
         assert kept.by == 2
-    there.theirs, ours[1] = right, first
+    there.theirs, ours[1] = link_authority.vouched(authority, "203.0.113.99", now), first
+    there.answer(lambda text: text.replace(f"id = {peer}", "id = 203.0.113.99"))
+    kept.lower(1)
+    kept.lift(1)
+    what = f"{peer} refused our certificate, or has no key for its own"
+    world.until(_said(kept, what), "who is somebody else, and proves it, is not taken", UP_S)
+    there.theirs = right
     there.answer()
     world.until(both_up(kept), "both tunnels are up", UP_S)
     for key in (first.key, right.key):
@@ -373,7 +379,7 @@ def certificates_are_renewed_and_nothing_is_lost() -> None:
         while not done.is_set():
             answers.append(there.ask())
 
-    loading = threading.Thread(target=load)
+    loading = threading.Thread(target=load, daemon=True)
     loading.start()
     there.theirs = link_authority.vouched(authority, "203.0.113.10", time.time())
     there.answer()

@@ -47,11 +47,13 @@ def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
     found, chosen = agreed(means, at, name), DEVICES[device]
     if problem := chosen.refusal(found.agreement):
         raise Problems(problem)
+    if found.agreement.certified and found.key.engine is EngineName.AWS:
+        raise Problems(_only_aws_knows(name))
     return LinkConfig(
         found.key.client, found.key.environment, found.key.engine.value, name, chosen.name, chosen.title,
         chosen.render(found.agreement, found.openings),
-        tuple(tunnel.key for tunnel in found.agreement.tunnels), chosen.sources, chosen.tried, found.agreement,
-        found.openings,
+        tuple(tunnel.key for tunnel in found.agreement.tunnels if tunnel.key), chosen.sources, chosen.tried,
+        found.agreement, found.openings,
     )  # fmt: skip
 
 
@@ -102,6 +104,16 @@ def _drafted(means: Means, at: Asked, key: EnvironmentKey, running: Blueprint | 
     images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
     facts = means.engine.facts(key, wished.topology.zones, wished.topology)
     return after(running, None, None, wished.topology, images, facts, wished.marks, wished.overrides)
+
+
+def _only_aws_knows(name: str) -> Problem:
+    return Problem(
+        f"link {name}",
+        "what the certificates of our endpoints say on AWS is not known here",
+        "AWS makes them, of the authority of the other side's certificate, and its documents do not say their names",
+        f"Without --on it shows all else, with the twin's endpoints. AWS's own configuration of link {name} has them: "
+        "`aws ec2 get-vpn-connection-device-sample-configuration`.",
+    )
 
 
 def _later(key: EnvironmentKey, name: str) -> Problem:

@@ -161,6 +161,7 @@ class AwsEngine(Engine):
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
         certificate.require(self._aws().client, blueprint.topology)
+        certificate.require_linked(self._aws().client, blueprint.topology)
         problems: list[Problem] = []
         for image in images_of(blueprint):
             try:

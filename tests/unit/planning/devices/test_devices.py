@@ -1,7 +1,7 @@
 """Each device's text, as a person loads it, and what is refused rather than guessed."""
 
 import pytest
-from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CORE, OPENINGS, agreed, golden
+from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CERTIFIED, CORE, OPENINGS, agreed, golden
 
 from anden.planning.devices import DEFAULT, DEVICES
 
@@ -11,6 +11,7 @@ ENDS = {"strongswan": "swanctl.conf", "cisco-ios": "ios", "fortinet": "fortios",
 @pytest.mark.parametrize("name", DEVICES)
 def test_golden(name: str) -> None:
     golden(f"core.{ENDS[name]}", DEVICES[name].render(agreed(), OPENINGS))
+    golden(f"certified.{ENDS[name]}", DEVICES[name].render(agreed(CERTIFIED), OPENINGS))
 
 
 def test_several_networks_are_taken_by_those_that_can() -> None:

@@ -57,8 +57,9 @@ def _refused(agreement: Agreement, tunnel: Tunnel, ended: float | None, asked: b
         return f"{peer} trusts another authority", why, "Have the other side trust the authority that both agreed on."
     return (
         f"{peer} refused our certificate, or has no key for its own",
-        f"it does not say which; it has to trust the authority of ours, and to expect {tunnel.our_identity}",
-        "Its own log says which: compare it with `anden link config`.",
+        f"it does not say why; it has to trust the authority of ours, to expect {tunnel.our_identity}, and to be "
+        f"{tunnel.peer_identity} itself",
+        f"Its own log says why: compare it with `anden link config {agreement.link}`.",
     )
 
 
