@@ -25,14 +25,16 @@ class Agreed:
     openings: tuple[Opening, ...]
 
 
-def agreed(means: Means, at: Asked, name: str) -> Agreed:
+def agreed(means: Means, at: Asked, name: str, *, to_configure: bool = False) -> Agreed:
     """Of the link that runs; of the one that only the manifest declares, else. Raises Problems: there is none of this
-    name, or an address of ours is not known yet."""
+    name, or an address of ours is not known yet. to_configure: or what our certificates say is not."""
     key, blueprint = _with(means, at, name)
     link = next(each for each in blueprint.topology.links if each.name == name)
     known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in range(link.tunnels))
     zones = [zone.name for zone in blueprint.layout.zones]
     agreement = links.agreement(link, blueprint.layout.network, zones, known)
+    if to_configure and agreement.certified and key.engine is EngineName.AWS:
+        raise Problems(_only_aws_knows(name))
     if not agreement.known:
         raise Problems(_later(key, name))
     return Agreed(key, agreement, links.openings(blueprint.topology, name))
@@ -44,11 +46,9 @@ def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
         raise Problems(
             Problem(f"device {device}", "there is no configuration for it", ", ".join(DEVICES), "Choose one.")
         )
-    found, chosen = agreed(means, at, name), DEVICES[device]
+    found, chosen = agreed(means, at, name, to_configure=True), DEVICES[device]
     if problem := chosen.refusal(found.agreement):
         raise Problems(problem)
-    if found.agreement.certified and found.key.engine is EngineName.AWS:
-        raise Problems(_only_aws_knows(name))
     return LinkConfig(
         found.key.client, found.key.environment, found.key.engine.value, name, chosen.name, chosen.title,
         chosen.render(found.agreement, found.openings),
