@@ -199,7 +199,8 @@ class Links:
         if before is not None and before != said:
             self._end(linked.number, socket_too=True)  # who was invited was told the other one
             self._stop(linked.number)  # both sides' daemons learn it anew
-            shutil.rmtree(files.certificates, ignore_errors=True)  # they name the addresses of before
+            for left in (files.certificates, files.daemon(None)):  # certificates of before, and their keys
+                shutil.rmtree(left, ignore_errors=True)
             link_network.take_up(linked.number, len(codec.from_json(Agreement, before).tunnels))
         if keys is not None:
             files.put_keys(keys)
