@@ -317,46 +317,30 @@ def what_does_not_prove_a_side_is_named_and_mended_by_itself() -> None:
     world.until(both_up(kept), "both tunnels are up", UP_S)
     assert there.ask() == SEEN_AS
     peer, first = CORE.peer, ours[1]
-    for theirs_, ours_, what in (
-        (
-            link_authority.vouched(authority, str(peer), now, -1),
-            first,
-            f"{peer} shows a certificate that does not hold now",
-        ),
+    stranger = link_authority.vouched(authority, "203.0.113.99", now)
+    ended = link_authority.vouched(authority, str(peer), now, -1)
+    foreign = replace(link_authority.vouched(other, str(peer), now), authority=authority.certificate)
+    refused = f"{peer} refused our certificate, or has no key for its own"
+    for theirs_, ours_, what in (  # each says something else than the one before it
+        (ended, first, f"{peer} shows a certificate that does not hold now"),
         (right, vouched(authority, 1, -1), "our certificate has ended"),
-        (
-            replace(link_authority.vouched(other, str(peer), now), authority=authority.certificate),
-            first,
-            f"{peer} shows a certificate of an authority that we do not trust",
-        ),
+        (foreign, first, f"{peer} shows a certificate of an authority that we do not trust"),
         (replace(right, authority=other.certificate), first, f"{peer} trusts another authority"),
-        (
-            link_authority.vouched(authority, "203.0.113.99", now),
-            first,
-            f"{peer} shows a certificate of another identity",
-        ),
-        (
-            right,
-            link_authority.vouched(authority, "203.0.113.99", now),
-            f"{peer} refused our certificate, or has no key for its own",
-        ),
+        (right, stranger, refused),
+        (stranger, first, f"{peer} shows a certificate of another identity"),
+        (replace(right, key=first.key), first, refused),
         (right, replace(first, key=right.key), "our key does not fit our certificate"),
-        (replace(right, key=first.key), first, f"{peer} refused our certificate, or has no key for its own"),
+        (replace(stranger, since=-1.0), first, refused),
     ):
         there.theirs, ours[1] = theirs_, ours_
-        there.answer()
+        # The last one says who it is, and proves it.
+        there.answer(str if theirs_.since >= 0 else _swapped(f"id = {peer}\n", "id = 203.0.113.99\n"))
         kept.lower(1)
         kept.lift(1)
         world.until(_said(kept, what), what, UP_S)
         assert not kept.states()[1].up
         assert kept.by == 2
-    there.theirs, ours[1] = link_authority.vouched(authority, "203.0.113.99", now), first
-    there.answer(lambda text: text.replace(f"id = {peer}", "id = 203.0.113.99"))
-    kept.lower(1)
-    kept.lift(1)
-    what = f"{peer} refused our certificate, or has no key for its own"
-    world.until(_said(kept, what), "who is somebody else, and proves it, is not taken", UP_S)
-    there.theirs = right
+    there.theirs, ours[1] = right, first
     there.answer()
     world.until(both_up(kept), "both tunnels are up", UP_S)
     for key in (first.key, right.key):
