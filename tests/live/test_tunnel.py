@@ -19,6 +19,7 @@ from tests.live import network_world as world
 
 from anden.engines.local import link_authority
 from anden.engines.local.cell import dataplane, far_server, netns
+from anden.engines.local.cell.buffers import BURST_BYTES
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
 from anden.engines.local.render.strongswan import Dataplane, Proof, settings
@@ -186,6 +187,13 @@ def keys() -> dict[str, str]:
     return {tunnel.key: secrets.token_hex(16) for tunnel in AGREED.tunnels}
 
 
+def held(name: str) -> list[int]:
+    """How many bytes each of the UDP sockets there holds that are not read yet."""
+    words = ["ip", "netns", "exec", name, "ss", "-4uanm"]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return [int(size) for size in re.findall(r",rb(\d+),", listed)]
+
+
 def both_up(kept: Kept) -> Callable[[], bool]:
     return lambda: all(state.up for state in kept.states().values())
 
@@ -197,6 +205,7 @@ def a_cut_tunnel_is_left_in_time_and_taken_again() -> None:
     world.until(both_up(kept), "both tunnels are up", UP_S)
     assert kept.by == 1
     assert there.ask() == SEEN_AS
+    assert set(held("gw1")) == {2 * BURST_BYTES}
     ip("-n", "out", "link", "set", "dev", "gw1", "down")
     cut = time.monotonic()
     world.until(lambda: there.ask(0.2) == SEEN_AS, "the second one carries", NOTICED_S + UP_S)
@@ -379,8 +388,8 @@ def certificates_are_renewed_and_nothing_is_lost() -> None:
     assert len(answers) > 10
     assert set(answers) == {SEEN_AS}
     for number, daemon in enumerate(there.daemons, 1):
-        assert ours[number].certificate in held(daemon)
-        assert before[number].certificate not in held(daemon)
+        assert ours[number].certificate in certificates_of(daemon)
+        assert before[number].certificate not in certificates_of(daemon)
 
 
 def vouched(authority: Proof, number: int, days: float = link_authority.DAYS) -> Proof:
@@ -388,7 +397,7 @@ def vouched(authority: Proof, number: int, days: float = link_authority.DAYS) ->
     return link_authority.vouched(authority, str(ENDPOINTS[number - 1].address), time.time(), days)
 
 
-def held(daemon: Charon) -> list[str]:
+def certificates_of(daemon: Charon) -> list[str]:
     """The certificates that a daemon knows, as PEM."""
     uri = f"unix://{daemon.socket}"
     words = ["swanctl", "--list-certs", "--type", "x509", "--pem", "--uri", uri]

@@ -43,8 +43,10 @@ class _Kept:
     daemon: Charon
     wanted: bool = True
     state: State = field(default_factory=State)
+    shown: str = ""
+    """The certificate that proved us when it was raised; empty: there is none, or another watch raised it."""
     raised: float = 0.0
-    """When the two sides proved themselves, Unix seconds."""
+    """When another watch did, Unix seconds."""
 
 
 class Link:
@@ -124,15 +126,16 @@ class Link:
         try:
             standing = kept.daemon.standing(link)
             if standing.up:
-                kept.raised = kept.raised or time.time() - standing.established_s
+                kept.raised = time.time() - standing.established_s
             else:
+                with suppress(OSError):  # slower without, and no reason to have no tunnel
+                    kept.daemon.deepen()
                 until = self._load(kept)
-                kept.raised = time.time()
                 kept.daemon.up(link)
         except Refused as refused:
             ended = until if until is not None and until <= time.time() else None
             self._say(kept, up=False, problem=cause(self._agreement, kept.tunnel, refused.said, ended))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: what is kept for it cannot be read
             self._say(kept, up=False, problem=self._away(kept, error))
         else:
             return True
@@ -146,14 +149,18 @@ class Link:
             return None
         proof = self._proof(kept.tunnel.number)
         kept.daemon.prove(strongswan.connection(self._agreement, kept.tunnel, proof), proof.key)
+        kept.shown = proof.certificate
         return proof.until
 
     def _renewing(self, kept: _Kept) -> bool:
         """Whether the tunnel is to be raised by a newer certificate, and another one carries now: one at a time."""
+        if self._proof is None:
+            return False
         try:
-            if self._proof is None or self._proof(kept.tunnel.number).since <= kept.raised:
-                return False
+            proof = self._proof(kept.tunnel.number)
         except (OSError, ValueError):
+            return False
+        if proof.certificate == kept.shown if kept.shown else proof.since <= kept.raised:
             return False
         with self._lock:
             if not any(other.wanted and other.state.up for other in self._kept.values() if other is not kept):
@@ -194,7 +201,7 @@ class Link:
             self._move(by)
             self._by = by
 
-    def _away(self, kept: _Kept, error: OSError) -> Problem:
+    def _away(self, kept: _Kept, error: Exception) -> Problem:
         return Problem(
             f"link {self._agreement.link}, tunnel {kept.tunnel.number}",
             "strongSwan does not answer",
