@@ -4,39 +4,54 @@ from collections.abc import Iterable
 
 from anden.model.finding import Finding, Severity
 from anden.model.link import LinkSeen, TunnelSeen
+from anden.model.problem import Problem
 
 AGAIN = "It is tried again every second, and comes back by itself when the cause is gone."
 
 
 def assess(links: Iterable[LinkSeen]) -> tuple[Finding, ...]:
     """One finding for a link that carries nothing, and one for each tunnel that should stand by and does not. What was
-    lowered on purpose is said too: somebody may have forgotten it."""
+    lowered on purpose is said too: somebody may have forgotten it; and what BGP says that was not declared."""
     return tuple(finding for link in links for finding in _of(link))
 
 
 def _of(link: LinkSeen) -> list[Finding]:
-    down = [tunnel for tunnel in link.tunnels if not tunnel.up and tunnel.since]
-    if not down:
-        return []
-    if len(down) == len(link.tunnels):
-        why = tuple(f"tunnel {each.number}: {_why(each)}" for each in down)
-        text = "no tunnel is up: nothing behind it can be reached"
-        return [Finding(Severity.TROUBLE, f"link {link.name}", text, _fix(link, down), None, why)]
-    return [
+    wanting = [tunnel for tunnel in link.tunnels if not tunnel.carries and tunnel.since]
+    if wanting and len(wanting) == len(link.tunnels):
+        why = tuple(f"tunnel {each.number}: {_why(each)}" for each in wanting)
+        what = "carries" if any(each.up for each in wanting) else "is up"
+        text = f"no tunnel {what}: nothing behind it can be reached"
+        return [Finding(Severity.TROUBLE, f"link {link.name}", text, _fix(link, wanting), None, why)]
+    found = [
         Finding(
-            Severity.WARNING, f"link {link.name}", f"tunnel {each.number} is down: {_why(each)}", _fix(link, [each])
+            Severity.WARNING, f"link {link.name}",
+            f"tunnel {each.number} {'leads nowhere' if each.up else 'is down'}: {_why(each)}", _fix(link, [each]),
         )
-        for each in down
-    ]
+        for each in wanting
+    ]  # fmt: skip
+    for each in link.tunnels:
+        if each.carries and each.bgp is not None and (said := each.bgp.problem) is not None:
+            text = f"tunnel {each.number}: {said.what}: {said.why}"
+            found.append(Finding(Severity.WARNING, f"link {link.name}", text, said.fix))
+    return found
 
 
 def _why(tunnel: TunnelSeen) -> str:
     if tunnel.lowered:
         return "it was lowered on purpose"
-    return f"{tunnel.problem.what}: {tunnel.problem.why}" if tunnel.problem is not None else "it has just gone"
+    if (problem := _problem(tunnel)) is not None:
+        return f"{problem.what}: {problem.why}"
+    return "its BGP session is not there yet" if tunnel.up else "it has just gone"
 
 
-def _fix(link: LinkSeen, down: list[TunnelSeen]) -> str:
-    if all(each.lowered for each in down):
+def _problem(tunnel: TunnelSeen) -> Problem | None:
+    if not tunnel.up:
+        return tunnel.problem
+    return tunnel.bgp.problem if tunnel.bgp is not None else None
+
+
+def _fix(link: LinkSeen, wanting: list[TunnelSeen]) -> str:
+    if all(each.lowered for each in wanting):
         return f"`anden link up {link.name}` raises it."
-    return next((each.problem.fix for each in down if each.problem is not None and not each.lowered), AGAIN)
+    problems = (_problem(each) for each in wanting if not each.lowered)
+    return next((problem.fix for problem in problems if problem is not None), AGAIN)

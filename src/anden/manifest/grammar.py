@@ -1,6 +1,6 @@
 """The schema of a manifest: every key that exists, what it holds, and what it means."""
 
-from anden.manifest import addresses, elasticity, figures, limits, names, sizes, sources
+from anden.manifest import addresses, asn, elasticity, figures, limits, names, sizes, sources
 from anden.manifest.record import Field, MapOf, Record
 from anden.manifest.shape import Forms, ListOf
 from anden.model.topology import TUNNELS
@@ -165,11 +165,14 @@ LINK = Record(
               "A pre-shared key for each of the two tunnels, by name; or `certificate`."),
         Field("certificate", names.CERTIFICATE, "In the place of keys: the ARN of the other side's certificate in ACM, "
               "of AWS Private CA; or `rehearsal`."),
+        Field("bgp", asn.ASN, "The other side's AS number: both sides announce their networks by BGP. Absent: static "
+              "routes."),
     ),
     "{ peer: 203.0.113.10, networks: [10.20.0.0/16], secret: [vpn-1, vpn-2] }",
     elsewhere={"certificates": "certificate", "cert": "certificate", "arn": "certificate",
                "seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
-               "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer"},
+               "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
+               "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp"},
 )  # fmt: skip
 
 ISSUER = Record(

@@ -149,6 +149,7 @@ def _link(name: str, said: Said) -> Link:
         said.get("networks"),
         said.get("secret", ()),
         said.get("seen-as"),
+        said.get("bgp"),
         said.get("certificate"),
     )
 

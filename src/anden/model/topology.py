@@ -226,6 +226,8 @@ class Link:
     secret: tuple[str, ...] = ()
     """A pre-shared key for each tunnel, by name; none where certificates prove both sides."""
     seen_as: IPv4Network | None = None
+    bgp: int | None = None
+    """The other side's AS number; None: static routes, and no BGP is spoken."""
     certificate: str | None = None
     """In the place of keys: the ARN of the other side's certificate in ACM, or REHEARSAL where there is none yet.
     Either way the twin rehearses with certificates of its own."""

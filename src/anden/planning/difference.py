@@ -283,7 +283,10 @@ def _about(thing: _Named) -> str:
         case Destination():
             return thing.to + (f" by link {thing.link}" if thing.link else "")
         case Link():
-            return f"to {thing.peer}, {_said(thing.networks)}" + (", by certificate" if thing.certificate else "")
+            spoken = "" if thing.bgp is None else f", BGP with AS {thing.bgp}"
+            return f"to {thing.peer}, {_said(thing.networks)}{spoken}" + ", by certificate" * (
+                thing.certificate is not None
+            )
         case Issuer():
             return thing.issuer
 

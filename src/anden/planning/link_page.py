@@ -104,6 +104,7 @@ def _agreed(page: Page) -> Iterator[str]:
         f"| the client's device | {agreement.peer} |",
         f"| the client's networks | {', '.join(map(str, agreement.remote))} |",
         f"| the environment is seen as | {agreement.local}{_zones(agreement)} |",
+        *_spoken(agreement),
         f"| whose figures | {policy.source} |", "",
         "| tunnel | the environment's endpoint | inside: the environment's, the client's | key, by name |",
         "|---|---|---|---|",
@@ -120,6 +121,15 @@ def _proof(agreement: Agreement) -> str:
     if agreement.certified:
         return "certificates of one authority for both sides, each for its own address"
     return "a pre-shared key for each tunnel"
+
+
+def _spoken(agreement: Agreement) -> Iterator[str]:
+    if (bgp := agreement.bgp) is None:
+        return
+    yield f"| BGP | the environment is AS {bgp.ours}, the client AS {bgp.theirs}; neighbours are the insides |"
+    theirs = ", ".join(map(str, agreement.remote))
+    yield f"| announced | by the environment exactly {agreement.local}, by the client exactly {theirs} |"
+    yield f"| BGP's timers | {bgp.keepalive_s} s between two signs of life, given up after {bgp.hold_s} s |"
 
 
 def _zones(agreement: Agreement) -> str:

@@ -48,7 +48,8 @@ def theirs(agreement: Agreement, openings: Sequence[Opening] = ()) -> str:
     own, authority = files(agreement)
     said = [f"Below /etc/swanctl: x509/{own}, private/{own}, x509ca/{authority}."] if agreement.certified else []
     keys = [] if agreement.certified else [_key(agreement, tunnel) for tunnel in agreement.tunnels]
-    return device.head(DEVICE, agreement, openings, "#", device.mark_keys(agreement), *said) + "".join(
+    beside = ("BGP is not strongSwan's: `--device bird` writes BIRD's file.",) if agreement.bgp is not None else ()
+    return device.head(DEVICE, agreement, openings, "#", device.mark_keys(agreement), *said, *beside) + "".join(
         [
             "connections {\n",
             *(_connection(agreement, tunnel) for tunnel in agreement.tunnels),
@@ -75,6 +76,7 @@ def _connection(agreement: Agreement, tunnel: Tunnel) -> str:
     auth = "pubkey" if agreement.certified else "psk"
     shows = f"\n            certs = {own}" if agreement.certified else ""
     believes = f"\n            cacerts = {authority}" if agreement.certified else ""
+    local, remote = device.carried(agreement, tunnel)
     return f"""\
     {agreement.link}-{tunnel.number} {{
         version = 2
@@ -98,8 +100,8 @@ def _connection(agreement: Agreement, tunnel: Tunnel) -> str:
         }}
         children {{
             {CHILD} {{
-                local_ts = {", ".join(map(str, agreement.remote))}
-                remote_ts = {agreement.local}
+                local_ts = {", ".join(map(str, remote))}
+                remote_ts = {", ".join(map(str, local))}
                 esp_proposals = {", ".join(proposals(policy.esp, key_exchange=False))}
                 rekey_time = {rekey_s(policy, policy.esp)}s
                 rand_time = {random_s(policy)}s

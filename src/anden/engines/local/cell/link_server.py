@@ -14,12 +14,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from anden.engines.local.cell import link_network
+from anden.engines.local.cell import bgp_cause, link_network
+from anden.engines.local.cell.bird import Bird
 from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.link_files import LinkFiles, write
 from anden.engines.local.cell.tunnel import Link
 from anden.model import codec
-from anden.model.link import Agreement
+from anden.model.link import Agreement, Session
 
 LOOK_S = 0.25
 """Between two writings of what has changed."""
@@ -38,6 +39,7 @@ class Watch:
         proof = (lambda tunnel: files.proof(str(tunnel))) if certified else None
         self._link = Link(self._agreement, list(self._daemons.values()), self._key, self._move, proof)
         self._due = 0.0 if certified else math.inf
+        self._sessions: dict[int, Session] = {}
         self._lowered: frozenset[int] = frozenset()
         self._counted: dict[int, tuple[int, int]] = {}
         self._written = ""
@@ -56,6 +58,7 @@ class Watch:
             if time.monotonic() - counted > COUNT_S:
                 counted = time.monotonic()
                 self._count()
+            self._hear()
             self._write()
             self._renew()
 
@@ -86,6 +89,19 @@ class Watch:
                 self._link.lower(number)
         self._lowered = wanted
 
+    def _hear(self) -> None:
+        """What BGP says, where it is spoken. BIRD writes no route: this does."""
+        if (bgp := self._agreement.bgp) is None:
+            return
+        states = self._link.states()
+        for tunnel in self._agreement.tunnels:
+            spoken = None
+            with suppress(OSError):
+                spoken = Bird(self._files.speaker(tunnel.number)).session()
+            session = bgp_cause.judged(self._agreement, bgp, tunnel, spoken, up=states[tunnel.number].up)
+            self._sessions[tunnel.number] = session
+            self._link.hear(tunnel.number, carries=session.carries)
+
     def _count(self) -> None:
         for number, daemon in self._daemons.items():
             with suppress(OSError, Refused):
@@ -99,6 +115,7 @@ class Watch:
             tunnels[str(number)] = {
                 "up": state.up, "since": state.since, "bytes_in": into, "bytes_out": out,
                 "problem": None if state.problem is None else codec.to_data(state.problem),
+                "bgp": codec.to_data(self._sessions[number]) if number in self._sessions else None,
             }  # fmt: skip
         said = json.dumps({"by": self._link.by, "tunnels": tunnels})
         if said != self._written:
