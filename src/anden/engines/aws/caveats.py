@@ -86,7 +86,7 @@ def _all(topology: Topology) -> Iterator[_Found]:
             "has to have another one of that authority: nothing here knows when"
         )
         yield f"link {', '.join(certified)} certificate", text, ()
-        yield from _spoken([link for link in topology.links if link.bgp is not None])
+    yield from _spoken([link for link in topology.links if link.bgp is not None])
 
 
 def _spoken(links: Sequence[Link]) -> Iterator[_Found]:
