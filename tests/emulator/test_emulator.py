@@ -59,7 +59,10 @@ NETWORK: Resources = {
         "AWS::EC2::NetworkAclEntry", NetworkAclId={"Ref": "Acl"}, RuleNumber=100, Protocol=-1, RuleAction="allow",
         CidrBlock="0.0.0.0/0",
     ),
-    "Peer": made("AWS::EC2::CustomerGateway", IpAddress="203.0.113.10", Type="ipsec.1", BgpAsn=65000),
+    "Peer": made(
+        "AWS::EC2::CustomerGateway", IpAddress="203.0.113.10", Type="ipsec.1", BgpAsn=65000,
+        CertificateArn="arn:aws:acm:us-east-1:111122223333:certificate/2f4c-81",
+    ),
     "Gateway": made("AWS::EC2::VPNGateway", Type="ipsec.1"),
     "Link": made(
         "AWS::EC2::VPNConnection", Type="ipsec.1", CustomerGatewayId={"Ref": "Peer"}, VpnGatewayId={"Ref": "Gateway"},
@@ -95,6 +98,11 @@ def test_what_a_stack_makes_is_seen_by_the_api(aws: Emulator) -> None:
         (made("AWS::EC2::EIP", Dmain="vpc"), "#: extraneous key [Dmain] is not permitted"),
         (made("AWS::EC2::NetworkAcl"), "#: required key [VpcId] not found"),
         (made("AWS::EC2::CustomerGateway", IpAddress="203.0.113.10", Type="ipsec.1", BgpAsn="many"), "#/BgpAsn"),
+        (
+            made("AWS::EC2::CustomerGateway", IpAddress="203.0.113.10", Type="ipsec.1", BgpAsn=65000,
+                 CertificateArn="arn:aws:iam::111122223333:server-certificate/core"),
+            "#/CertificateArn",
+        ),
         (
             made("AWS::ApplicationAutoScaling::ScalableTarget", MinCapacity=1, MaxCapacity=2, ServiceNamespace="ecs",
                  ScalableDimension="ecs:service:Desired", ResourceId="service/a/b"),

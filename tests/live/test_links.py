@@ -521,6 +521,57 @@ def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> 
     assert not processes(SPEAKER)
 
 
+def test_certificates_prove_both_sides_and_are_renewed_without_a_lost_request(linked: Linked) -> None:
+    """Renewal is due in two months, so the kept ones are made to look old, and their watch begins anew."""
+    (linked.folder / "anden.yaml").write_text(MANIFEST.replace("secret: [vpn-1, vpn-2]", "certificate: rehearsal"))
+    linked("up", "--yes", "--with-datacentre")
+    until(lambda: [each["up"] for each in linked.link()["tunnels"]] == [True, True], "both are up")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
+    kept = Path(f"/proc/{linked.process('link_server')}/root/run/anden/links/1/certificates")
+    files = sorted(kept.glob("*.json"))
+    assert [file.name for file in files] == ["1.json", "2.json", "authority.json", "other-side.json"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    before = {file.name: json.loads(file.read_text()) for file in files}
+    told = [json.dumps(linked.link()), linked("link", "config", "core")]
+    for proof in before.values():
+        secret = proof["key"].splitlines()[1]
+        assert leaks.in_files(secret, linked.anden.state) == []
+        assert leaks.in_command_lines(secret) == []
+        assert leaks.in_texts(secret, told) == []
+    refused = linked.try_("link", "invite", "core", "-o", str(linked.folder / "none"), "--meet", "127.0.0.1:4510")
+    assert "certificates prove this link's sides" in refused.stderr
+    assert not (linked.folder / "none").exists()
+    began = [each["since"] for each in linked.link()["tunnels"]]
+    answers: list[Any] = []
+    ended = threading.Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            answers.append(ask("/patient"))
+
+    loading = threading.Thread(target=load, daemon=True)
+    loading.start()
+    for file in files:
+        if file.name != "authority.json":
+            file.write_text(json.dumps({**before[file.name], "since": 0.0}))
+    os.kill(linked.process("link_server"), signal.SIGKILL)
+
+    def anew() -> bool:
+        tunnels = linked.link()["tunnels"]
+        return all(each["up"] and each["since"] > was for each, was in zip(tunnels, began, strict=True))
+
+    until(anew, "both were raised by other certificates")
+    until(lambda: linked.link()["by"] == 1, "the first one carries")
+    ended.set()
+    loading.join()
+    kept = Path(f"/proc/{linked.process('link_server')}/root/run/anden/links/1/certificates")
+    after = {file.name: json.loads(file.read_text()) for file in kept.glob("*.json")}
+    changed = {name for name, proof in after.items() if proof["certificate"] != before[name]["certificate"]}
+    assert changed == {"1.json", "2.json", "other-side.json"}
+    assert len(answers) > 20
+    assert None not in answers
+
+
 def _environment(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")

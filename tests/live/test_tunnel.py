@@ -10,20 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 from tests.live import network_world as world
 
-from anden.engines.local.cell import dataplane, netns
+from anden.engines.local import link_authority
+from anden.engines.local.cell import dataplane, far_server, netns
 from anden.engines.local.cell.buffers import BURST_BYTES
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
-from anden.engines.local.render.strongswan import Dataplane, settings
+from anden.engines.local.render.strongswan import Dataplane, Proof, settings
 from anden.model.ids import ZoneName
 from anden.model.link import Endpoint
-from anden.model.topology import Link
+from anden.model.topology import REHEARSAL, Link
 from anden.planning.devices.strongswan import theirs
 from anden.planning.links import agreement
 
@@ -36,12 +38,10 @@ CORE = Link(
     ("vpn-1", "vpn-2"),
     IPv4Network("100.64.10.0/26"),
 )
-AGREED = agreement(
-    CORE,
-    IPv4Network("172.30.0.0/16"),
-    [ZoneName("a")],
-    (Endpoint(IPv4Address("203.0.113.101")), Endpoint(IPv4Address("203.0.113.102"))),
-)
+NETWORK = IPv4Network("172.30.0.0/16")
+ENDPOINTS = (Endpoint(IPv4Address("203.0.113.101")), Endpoint(IPv4Address("203.0.113.102")))
+AGREED = agreement(CORE, NETWORK, [ZoneName("a")], ENDPOINTS)
+CERTIFIED = agreement(replace(CORE, secret=(), certificate=REHEARSAL), NETWORK, [ZoneName("a")], ENDPOINTS)
 SERVER = ("10.20.4.17", 9)
 SEEN_AS = "100.64.10.5"
 MARKER = b"plaintext-of-a-bank"
@@ -61,11 +61,12 @@ def ip(*words: str) -> None:
 class World:
     """Both sides, with the keys that each of them has."""
 
-    def __init__(self, theirs_have: Mapping[str, str]) -> None:
+    def __init__(self, theirs_have: Mapping[str, str] | Proof) -> None:
+        self.agreed = CERTIFIED if isinstance(theirs_have, Proof) else AGREED
         self.spawner = world.SubprocessSpawner()
         self._lay()
         self.daemons = [self._daemon(f"gw{tunnel.number}") for tunnel in AGREED.tunnels]
-        self._keys = theirs_have
+        self.theirs = theirs_have
         self._far = self._daemon("dc")
         self.answer()
         self._server = netns.inside("dc", lambda: socket.create_server(SERVER, backlog=100))
@@ -115,13 +116,16 @@ class World:
 
     def answer(self, change: Callable[[str], str] = str) -> None:
         """The other side: a daemon with the client's file, where the keys have been put in; changed as somebody may."""
-        text = theirs(AGREED)
-        for name, value in self._keys.items():
-            text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
+        text = theirs(self.agreed)
+        if isinstance(self.theirs, Proof):
+            far_server.put(RUN, self.agreed, self.theirs)
+        else:
+            for name, value in self.theirs.items():
+                text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
         file = RUN / "theirs.conf"
         file.write_text(change(text))
         uri = f"unix://{self._far.socket}"
-        load = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", uri]
+        load = ["swanctl", "--load-all", "--clear", "--noprompt", "--file", str(file), "--uri", uri]
         done = subprocess.run(load, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         words = ["swanctl", "--list-conns", "--uri", uri]
@@ -148,9 +152,9 @@ class World:
                 return asking.recv(1024).decode() or None
             return None
 
-    def keep(self, key: Callable[[str], str]) -> Kept:
+    def keep(self, key: Callable[[str], str], proof: Callable[[int], Proof] | None = None) -> Kept:
         """Our side, begun."""
-        kept = Kept(AGREED, self.daemons, key, self._move)
+        kept = Kept(self.agreed, self.daemons, key, self._move, proof)
         kept.begin()
         return kept
 
@@ -311,6 +315,96 @@ def what_the_other_side_has_otherwise_is_named_and_mended_by_itself() -> None:
     world.until(both_up(kept), "both tunnels are up", UP_S)
 
 
+def what_does_not_prove_a_side_is_named_and_mended_by_itself() -> None:
+    """Every certificate of it is of the link's authority but one, so who is let in is a matter of identity and time."""
+    now = time.time()
+    authority, other = link_authority.authority("core", now), link_authority.authority("core", now)
+    right = link_authority.vouched(authority, "203.0.113.10", now)
+    ours = {1: vouched(authority, 1), 2: vouched(authority, 2)}
+    there = World(right)
+    kept = there.keep(lambda _: "", lambda number: ours[number])
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+    assert there.ask() == SEEN_AS
+    peer, first = CORE.peer, ours[1]
+    stranger = link_authority.vouched(authority, "203.0.113.99", now)
+    ended = link_authority.vouched(authority, str(peer), now, -1)
+    foreign = replace(link_authority.vouched(other, str(peer), now), authority=authority.certificate)
+    refused = f"{peer} refused our certificate, or has no key for its own"
+    for theirs_, ours_, what in (  # each says something else than the one before it
+        (ended, first, f"{peer} shows a certificate that does not hold now"),
+        (right, vouched(authority, 1, -1), "our certificate has ended"),
+        (foreign, first, f"{peer} shows a certificate of an authority that we do not trust"),
+        (replace(right, authority=other.certificate), first, f"{peer} trusts another authority"),
+        (right, stranger, refused),
+        (stranger, first, f"{peer} shows a certificate of another identity"),
+        (replace(right, key=first.key), first, refused),
+        (right, replace(first, key=right.key), "our key does not fit our certificate"),
+        (replace(stranger, since=-1.0), first, refused),
+    ):
+        there.theirs, ours[1] = theirs_, ours_
+        # The last one says who it is, and proves it.
+        there.answer(str if theirs_.since >= 0 else _swapped(f"id = {peer}\n", "id = 203.0.113.99\n"))
+        kept.lower(1)
+        kept.lift(1)
+        world.until(_said(kept, what), what, UP_S)
+        assert not kept.states()[1].up
+        assert kept.by == 2
+    there.theirs, ours[1] = right, first
+    there.answer()
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+    for key in (first.key, right.key):
+        assert not any(key in str(state) for state in kept.states().values())
+
+
+def certificates_are_renewed_and_nothing_is_lost() -> None:
+    now = time.time()
+    authority = link_authority.authority("core", now)
+    ours = {number: vouched(authority, number) for number in (1, 2)}
+    before = dict(ours)
+    there = World(link_authority.vouched(authority, "203.0.113.10", now))
+    kept = there.keep(lambda _: "", lambda number: ours[number])
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+    first = {number: state.since for number, state in kept.states().items()}
+    answers: list[str | None] = []
+    done = threading.Event()
+
+    def load() -> None:
+        while not done.is_set():
+            answers.append(there.ask())
+
+    loading = threading.Thread(target=load, daemon=True)
+    loading.start()
+    there.theirs = link_authority.vouched(authority, "203.0.113.10", time.time())
+    there.answer()
+    for number in ours:
+        ours[number] = vouched(authority, number)
+    world.until(
+        lambda: all(state.up and state.since > first[number] for number, state in kept.states().items()),
+        "both were raised anew", UP_S,
+    )  # fmt: skip
+    world.until(lambda: kept.by == 1, "the first one carries", UP_S)
+    done.set()
+    loading.join()
+    assert len(answers) > 10
+    assert set(answers) == {SEEN_AS}
+    for number, daemon in enumerate(there.daemons, 1):
+        assert ours[number].certificate in certificates_of(daemon)
+        assert before[number].certificate not in certificates_of(daemon)
+
+
+def vouched(authority: Proof, number: int, days: float = link_authority.DAYS) -> Proof:
+    """For our endpoint of that tunnel."""
+    return link_authority.vouched(authority, str(ENDPOINTS[number - 1].address), time.time(), days)
+
+
+def certificates_of(daemon: Charon) -> list[str]:
+    """The certificates that a daemon knows, as PEM."""
+    uri = f"unix://{daemon.socket}"
+    words = ["swanctl", "--list-certs", "--type", "x509", "--pem", "--uri", uri]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", listed, re.DOTALL)
+
+
 def _said(kept: Kept, what: str) -> Callable[[], bool]:
     def said() -> bool:
         problem = kept.states()[1].problem
@@ -336,6 +430,8 @@ def _swapped(one: str, other: str) -> Callable[[str], str]:
         only_ike_crosses_the_wire,
         a_wrong_key_is_named_and_the_right_one_taken,
         what_the_other_side_has_otherwise_is_named_and_mended_by_itself,
+        what_does_not_prove_a_side_is_named_and_mended_by_itself,
+        certificates_are_renewed_and_nothing_is_lost,
     ],
 )
 def test_tunnels(scenario: Callable[[], None]) -> None:

@@ -55,7 +55,7 @@ def environments(draw: st.DrawFn) -> Topology:
     let_in = draw(st.lists(st.sampled_from(listening), unique=True, max_size=3)) if listening and seen_as else []
     link = Link(
         "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as, bgp,
-        tuple(Incoming(name, draw(_SOURCES), port) for port, name in enumerate(sorted(let_in), 8440)),
+        incoming=tuple(Incoming(name, draw(_SOURCES), port) for port, name in enumerate(sorted(let_in), 8440)),
     )  # fmt: skip
     services, taken = [], set[tuple[str | None, str]]()
     domain = draw(st.sampled_from([None, "api.bank.example"]))

@@ -74,6 +74,9 @@ def _invite(
 def _unfit(rehearsal: Rehearsal, link: Link, now: float) -> Problem | None:
     """Never repeats a key."""
     where = f"invitation to link {link.name}"
+    if link.certificate is not None:
+        fix = f"Rehearse with keys: `secret: [vpn-1, vpn-2]` in the place of `certificate` of link {link.name}."
+        return Problem(where, "certificates prove this link's sides", "an invitation holds keys only", fix)
     if not SHORTEST_S <= rehearsal.until - now <= LONGEST_S:
         why = f"from {SHORTEST_S:g} s to {LONGEST_S / 86_400:g} days"
         return Problem(where, "it cannot last so long", why, "Say another time: `--expires 7d`.")

@@ -26,14 +26,16 @@ class Agreed:
     admitted: tuple[Admitted, ...]
 
 
-def agreed(means: Means, at: Asked, name: str) -> Agreed:
+def agreed(means: Means, at: Asked, name: str, *, to_configure: bool = False) -> Agreed:
     """Of the link that runs; of the one that only the manifest declares, else. Raises Problems: there is none of this
-    name, or an address of ours is not known yet."""
+    name, or an address of ours is not known yet. to_configure: or what our certificates say is not."""
     key, blueprint = _with(means, at, name)
     link = next(each for each in blueprint.topology.links if each.name == name)
-    known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in link.secret)
+    known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in range(link.tunnels))
     zones = [zone.name for zone in blueprint.layout.zones]
     agreement = links.agreement(link, blueprint.layout.network, zones, known)
+    if to_configure and agreement.certified and key.engine is EngineName.AWS:
+        raise Problems(_only_aws_knows(name))
     if not agreement.known:
         raise Problems(_later(key, name))
     topology = blueprint.topology
@@ -46,14 +48,14 @@ def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
         raise Problems(
             Problem(f"device {device}", "there is no configuration for it", ", ".join(DEVICES), "Choose one.")
         )
-    found, chosen = agreed(means, at, name), DEVICES[device]
+    found, chosen = agreed(means, at, name, to_configure=True), DEVICES[device]
     if problem := chosen.refusal(found.agreement):
         raise Problems(problem)
     return LinkConfig(
         found.key.client, found.key.environment, found.key.engine.value, name, chosen.name, chosen.title,
         chosen.render(found.agreement, found.openings, found.admitted),
-        tuple(tunnel.key for tunnel in found.agreement.tunnels), chosen.sources, chosen.tried, found.agreement,
-        found.openings, found.admitted,
+        tuple(tunnel.key for tunnel in found.agreement.tunnels if tunnel.key), chosen.sources, chosen.tried,
+        found.agreement, found.openings, found.admitted,
     )  # fmt: skip
 
 
@@ -105,6 +107,16 @@ def _drafted(means: Means, at: Asked, key: EnvironmentKey, running: Blueprint | 
     images = means.images.presume(at.folder, {each.name: each.source for each in wished.topology.services})
     facts = means.engine.facts(key, wished.topology.zones, wished.topology)
     return after(running, None, None, wished.topology, images, facts, wished.marks, wished.overrides)
+
+
+def _only_aws_knows(name: str) -> Problem:
+    return Problem(
+        f"link {name}",
+        "what the certificates of our endpoints say on AWS is not known here",
+        "AWS makes them, of the authority of the other side's certificate, and its documents do not say their names",
+        f"Without --on it shows all else, with the twin's endpoints. AWS's own configuration of link {name} has them: "
+        "`aws ec2 get-vpn-connection-device-sample-configuration`.",
+    )
 
 
 def _later(key: EnvironmentKey, name: str) -> Problem:

@@ -3,6 +3,7 @@
 from anden.manifest import addresses, asn, elasticity, figures, limits, names, sizes, sources
 from anden.manifest.record import Field, MapOf, Record
 from anden.manifest.shape import Forms, ListOf
+from anden.model.topology import TUNNELS
 
 MOST_SERVICES = 2_000
 MOST_DESTINATIONS = 1_000
@@ -14,8 +15,6 @@ MOST_NETWORKS = 100
 """Routes that a VPN connection advertises, by AWS's quota."""
 MOST_INCOMING = 50
 """Services that the other side of a link may open: listeners of a Network Load Balancer, by AWS's quota."""
-TUNNELS = 2
-"""Of a link, as AWS has it."""
 MOST_SCOPES = 10
 """That one route asks for."""
 MOST_ENVIRONMENTS = 20
@@ -178,7 +177,9 @@ LINK = Record(
         Field("secret", ListOf("a pair of keys", names.SECRET, TUNNELS, least=TUNNELS, alone=False,
                                example="[vpn-1, vpn-2]",
                                twice="each tunnel has a key of its own"),
-              "A pre-shared key for each of the two tunnels, by name.", required=True, example="[vpn-1, vpn-2]"),
+              "A pre-shared key for each of the two tunnels, by name; or `certificate`."),
+        Field("certificate", names.CERTIFICATE, "In the place of keys: the ARN of the other side's certificate in ACM, "
+              "of AWS Private CA; or `rehearsal`."),
         Field("incoming", MapOf("a service", names.NAME, INCOMING, MOST_INCOMING,
                                 "Say from where it may be opened, or remove it.", whole=True),
               "The services that the other side may open; it dials an address in each zone's share of `seen-as`. "
@@ -187,7 +188,8 @@ LINK = Record(
               "routes."),
     ),
     "{ peer: 203.0.113.10, networks: [10.20.0.0/16], secret: [vpn-1, vpn-2] }",
-    elsewhere={"seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
+    elsewhere={"certificates": "certificate", "cert": "certificate", "arn": "certificate",
+               "seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
                "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
                "inbound": "incoming", "ingress": "incoming", "admits": "incoming", "services": "incoming",
                "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp"},

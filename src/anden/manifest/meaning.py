@@ -151,7 +151,8 @@ def _link(name: str, said: Said, view: View) -> Link:
         for service, each in sorted(said.get("incoming", {}).items())
     )
     return Link(
-        name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"), said.get("bgp"), incoming
+        name, said.get("peer"), said.get("networks"), said.get("secret", ()), said.get("seen-as"), said.get("bgp"),
+        said.get("certificate"), incoming,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from anden.manifest.faults import Wrong
 from anden.manifest.node import Scalar
 from anden.manifest.shape import Leaf
 from anden.manifest.wording import listed, near, shown
-from anden.model.topology import Egress, Protocol, Strategy
+from anden.model.topology import REHEARSAL, Egress, Protocol, Strategy
 
 LONGEST_NAME = 40
 """Characters of a name: it is a DNS label (63 at most), with room for an ordinal and an engine's prefix."""
@@ -109,6 +109,17 @@ SECRET = text_of(
     "core-token",
     r"[A-Za-z][A-Za-z0-9._/-]{0,63}",
     secret=True,
+)
+CERTIFICATE_ARN = (
+    r"arn:aws[a-zA-Z-]*:acm:(?P<region>[a-z]{2}(?:-gov|-isob?)?-[a-z]+-[0-9]):(?P<account>[0-9]{12})"
+    r":certificate/[a-zA-Z0-9_-]+"
+)
+"""As `AWS::EC2::CustomerGateway` takes it (its schema's pattern)."""
+CERTIFICATE = text_of(
+    "a certificate",
+    "a link's certificate is `rehearsal`, or the ARN of a certificate in ACM",
+    REHEARSAL,
+    re.sub(r"\?P<[a-z]+>", "?:", CERTIFICATE_ARN) + f"|{REHEARSAL}",
 )
 VALUE = Leaf(
     "the value of a variable",

@@ -102,7 +102,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """One of a link's tunnels. number: 1 is preferred, 2 stands by. key: the name of its pre-shared key, no value."""
+    """One of a link's tunnels. number: 1 is preferred, 2 stands by. key: its pre-shared key's name, no value; empty:
+    both sides prove themselves by certificates."""
 
     number: int
     ours: Endpoint
@@ -156,6 +157,11 @@ class Agreement:
     def known(self) -> bool:
         """Whether both endpoints' addresses are, so that the other side can be told."""
         return all(tunnel.ours.address is not None for tunnel in self.tunnels)
+
+    @property
+    def certified(self) -> bool:
+        """Whether certificates prove both sides, and no keys."""
+        return all(not tunnel.key for tunnel in self.tunnels)
 
     @property
     def segment(self) -> int:

@@ -210,6 +210,12 @@ class Destination:
         return f"{self.network.network_address if single else self.network}:{self.port}"
 
 
+TUNNELS = 2
+"""Of a link."""
+REHEARSAL = "rehearsal"
+"""In the place of a certificate's ARN."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Incoming:
     """What may begin on the other side of a link: TCP from `sources`, within the link's networks, to a service that is
@@ -229,12 +235,20 @@ class Link:
     name: str
     peer: IPv4Address
     networks: tuple[IPv4Network, ...]
-    secret: tuple[str, ...]
-    """A pre-shared key for each tunnel, by name."""
+    secret: tuple[str, ...] = ()
+    """A pre-shared key for each tunnel, by name; none where certificates prove both sides."""
     seen_as: IPv4Network | None = None
     bgp: int | None = None
     """The other side's AS number; None: static routes, and no BGP is spoken."""
+    certificate: str | None = None
+    """In the place of keys: the ARN of the other side's certificate in ACM, or REHEARSAL where there is none yet.
+    Either way the twin rehearses with certificates of its own."""
     incoming: tuple[Incoming, ...] = ()
+
+    @property
+    def tunnels(self) -> int:
+        """How many it has."""
+        return len(self.secret) or TUNNELS
 
     @property
     def caller(self) -> str:

@@ -307,7 +307,9 @@ def _about(thing: _Named) -> str:
             return thing.to + (f" by link {thing.link}" if thing.link else "")
         case Link():
             spoken = "" if thing.bgp is None else f", BGP with AS {thing.bgp}"
-            return f"to {thing.peer}, {_said(thing.networks)}{spoken}"
+            return f"to {thing.peer}, {_said(thing.networks)}{spoken}" + ", by certificate" * (
+                thing.certificate is not None
+            )
         case Issuer():
             return thing.issuer
 

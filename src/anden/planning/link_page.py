@@ -97,7 +97,7 @@ def _agreed(page: Page) -> Iterator[str]:
         f"Written {when(page.at)} by anden; times are UTC. For both network teams.", "",
         "## Agreed", "",
         "| | |", "|---|---|",
-        "| protocol | IKEv2, a pre-shared key for each tunnel; ESP in tunnel mode, in UDP behind NAT |",
+        f"| protocol | IKEv2, {_proof(agreement)}; ESP in tunnel mode, in UDP behind NAT |",
         f"| IKE (phase 1) | {_offered(policy.ike)} |",
         f"| ESP (phase 2) | {_offered(policy.esp)} |",
         f"| replay window | {policy.replay_window:,} packets |",
@@ -114,8 +114,15 @@ def _agreed(page: Page) -> Iterator[str]:
     for tunnel in agreement.tunnels:
         inside = tunnel.ours.inside
         within = "-" if inside is None else f"{inside.ip}, {inside.ip + 1} of {inside.network}"
-        yield f"| {tunnel.number} | {tunnel.ours.address or 'known after the first apply'} | {within} | {tunnel.key} |"
+        address = tunnel.ours.address or "known after the first apply"
+        yield f"| {tunnel.number} | {address} | {within} | {tunnel.key or '-'} |"
     yield ""
+
+
+def _proof(agreement: Agreement) -> str:
+    if agreement.certified:
+        return "certificates of one authority for both sides, each for its own address"
+    return "a pre-shared key for each tunnel"
 
 
 def _spoken(agreement: Agreement) -> Iterator[str]:

@@ -37,13 +37,13 @@ def agreement(
     policy: Policy = AWS,
     watch: Watch = WATCH,
 ) -> Agreement:
-    """The link's parameters. network: the environment's; endpoints: as many as the link has keys, the preferred first.
+    """The link's parameters. network: the environment's; endpoints: one a tunnel, the preferred first.
 
     Raises ValueError for another number of endpoints, or a `seen-as` too small for the zones (the manifest's checks
     refuse it before).
     """
-    if len(endpoints) != len(link.secret):
-        raise ValueError(f"{len(endpoints)} endpoints for {len(link.secret)} keys")
+    if len(endpoints) != link.tunnels:
+        raise ValueError(f"{len(endpoints)} endpoints for {link.tunnels} tunnels")
     return Agreement(
         link=link.name,
         peer=link.peer,
@@ -54,7 +54,7 @@ def agreement(
         watch=watch,
         tunnels=tuple(
             Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))
-            for number, (ours, key) in enumerate(zip(endpoints, link.secret, strict=True), 1)
+            for number, (ours, key) in enumerate(zip(endpoints, link.secret or ("",) * link.tunnels, strict=True), 1)
         ),
         bgp=None if link.bgp is None else bgp(link.bgp),
     )

@@ -55,6 +55,15 @@ def test_an_engine_without_rehearsals_says_so(bench: Bench) -> None:
     assert "nothing of this name runs" in refused(bench, rehearsal(bench), "cor")
 
 
+def test_nobody_is_invited_where_certificates_prove_the_sides(bench: Bench) -> None:
+    manifest = MANIFEST.replace("secret: [vpn-1, vpn-2]", "certificate: rehearsal")
+    bench.up(manifest)
+    for keys in (KEYS, {}):
+        with pytest.raises(Problems, match="certificates prove this link's sides") as found:
+            list(bench.control.invite(bench.at(manifest), "ana", "core", replace(rehearsal(bench), keys=keys)))
+        assert "Rehearse with keys" in str(found.value)
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.planning.devices.agreed import OPENINGS, SPEAKING, agreed
+from tests.unit.planning.devices.agreed import CERTIFIED, OPENINGS, SPEAKING, agreed
 
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.sight import Asked, Sight, TunnelSight
@@ -55,6 +55,13 @@ def test_what_is_spoken_stands_in_it() -> None:
 def test_no_key_is_in_it() -> None:
     assert WIRE not in whole()
     assert "vpn-1" in whole(), "by name"
+
+
+def test_certificates_stand_in_the_place_of_keys() -> None:
+    written = text(replace(PAGE, agreement=agreed(CERTIFIED)))
+    assert "IKEv2, certificates of one authority for both sides, each for its own address; ESP" in written
+    assert "| 1 | 198.51.100.100 | 169.254.6.1, 169.254.6.2 of 169.254.6.0/30 | - |" in written
+    assert "pre-shared" not in written
 
 
 def test_what_is_as_it_was_written_is_right() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anden.manifest.grammar import MOST_LINKS, TUNNELS
+from anden.manifest.grammar import MOST_LINKS
 from anden.model.link import Bgp, Endpoint
-from anden.model.topology import Link
+from anden.model.topology import TUNNELS, Link
 from anden.planning.addressing import ZONE_NAMES
 from anden.planning.links import INSIDE, RESERVED_INSIDE, agreement, inside, numbers, shares
 
@@ -54,7 +54,7 @@ def test_a_link_that_speaks_bgp_says_both_numbers_and_others_none() -> None:
 
 
 def test_each_key_needs_an_endpoint() -> None:
-    with pytest.raises(ValueError, match="1 endpoints for 2 keys"):
+    with pytest.raises(ValueError, match="1 endpoints for 2 tunnels"):
         agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN[:1])
 
 

@@ -77,9 +77,16 @@ def _all(topology: Topology) -> Iterator[_Found]:
     if topology.links:
         names = ", ".join(link.name for link in topology.links)
         yield f"link {names}", "addresses on AWS's side are known only after the first apply", ()
+    if keyed := [link.name for link in topology.links if link.secret]:
         text = "AWS replaces a tunnel when its key is another, for minutes, and one at a time: rotate them one by one"
-        yield f"link {names} keys", text, ()
-        yield from _spoken([link for link in topology.links if link.bgp is not None])
+        yield f"link {', '.join(keyed)} keys", text, ()
+    if certified := [link.name for link in topology.links if link.certificate]:
+        text = (
+            "AWS makes certificates of its own, of the same private authority; when the other side's ends, its device "
+            "has to have another one of that authority: nothing here knows when"
+        )
+        yield f"link {', '.join(certified)} certificate", text, ()
+    yield from _spoken([link for link in topology.links if link.bgp is not None])
     for link in topology.links:
         if link.incoming:
             text = "a port moves from one service to another in two changes: taken out, then let in; a listener has one"

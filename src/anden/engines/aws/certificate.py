@@ -1,5 +1,5 @@
-"""The certificate that a person gives the entrance: looked at before anything is made, for a stack that waits for one
-fails after a quarter of an hour, and names a parameter that nobody knows."""
+"""The certificates that a person gives the entrance and links: looked at before anything is made, for a stack that
+waits for one fails after a quarter of an hour, and names a parameter that nobody knows."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from anden.engines.aws.render.entrance import entrance
 from anden.model.problem import Problem, Problems
 from anden.model.topology import Topology
 
-ISSUED = "ISSUED"
+ISSUED, PRIVATE = "ISSUED", "PRIVATE"
 _ARN = re.compile(r"arn:[a-z-]+:acm:(?P<region>[a-z0-9-]+):[0-9]{12}:certificate/.+")
 ABSENT = ("ParameterNotFound", "ResourceNotFoundException", "ValidationException", "InvalidArnException")
 
@@ -32,6 +32,32 @@ def require(clients: Callable[[str, str], Any], topology: Topology) -> None:
         problem = unusable(arn, _described(clients("acm", region), arn), hosts)
     if problem is not None:
         raise Problems(problem)
+
+
+def require_linked(clients: Callable[[str, str], Any], topology: Topology) -> None:
+    """Raises Problems, with every one: the certificate of a link is not there, is not issued, or is of no private
+    authority. Nothing is asked where no link has one. clients: as above."""
+    region = topology.region
+    named = {link.name: link.certificate for link in topology.links if link.certificate}
+    if not named or region is None:
+        return
+    client = clients("acm", region)
+    found = [_unfit_for_link(name, arn, _described(client, arn)) for name, arn in named.items()]
+    if problems := [each for each in found if each is not None]:
+        raise Problems(problems)
+
+
+def _unfit_for_link(name: str, arn: str, described: Mapping[str, Any] | None) -> Problem | None:
+    where, fix = f"link {name}", "Name the ARN of one that AWS Private CA has issued in this account and region."
+    if described is None:
+        return Problem(where, f"{arn} is not there", "ACM knows no such certificate in this account and region", fix)
+    kind, status = str(described.get("Type", "unknown")), str(described.get("Status", "unknown"))
+    if kind != PRIVATE:
+        why = "a customer gateway takes certificates of a private authority only (AWS Private CA)"
+        return Problem(where, f"{arn} is {kind}, not {PRIVATE}", why, fix)
+    if status != ISSUED:
+        return Problem(where, f"{arn} is {status}, not {ISSUED}", "no tunnel would rise by it", fix)
+    return None
 
 
 def _given(client: Any, parameter: str) -> str | None:

@@ -148,8 +148,7 @@ class AwsEngine(Engine):
 
         wanted = next(each for each in blueprint.topology.links if each.name == link)
         insides = [
-            inside(blueprint.links[link], number, bgp=wanted.bgp is not None)
-            for number, _ in enumerate(wanted.secret, 1)
+            inside(blueprint.links[link], number, bgp=wanted.bgp is not None) for number in range(1, wanted.tunnels + 1)
         ]
         try:
             return links.endpoints(self._aws(), key, self._regions(key)[0], link, insides)
@@ -164,6 +163,7 @@ class AwsEngine(Engine):
         self._know(blueprint.topology)
         self._aws().require(blueprint.topology.account)
         certificate.require(self._aws().client, blueprint.topology)
+        certificate.require_linked(self._aws().client, blueprint.topology)
         problems: list[Problem] = []
         for image in images_of(blueprint):
             try:

@@ -12,6 +12,7 @@ FIXED = IPv4Network("198.51.100.0/24")
 """The twin's fixed addresses: documentation's own (RFC 5737, TEST-NET-2), which nobody on the internet has."""
 FIRST_FIXED = 10
 ZONES = "abcd"
+_BY_CERTIFICATE = "; both sides are proved by certificates of the twin's own making"
 
 
 def caveats(topology: Topology) -> tuple[Caveat, ...]:
@@ -46,9 +47,9 @@ def _all(topology: Topology) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         if file is not None:
             text = f"tokens are verified by the keys in {file}; the issuer is not asked for newer ones"
         yield f"auth {name}", text, ()
-    for name in (link.name for link in topology.links):
+    for link in topology.links:
         text = "its tunnels end on this machine: who answers is the data centre of `up --with-datacentre`, or nobody"
-        yield f"link {name}", text, ()
+        yield f"link {link.name}", text + _BY_CERTIFICATE * (link.certificate is not None), ()
     known = {link.name for link in topology.links}
     for one in topology.destinations:
         if one.link is not None and one.link not in known:

@@ -34,7 +34,7 @@ def agreed(layout: Layout, linked: Linked) -> Agreement:
     """What the twin and the other side of a link agree on."""
     link = linked.link
     zones = [zone.name for zone in layout.zones]
-    own = endpoints(linked.number, len(link.secret), bgp=link.bgp is not None)
+    own = endpoints(linked.number, link.tunnels, bgp=link.bgp is not None)
     return links.agreement(link, layout.network, zones, own)
 
 

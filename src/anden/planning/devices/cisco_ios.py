@@ -37,9 +37,7 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
         f" match address local {agreement.peer}",
         *(f" proposal {its}" for its, _ in ike),
         "!",
-        f"crypto ikev2 keyring {name}",
-        *(line for tunnel in agreement.tunnels for line in _key(name, tunnel)),
-        "!",
+        *(_trust(agreement) if agreement.certified else _keyring(agreement)),
         *(line for tunnel in agreement.tunnels for line in _profile(agreement, tunnel)),
         *(line for _, transform in sets for line in transform),
         *_selectors(agreement),
@@ -47,6 +45,11 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
         *(_speaker(agreement, agreement.bgp) if agreement.bgp is not None else _routes(agreement)),
     ]
     told = [device.mark_keys(agreement), "Your filters are yours: none is written here."]
+    if agreement.certified:
+        told.append(
+            f"`crypto pki import {name} pem terminal PASSPHRASE` asks for the authority, the key and the certificate. "
+            "With an elliptic key write `authentication local ecdsa-sig`."
+        )
     if agreement.bgp is not None:
         told.append("`network` announces what your own routes lead to, and nothing that they do not.")
     return device.head(DEVICE, agreement, openings, admitted, "!", *told) + "\n".join(lines) + "\n"
@@ -73,15 +76,49 @@ def _key(name: str, tunnel: Tunnel) -> list[str]:
     ]
 
 
+def _keyring(agreement: Agreement) -> list[str]:
+    name = agreement.link
+    return [
+        f"crypto ikev2 keyring {name}",
+        *(line for tunnel in agreement.tunnels for line in _key(name, tunnel)),
+        "!",
+    ]
+
+
+def _trust(agreement: Agreement) -> list[str]:
+    """What the authority of the link's certificates and our own are kept in. Nobody is asked who was revoked, as on the
+    twin."""
+    return [
+        f"crypto pki trustpoint {agreement.link}",
+        " enrollment terminal pem",
+        " revocation-check none",
+        f" ! the authority {device.authority(agreement)}, and your certificate with its key",
+        "!",
+    ]
+
+
+def _proof(agreement: Agreement) -> list[str]:
+    if not agreement.certified:
+        return [
+            " authentication remote pre-share",
+            " authentication local pre-share",
+            f" keyring local {agreement.link}",
+        ]
+    return [
+        " authentication remote rsa-sig",
+        " authentication remote ecdsa-sig",
+        " authentication local rsa-sig",
+        f" pki trustpoint {agreement.link}",
+    ]
+
+
 def _profile(agreement: Agreement, tunnel: Tunnel) -> list[str]:
     return [
         f"crypto ikev2 profile {agreement.link}-{tunnel.number}",
         f" match address local {agreement.peer}",
         f" match identity remote address {known(tunnel)} 255.255.255.255",
         f" identity local address {tunnel.peer_identity}",
-        " authentication remote pre-share",
-        " authentication local pre-share",
-        f" keyring local {agreement.link}",
+        *_proof(agreement),
         f" lifetime {agreement.policy.ike.lifetime_s}",
         f" dpd {DPD_INTERVAL_S} {DPD_RETRY_S} on-demand",
         "!",

@@ -135,8 +135,18 @@ def head(
     return "".join(f"{mark} {line}\n" for line in lines)
 
 
+def authority(agreement: Agreement) -> str:
+    """What the authority of both sides' certificates is called on the device; the side's own is called as the link."""
+    return f"{agreement.link}-authority"
+
+
 def mark_keys(agreement: Agreement) -> str:
-    """What is said of keys at the top."""
+    """What is said of keys, or of certificates, at the top."""
+    if agreement.certified:
+        return (
+            f"Certificates are not in it: put in yours for {agreement.peer} (subject, alternative name), with its key, "
+            f"as {agreement.link}, and the authority of both sides as {authority(agreement)}; no tunnel rises before."
+        )
     names = ", ".join(f"{tunnel.key} (tunnel {tunnel.number})" for tunnel in agreement.tunnels)
     return f"Keys are not in it: put in {names} where it says so; until then no tunnel rises."
 

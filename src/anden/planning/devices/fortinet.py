@@ -1,7 +1,7 @@
 """The other side as a FortiGate. Syntax: Fortinet's "FortiOS CLI Reference", `config vpn ipsec phase1-interface`,
-`phase2-interface`, `router static`, `router bgp`, `firewall policy`; that one pair of channels takes several networks
-by a group of addresses, and that a FortiGate takes as answerer what lies within its own selectors: Fortinet's technical
-tips 227304 and 327600.
+`phase2-interface`, `router static`, `router bgp`, `firewall policy`, `user peer`; that one pair of channels takes
+several networks by a group of addresses, and that a FortiGate takes as answerer what lies within its own selectors:
+Fortinet's technical tips 227304 and 327600.
 
 FortiOS needs a policy on a tunnel's interface before it talks of it at all.
 """
@@ -19,6 +19,7 @@ DPD_RETRY_S, DPD_RETRIES = 10, 3
 STANDBY_PRIORITY = 10
 """Of the second tunnel's route: with the same distance both are there, so that what comes by either passes the check of
 its source; the smaller priority is taken."""
+_WHERE = "Import both under System > Certificates first: what follows names them."
 _SPELLED = {Encryption.AES256: "aes256", Encryption.AES256_GCM16: "aes256gcm", Integrity.SHA256: "sha256"}
 
 
@@ -26,6 +27,7 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
     """Commands of its shell. Raises ValueError while the agreement is not known."""
     own = f"anden-{agreement.link}"
     lines = [
+        *_peers(agreement),
         "config vpn ipsec phase1-interface",
         *(line for tunnel in agreement.tunnels for line in _first(agreement, tunnel)),
         "end",
@@ -48,8 +50,10 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
         *_policy(agreement, openings, own),
         *(line for each in admitted for line in _lets_out(agreement, each, own)),
     ]
+    more = [_WHERE] if agreement.certified else []
     told = (
         device.mark_keys(agreement),
+        *more,
         'Replace "WAN" by the interface that has your address, and "LAN" by the one that leads to what we reach.',
     )
     return device.head(DEVICE, agreement, openings, admitted, "#", *told) + "\n".join(lines) + "\n"
@@ -74,7 +78,7 @@ def _first(agreement: Agreement, tunnel: Tunnel) -> list[str]:
         "        set ike-version 2",
         f"        set local-gw {agreement.peer}",
         f"        set keylife {ike.lifetime_s}",
-        "        set peertype any",
+        *_expected(agreement, tunnel),
         "        set net-device disable",
         "        set passive-mode enable",
         f"        set proposal {_proposals(ike, key_exchange=True)}",
@@ -84,8 +88,45 @@ def _first(agreement: Agreement, tunnel: Tunnel) -> list[str]:
         f"        set dpd-retryinterval {DPD_RETRY_S}",
         f"        set dpd-retrycount {DPD_RETRIES}",
         f"        set remote-gw {known(tunnel)}",
-        f"        # set psksecret <{device.missing(tunnel.key)}>",
+        *_proof(agreement, tunnel),
         "    next",
+    ]
+
+
+def _expected(agreement: Agreement, tunnel: Tunnel) -> list[str]:
+    if not agreement.certified:
+        return ["        set peertype any"]
+    return ["        set peertype peer", f"        set peer {_quoted(name(agreement, tunnel))}"]
+
+
+def _proof(agreement: Agreement, tunnel: Tunnel) -> list[str]:
+    if not agreement.certified:
+        return [f"        # set psksecret <{device.missing(tunnel.key)}>"]
+    return [
+        "        set authmethod signature",
+        f"        set certificate {_quoted(agreement.link)}",
+        "        set localid-type address",
+        f"        set localid {_quoted(tunnel.peer_identity)}",
+    ]
+
+
+def _peers(agreement: Agreement) -> list[str]:
+    """Whose certificate a tunnel takes: of that authority, and for that address. A FortiGate looks at the subject."""
+    if not agreement.certified:
+        return []
+    return [
+        "config user peer",
+        *(
+            line
+            for tunnel in agreement.tunnels
+            for line in (
+                f"    edit {_quoted(name(agreement, tunnel))}",
+                f"        set ca {_quoted(device.authority(agreement))}",
+                f"        set cn {_quoted(known(tunnel))}",
+                "    next",
+            )
+        ),
+        "end",
     ]
 
 

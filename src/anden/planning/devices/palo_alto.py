@@ -1,7 +1,8 @@
 """The other side as a firewall with PAN-OS, as `set` commands of configuration mode. Syntax: Palo Alto Networks'
 "PAN-OS CLI Quick Start" (set commands) and "IPSec VPN Administration": "Set Up an IKE Gateway", "Define IKE Crypto
 Profiles", "Define IPSec Crypto Profiles", "Set Up an IPSec Tunnel", "IKEv2": one traffic selector an exchange; "PAN-OS
-Networking Administrator's Guide": "Configure BGP".
+Networking Administrator's Guide": "Configure BGP"; "PAN-OS
+Administrator's Guide": "Configure a Certificate Profile".
 
 Only what every version takes is offered: for AES-GCM in IKE, which came with 10.0.3, PAN-OS chooses the pseudo-random
 function by itself.
@@ -21,13 +22,16 @@ METRICS = 10, 20
 LONGEST_NAME = 29
 """Characters: the 31 that a crypto profile may have, without a tunnel's number."""
 HOUR_S = 3600
+_WHERE = "Import both under Device > Certificate Management first: what follows names them."
 _SPELLED = {Encryption.AES256: "aes-256-cbc", Integrity.SHA256: "sha256"}
 
 
 def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:
     """Commands. Raises ValueError while the agreement is not known."""
     own, policy = f"anden-{agreement.link}"[:LONGEST_NAME], agreement.policy
+    trust = f"set shared certificate-profile {own} CA {device.authority(agreement)}"
     lines = [
+        *([trust] if agreement.certified else []),
         *_profile(f"network ike crypto-profiles ike-crypto-profiles {own}", policy.ike, "dh-group", "hash", ""),
         *_profile(
             f"network ike crypto-profiles ipsec-crypto-profiles {own}", policy.esp, "", "esp authentication", "esp "
@@ -44,6 +48,7 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
     ]
     told = [
         device.mark_keys(agreement),
+        *([_WHERE] if agreement.certified else []),
         "Replace WAN by the interface that has your address (ethernet1/1) and LAN by the zone of what we reach; leave "
         "out the lines that begin with #.",
         "PAN-OS keeps a tunnel's interface up while its tunnel is down: without a tunnel monitor its answers do not "
@@ -80,7 +85,18 @@ def _gateway(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
         f"{place} peer-address ip {known(tunnel)}",
         f"{place} local-id type ipaddr id {tunnel.peer_identity}",
         f"{place} peer-id type ipaddr id {known(tunnel)}",
-        f"# {place} authentication pre-shared-key key <{device.missing(tunnel.key)}>",
+        *_proof(agreement, tunnel, place, own),
+    ]
+
+
+def _proof(agreement: Agreement, tunnel: Tunnel, place: str, own: str) -> list[str]:
+    if not agreement.certified:
+        return [f"# {place} authentication pre-shared-key key <{device.missing(tunnel.key)}>"]
+    return [
+        f"{place} authentication certificate local-certificate name {agreement.link}",
+        f"{place} authentication certificate certificate-profile {own}",
+        f"{place} authentication certificate allow-id-payload-mismatch no",
+        f"{place} authentication certificate strict-validation-revocation no",
     ]
 
 

@@ -47,17 +47,26 @@ def theirs(
 ) -> str:  # fmt: skip
     """swanctl.conf of the other side, without the keys. It answers and never starts: only one side may. Raises
     ValueError while the agreement is not known."""
+    own, authority = files(agreement)
+    said = [f"Below /etc/swanctl: x509/{own}, private/{own}, x509ca/{authority}."] if agreement.certified else []
+    keys = [] if agreement.certified else [_key(agreement, tunnel) for tunnel in agreement.tunnels]
     beside = ("BGP is not strongSwan's: `--device bird` writes BIRD's file.",) if agreement.bgp is not None else ()
-    return device.head(DEVICE, agreement, openings, admitted, "#", device.mark_keys(agreement), *beside) + "".join(
+    return device.head(
+        DEVICE, agreement, openings, admitted, "#", device.mark_keys(agreement), *said, *beside
+    ) + "".join(
         [
             "connections {\n",
             *(_connection(agreement, tunnel) for tunnel in agreement.tunnels),
             "}\n",
-            "secrets {\n",
-            *(_key(agreement, tunnel) for tunnel in agreement.tunnels),
-            "}\n",
+            *(["secrets {\n", *keys, "}\n"] if keys else []),
         ]
     )
+
+
+def files(agreement: Agreement) -> tuple[str, str]:
+    """Of the other side's certificate and key, and of the authority's, by name: in swanctl's folders x509 and private,
+    and in x509ca."""
+    return f"{agreement.link}.pem", f"{device.authority(agreement)}.pem"
 
 
 def missing(key: str) -> str:
@@ -67,6 +76,10 @@ def missing(key: str) -> str:
 
 def _connection(agreement: Agreement, tunnel: Tunnel) -> str:
     ours, policy = known(tunnel), agreement.policy
+    own, authority = files(agreement)
+    auth = "pubkey" if agreement.certified else "psk"
+    shows = f"\n            certs = {own}" if agreement.certified else ""
+    believes = f"\n            cacerts = {authority}" if agreement.certified else ""
     local, remote = device.carried(agreement, tunnel)
     return f"""\
     {agreement.link}-{tunnel.number} {{
@@ -82,12 +95,12 @@ def _connection(agreement: Agreement, tunnel: Tunnel) -> str:
         over_time = {policy.rekey_margin_s}s
         dpd_delay = {agreement.watch.dpd_delay_s}s
         local {{
-            auth = psk
-            id = {tunnel.peer_identity}
+            auth = {auth}
+            id = {tunnel.peer_identity}{shows}
         }}
         remote {{
-            auth = psk
-            id = {ours}
+            auth = {auth}
+            id = {ours}{believes}
         }}
         children {{
             {CHILD} {{

@@ -1,13 +1,15 @@
 """The certificate of the entrance, looked at before anything is made. The client is the real one."""
 
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 
-from anden.engines.aws.certificate import covers, require, unusable
+from anden.engines.aws.certificate import covers, require, require_linked, unusable
 from anden.model.ids import ServiceName
 from anden.model.problem import Problems
-from anden.model.topology import ImageSource, Route, Service, Topology
+from anden.model.topology import ImageSource, Link, Route, Service, Topology
 
 from .recorded import Answers, recorded
 
@@ -72,3 +74,36 @@ def test_alternative_names_count_and_a_star_is_one_label() -> None:
     assert covers("*.a.example", "X.A.example")
     assert not covers("*.a.example", "x.y.a.example")
     assert not covers("*.a.example", "a.example")
+
+
+def linked(type_: str, status: str) -> Answers:
+    return {"DescribeCertificate": {"Certificate": {"CertificateArn": ARN, "Type": type_, "Status": status}}}
+
+
+def look_at_links(given: Answers, *certificates: str | None) -> list[str]:
+    links = [
+        Link(f"link-{at}", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), certificate=arn)
+        for at, arn in enumerate(certificates, 1)
+    ]
+    with recorded(given) as it:
+        require_linked(lambda service, region: it.client(service), replace(BANK, links=tuple(links)))
+        return it.asked
+
+
+def test_a_links_certificate_is_a_private_one() -> None:
+    assert look_at_links(linked("PRIVATE", "ISSUED"), ARN, ARN) == ["DescribeCertificate"] * 2
+    assert look_at_links({}, None) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (linked("AMAZON_ISSUED", "ISSUED"), "AMAZON_ISSUED, not PRIVATE"),
+        (linked("PRIVATE", "EXPIRED"), "EXPIRED, not ISSUED"),
+        ({"DescribeCertificate": (400, "ResourceNotFoundException", "no")}, "is not there"),
+    ],
+)
+def test_every_link_whose_certificate_will_not_do_is_named(given: Answers, words: str) -> None:
+    with pytest.raises(Problems, match=words) as refused:
+        look_at_links(given, ARN, ARN)
+    assert [each.where for each in refused.value.problems] == ["link link-1", "link link-2"]

@@ -4,7 +4,8 @@ import pytest
 
 from anden.engines.local.caveats import FIRST_FIXED, FIXED, ZONES
 from anden.engines.local.endpoints import endpoints, station
-from anden.manifest.grammar import MOST_LINKS, TUNNELS
+from anden.manifest.grammar import MOST_LINKS
+from anden.model.topology import TUNNELS
 
 MOST_NUMBERS = 2 * MOST_LINKS
 """While a change is in flight, those of links that go are not given to others."""

@@ -20,6 +20,7 @@ CORE = Link(
     IPv4Network("100.64.10.0/26"),
 )
 BOTH = replace(CORE, networks=(IPv4Network("10.20.0.0/16"), IPv4Network("10.22.0.0/16")))
+CERTIFIED = replace(CORE, secret=(), certificate="arn:aws:acm:us-east-1:111122223333:certificate/2f4c-81")
 SPEAKING = replace(BOTH, bgp=65010)
 """By BGP, where every device takes several networks."""
 OPENINGS = (

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from tests.unit.engines.aws.render.networks import network
-from tests.unit.planning.devices.agreed import BOTH, CORE, OPENINGS, agreed
+from tests.unit.planning.devices.agreed import BOTH, CERTIFIED, CORE, OPENINGS, agreed
 from tests.unit.planning.topologies import service, topology
 
 from anden.engines.aws.render.template import text as canonical
-from anden.engines.local.render.strongswan import connection
+from anden.engines.local.render.strongswan import Proof, connection
 from anden.model.link import Agreement
 from anden.model.topology import Link
 from anden.planning.devices import DEVICES
@@ -42,6 +42,7 @@ class Side:
     addresses: tuple[str, str]
     """The client's, and our endpoint's."""
     key: str
+    """Its name; `certificate of AUTHORITY` in its place."""
     inside: str | None = None
     """The client's in the tunnel."""
 
@@ -90,7 +91,6 @@ def swan_end(said: str, over: str) -> int:
 
 def strongswan(text: str, agreement: Agreement, number: int) -> Side:
     part = of(text, f"    core-{number} {{\n", "\n    }\n")
-    keys = of(text, f"    ike-core-{number} {{\n", "    }\n")
     listed = {name: one(part, rf"^\s+{name} = (.*)$").split(", ") for name in ("local_ts", "remote_ts")}
     ike, esp = (swan_suites(one(part, rf"^\s+{name} = (.*)$").split(", ")) for name in ("proposals", "esp_proposals"))
     first, _ = (each[1] for each in cut(part, r"rekey_time = (\d+)s"))
@@ -98,8 +98,18 @@ def strongswan(text: str, agreement: Agreement, number: int) -> Side:
         int(one(part, r"version = (\d)")), ike, esp,
         swan_end(first, one(part, r"over_time = (\d+)s")), int(one(part, r"life_time = (\d+)s")),
         frozenset(listed["local_ts"]), frozenset(listed["remote_ts"]),
-        (one(part, r"local_addrs = (.*)"), one(part, r"remote_addrs = (.*)")), one(keys, r"the value of (\S+),"),
+        (one(part, r"local_addrs = (.*)"), one(part, r"remote_addrs = (.*)")), swan_proof(text, part, number),
     )  # fmt: skip
+
+
+def swan_proof(text: str, part: str, number: int) -> str:
+    local, remote = of(part, "local {", "}"), of(part, "remote {", "}")
+    assert one(local, "id = (.*)") == one(part, "local_addrs = (.*)")
+    assert one(remote, "id = (.*)") == one(part, "remote_addrs = (.*)")
+    if one(part, "auth = (.*)") == "psk":
+        return one(of(text, f"    ike-core-{number} {{\n", "    }\n"), r"the value of (\S+),")
+    assert (one(part, "auth = (.*)"), one(local, "certs = (.*)")) == ("pubkey", "core.pem")
+    return f"certificate of {one(remote, 'cacerts = (.*)').removesuffix('.pem')}"
 
 
 def cisco_ios(text: str, agreement: Agreement, number: int) -> Side:
@@ -122,14 +132,22 @@ def cisco_ios(text: str, agreement: Agreement, number: int) -> Side:
     listed = one(interface, r"policy ipv4 (\S+)")
     entries = of(text, f"ip access-list extended {listed}\n", "!").strip().splitlines()
     pairs = [entry.split()[2:] for entry in entries]
-    key = of(text, f" peer core-{number}\n", "the value of") + of(text, f" peer core-{number}\n", ", handed")
-    assert one(key, r"^  address (\S+)") == one(interface, r"tunnel destination (\S+)")
+    if "pre-share" in profile:
+        keys = of(text, f" peer core-{number}\n", "the value of") + of(text, f" peer core-{number}\n", ", handed")
+        assert one(keys, r"^  address (\S+)") == one(interface, r"tunnel destination (\S+)")
+        key = one(keys, r"the value of (\S+)$")
+    else:
+        assert {"authentication remote rsa-sig", "authentication remote ecdsa-sig", "authentication local rsa-sig"} <= {
+            line.strip() for line in profile.splitlines()
+        }
+        trust = of(text, f"crypto pki trustpoint {one(profile, 'pki trustpoint (.*)')}\n", "\n!")
+        key = "certificate of " + one(trust, r"the authority (\S+),")
     return Side(
         2, frozenset(ike), frozenset(esp), int(one(profile, r"lifetime (\d+)")), int(one(ipsec, r"seconds (\d+)")),
         frozenset(str(IPv4Network((pair[0], pair[1]))) for pair in pairs),
         frozenset(str(IPv4Network((pair[2], pair[3]))) for pair in pairs),
         (one(profile, r"identity local address (\S+)"), one(profile, r"remote address (\S+) ")),
-        one(key, r"the value of (\S+)$"), one(interface, r"ip address (\S+) 255.255.255.252"),
+        key, one(interface, r"ip address (\S+) 255.255.255.252"),
     )  # fmt: skip
 
 
@@ -152,6 +170,16 @@ def fortinet(text: str, agreement: Agreement, number: int) -> Side:
             found |= suites([encryption], [integrity.removeprefix("prf") or "sha256"], groups)
         return frozenset(found)
 
+    def proof(first: str) -> str:
+        if "authmethod signature" not in first:
+            assert "peertype any" in first
+            return one(first, r"the value of (\S+),")
+        peer = edit("user peer", one(first, 'set peer "(.*)"'))
+        assert one(peer, 'set cn "(.*)"') == one(first, "remote-gw (.*)")
+        assert one(first, 'set localid "(.*)"') == one(first, "local-gw (.*)")
+        assert one(first, 'set certificate "(.*)"') == "core"
+        return "certificate of " + one(peer, 'set ca "(.*)"')
+
     first, second = (edit(f"vpn ipsec phase{phase}-interface", f"core-{number}") for phase in (1, 2))
     interface = edit("system interface", f"core-{number}")
     assert one(second, 'phase1name "(.*)"') == f"core-{number}"
@@ -159,7 +187,7 @@ def fortinet(text: str, agreement: Agreement, number: int) -> Side:
         int(one(first, r"ike-version (\d)")), offered(first), offered(second),
         int(one(first, r"keylife (\d+)")), int(one(second, r"keylifeseconds (\d+)")),
         members(one(second, 'src-name "(.*)"')), members(one(second, 'dst-name "(.*)"')),
-        (one(first, "local-gw (.*)"), one(first, "remote-gw (.*)")), one(first, r"the value of (\S+),"),
+        (one(first, "local-gw (.*)"), one(first, "remote-gw (.*)")), proof(first),
         one(interface, r"set ip (\S+)"),
     )  # fmt: skip
 
@@ -181,7 +209,13 @@ def palo_alto(text: str, agreement: Agreement, number: int) -> Side:
     theirs, ours = re.fullmatch(
         r"local (\S+) remote (\S+) protocol any", said(f"{tunnel} auto-key proxy-id anden-core")
     ).groups()  # type: ignore[union-attr]
-    key = one(said(f"{gateway} authentication pre-shared-key key"), r"the value of (\S+),")
+    if " authentication certificate " in text:
+        assert said(f"{gateway} authentication certificate local-certificate name") == "core"
+        assert said(f"{gateway} authentication certificate allow-id-payload-mismatch") == "no"
+        profile_ = said(f"{gateway} authentication certificate certificate-profile")
+        key = f"certificate of {said(f'shared certificate-profile {profile_} CA')}"
+    else:
+        key = one(said(f"{gateway} authentication pre-shared-key key"), r"the value of (\S+),")
     return Side(
         int(said(f"{gateway} protocol version").removeprefix("ikev")), ike, esp, ike_s, esp_s,
         frozenset({theirs}), frozenset({ours}),
@@ -204,13 +238,16 @@ def test_every_device_with_a_tunnel_is_read() -> None:
 
 def twin(agreement: Agreement, number: int) -> Side:
     tunnel = agreement.tunnels[number - 1]
-    said: Any = connection(agreement, tunnel)["core"]
+    proof = Proof("ours", "core-authority", "key", 0.0, 1.0) if agreement.certified else None
+    said: Any = connection(agreement, tunnel, proof)["core"]
+    key = f"certificate of {said['remote']['cacerts'][0]}" if proof else tunnel.key
+    assert said["local"]["auth"] == said["remote"]["auth"] == ("pubkey" if proof else "psk")
     child = said["children"]["net"]
     return Side(
         int(said["version"]), swan_suites(said["proposals"]), swan_suites(child["esp_proposals"]),
         swan_end(said["rekey_time"], said["over_time"]), int(child["life_time"].removesuffix("s")),
         frozenset(child["remote_ts"]), frozenset(child["local_ts"]),
-        (said["remote"]["id"], said["local"]["id"]), tunnel.key, str(tunnel.ours.inside.ip + 1),  # type: ignore[union-attr]
+        (said["remote"]["id"], said["local"]["id"]), key, str(tunnel.ours.inside.ip + 1),  # type: ignore[union-attr]
     )  # fmt: skip
 
 
@@ -232,22 +269,32 @@ def aws(agreement: Agreement, link: Link, number: int) -> Side:
 
     (version,) = tunnel["IKEVersions"]
     inside = IPv4Network(tunnel["TunnelInsideCidr"])
-    key = re.search(r"/(vpn-\d)", canonical(tunnel["PreSharedKey"]))
-    assert key is not None
+    if link.certificate:
+        said = peer["CertificateArn"]["Fn::Sub"]
+        for word, value in (("Partition", "aws"), ("Region", "us-east-1"), ("AccountId", "111122223333")):
+            said = said.replace(f"${{AWS::{word}}}", value)
+        assert said == link.certificate
+        assert "PreSharedKey" not in tunnel
+        key = "certificate of core-authority"  # which one it is AWS is told by the certificate's ARN
+    else:
+        found_key = re.search(r"/(vpn-\d)", canonical(tunnel["PreSharedKey"]))
+        assert found_key is not None
+        key = found_key[1]
     return Side(
         int(version["Value"].removeprefix("ikev")), offered("Phase1"), offered("Phase2"),
         tunnel["Phase1LifetimeSeconds"], tunnel["Phase2LifetimeSeconds"],
         frozenset({its.get("LocalIpv4NetworkCidr", "0.0.0.0/0")}), frozenset({its["RemoteIpv4NetworkCidr"]}),
-        (peer["IpAddress"], str(agreement.tunnels[number - 1].ours.address)), key[1], str(inside[2]),
+        (peer["IpAddress"], str(agreement.tunnels[number - 1].ours.address)), key, str(inside[2]),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("link", [CORE, CERTIFIED], ids=["keys", "certificates"])
 @pytest.mark.parametrize("number", [1, 2])
-def test_both_of_our_sides_take_what_a_device_says(name: str, number: int) -> None:
-    agreement = agreed()
+def test_both_of_our_sides_take_what_a_device_says(name: str, link: Link, number: int) -> None:
+    agreement = agreed(link)
     said = READERS[name](DEVICES[name].render(agreement, OPENINGS), agreement, number)
-    for ours in (twin(agreement, number), aws(agreement, CORE, number)):
+    for ours in (twin(agreement, number), aws(agreement, link, number)):
         assert said.version == ours.version == 2
         assert said.ike <= ours.ike
         assert said.ike

@@ -1,7 +1,17 @@
 """Each device's text, as a person loads it, and what is refused rather than guessed."""
 
 import pytest
-from tests.unit.planning.devices.agreed import ADDRESSES, ADMITTED, BOTH, CORE, OPENINGS, SPEAKING, agreed, golden
+from tests.unit.planning.devices.agreed import (
+    ADDRESSES,
+    ADMITTED,
+    BOTH,
+    CERTIFIED,
+    CORE,
+    OPENINGS,
+    SPEAKING,
+    agreed,
+    golden,
+)
 
 from anden.planning.devices import DEFAULT, DEVICES, bird
 
@@ -18,6 +28,7 @@ ENDS = {
 @pytest.mark.parametrize("name", TUNNELS)
 def test_golden(name: str) -> None:
     golden(f"core.{ENDS[name]}", DEVICES[name].render(agreed(), OPENINGS))
+    golden(f"certified.{ENDS[name]}", DEVICES[name].render(agreed(CERTIFIED), OPENINGS))
 
 
 @pytest.mark.parametrize("name", DEVICES)

@@ -50,7 +50,7 @@ PASSED_TO = ("apigateway.amazonaws.com", "backup.amazonaws.com", "ecs-tasks.amaz
              "events.amazonaws.com", "vpc-flow-logs.amazonaws.com")  # fmt: skip
 LINKED = (
     "apigateway", "backup", "ecs", "ecs.application-autoscaling", "elasticloadbalancing", "inspector2",
-    "network-firewall", "replication.ecr", "signer", "vpce", "wafv2",
+    "network-firewall", "replication.ecr", "s2svpn", "signer", "vpce", "wafv2",
 )  # fmt: skip
 """Services whose own role is made with their first resource."""
 BY_CLOUDFORMATION: Condition = {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}

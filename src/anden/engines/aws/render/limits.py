@@ -4,6 +4,7 @@ Quotas, which can be raised, are preflight's. What the manifest checks already (
 repeated, except where a topology may come from elsewhere.
 """
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
@@ -11,7 +12,7 @@ from anden.engines.aws.render.naming import RESERVED_ENVIRONMENTS
 from anden.engines.aws.render.seen_as import NARROWEST_SUBNET, parts_of
 from anden.model.mark import Marks
 from anden.model.problem import Problem
-from anden.model.topology import Link, Strategy, Topology
+from anden.model.topology import REHEARSAL, TUNNELS, Link, Strategy, Topology
 from anden.planning.addressing import WIDEST_PREFIX
 from anden.planning.places import where, where_of
 
@@ -27,8 +28,9 @@ LINK_LOCAL = IPv4Network("169.254.0.0/16")
 (169.254.0.0/30 to 169.254.5.0/30, 169.254.169.252/30; EC2 API, "VpnTunnelOptionsSpecification")."""
 MOST_TARGET_GROUPS = 5
 """Of an ECS service (ECS developer guide, "Registering multiple target groups with an Amazon ECS service")."""
-TUNNELS = 2
-"""Tunnels of a VPN connection, a key for each."""
+CERTIFICATE = re.compile(
+    r"arn:aws[a-zA-Z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):certificate/[a-zA-Z0-9_-]+"
+)
 _RESTRICTIONS = 'VPC user guide, "IPv4 CIDR block association restrictions"'
 
 
@@ -91,7 +93,16 @@ def _link(topology: Topology, marks: Marks, link: Link) -> Iterator[Problem]:
             "a customer gateway is found over the internet, by a static public address",
             "Use the public address of the device (the one outside of its NAT, if there is one).",
         )
-    if len(link.secret) != TUNNELS:
+    if link.certificate == REHEARSAL:
+        yield Problem(
+            where_of(topology, marks, f"{place}/certificate"),
+            f"the link {link.name} has a certificate for a rehearsal only",
+            "AWS proves itself by AWS Private CA, and has to be told the certificate of the other side's device",
+            "Have one issued by a private authority of the environment's account (AWS Private CA), and name its ARN.",
+        )
+    elif link.certificate is not None:
+        yield from _certificate(topology, marks, link, link.certificate)
+    elif len(link.secret) != TUNNELS:
         yield Problem(
             where_of(topology, marks, f"{place}/secret"),
             f"{len(link.secret)} keys for {TUNNELS} tunnels",
@@ -106,6 +117,18 @@ def _link(topology: Topology, marks: Marks, link: Link) -> Iterator[Problem]:
                 "the tunnels' own addresses lie there, and no route leads there",
                 "Leave it out.",
             )
+
+
+def _certificate(topology: Topology, marks: Marks, link: Link, arn: str) -> Iterator[Problem]:
+    found = CERTIFICATE.fullmatch(arn)
+    own = {"region": topology.region, "account": topology.account}
+    other = [] if found is None else [what for what, its in own.items() if its is not None and found[what] != its]
+    if found is None or other:
+        what = f"the certificate is of another {' and '.join(other)}" if other else f"{arn} is no certificate of ACM"
+        why = "a customer gateway takes one of ACM, of its own account and region"
+        yield Problem(
+            where_of(topology, marks, f"links/{link.name}/certificate"), what, why, "Name the ARN of such a one."
+        )
 
 
 def _seen_as(

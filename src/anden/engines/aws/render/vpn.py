@@ -6,6 +6,9 @@ link stand in the private tables only, or, with `seen-as`, in those of its own s
 propagated, so that what is announced by BGP opens no way that was not declared. Keys come from Secrets Manager by name
 and version when the stack is applied: another version is another stack, and AWS replaces that tunnel and not the
 connection. They are kept there by AWS too (`PreSharedKeyStorage`), so that reading the connection does not show them.
+
+Where certificates prove both sides the customer gateway names that of its device, and there are no keys; AWS makes the
+endpoints' own, of the same authority (VPN user guide, "Tunnel authentication options").
 """
 
 from ipaddress import IPv4Interface
@@ -105,14 +108,16 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
         peer: resource(
             "AWS::EC2::CustomerGateway", Type="ipsec.1", IpAddress=str(link.peer),
             BgpAsn=None if long else asn, BgpAsnExtended=asn if long else None, Tags=tags(Name=name),
+            CertificateArn=_certificate(link),
         ),
         tunnels: resource(
             "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=not bgp,
-            CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
+            CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY),
+            PreSharedKeyStorage=None if link.certificate else "SecretsManager",
             RemoteIpv4NetworkCidr=None if bgp else str(link.seen_as or terrain.network),
             VpnTunnelOptionsSpecifications=[
                 _tunnel(blueprint, secret, None if number is None else inside(number, tunnel, bgp=bgp))
-                for tunnel, secret in enumerate(link.secret, 1)
+                for tunnel, secret in enumerate(link.secret or (None,) * link.tunnels, 1)
             ],
             Tags=tags(Name=name),
         ),
@@ -124,14 +129,25 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
     return made
 
 
-def _tunnel(blueprint: Blueprint, secret: str, ours: IPv4Interface | None) -> Json:
+def _certificate(link: Link) -> Json:
+    """The other side's, of the stack's own account and region: no other one comes so far (limits, and
+    certificate.require_linked before anything is made)."""
+    if link.certificate is None:
+        return None
+    return sub(
+        f"arn:${{AWS::Partition}}:acm:${{AWS::Region}}:${{AWS::AccountId}}:{link.certificate.rpartition(':')[2]}"
+    )
+
+
+def _tunnel(blueprint: Blueprint, secret: str | None, ours: IPv4Interface | None) -> Json:
     """ours: in the tunnel. The twin has the same, and by it AWS says later which of the two is which. None: AWS
-    chooses, for a blueprint that numbers no links."""
+    chooses, for a blueprint that numbers no links. secret: None: certificates prove both sides."""
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
-    key = secret_reference(blueprint.topology, blueprint.secret(secret))
     said = options(AWS) if ours is None else {**options(AWS), "TunnelInsideCidr": str(ours.network)}
-    return {**said, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
+    if secret is not None:
+        said["PreSharedKey"] = secret_reference(blueprint.topology, blueprint.secret(secret))
+    return {**said, "LogOptions": {"CloudwatchLogOptions": log}}
 
 
 def _straight(terrain: Terrain, link: Link) -> dict[str, Resource]:

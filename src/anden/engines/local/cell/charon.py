@@ -87,6 +87,14 @@ class Charon:
             session.load_shared({**key, "data": value})
             session.load_conn(connection)
 
+    def prove(self, connection: Message, key: str) -> None:
+        """What it is to talk about, with the key of its certificate, in place of everything that it had: a key of
+        before is forgotten. What is up stays so. Raises OSError, Refused."""
+        with self._session() as session:
+            session.clear_creds()
+            session.load_key({"type": "any", "data": key})
+            session.load_conn(connection)
+
     def up(self, link: str) -> tuple[str, ...]:
         """Raise the tunnel, from nothing: its lines. Raises OSError, or Refused with the lines that say why."""
         self.down(link)

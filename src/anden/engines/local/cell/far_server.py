@@ -13,9 +13,11 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from anden.engines.local.cell.charon import Charon
-from anden.engines.local.cell.link_files import LinkFiles, write
+from anden.engines.local.cell.link_files import OTHER_SIDE, PRIVATE, LinkFiles, write
+from anden.engines.local.render.strongswan import Proof
 from anden.model import codec
 from anden.model.link import Agreement
 from anden.planning.devices import strongswan
@@ -68,15 +70,29 @@ def load(files: LinkFiles, agreement: Agreement, daemon: Charon) -> bool:
     with suppress(OSError):
         daemon.deepen()
     text = strongswan.theirs(agreement)
-    for name, value in files.keys().items():
-        text = text.replace(strongswan.missing(name), f'secret = "{value}"')
+    if agreement.certified:
+        put(daemon.folder, agreement, files.proof(OTHER_SIDE))
+    else:
+        for name, value in files.keys().items():
+            text = text.replace(strongswan.missing(name), f'secret = "{value}"')
     file = daemon.folder / "theirs.conf"
     write(file, text, 0o600)
-    argv = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", f"unix://{daemon.socket}"]
+    argv = ["swanctl", "--load-all", "--clear", "--noprompt", "--file", str(file), "--uri", f"unix://{daemon.socket}"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=LOAD_S, check=False)
     if done.returncode != 0:
         print(f"link {agreement.link}: the data centre: {done.stderr.strip()}", file=sys.stderr, flush=True)
     return done.returncode == 0
+
+
+def put(folder: Path, agreement: Agreement, proof: Proof) -> None:
+    """Certificate, key and authority of the other side, where swanctl looks for them: beside its file. Raises
+    OSError."""
+    own, authority = strongswan.files(agreement)
+    for name, text in (
+        (f"x509/{own}", proof.certificate), (f"private/{own}", proof.key), (f"x509ca/{authority}", proof.authority),
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(mode=PRIVATE, exist_ok=True)
+        write(folder / name, text, 0o600)
 
 
 def main(number: int) -> None:
@@ -87,17 +103,18 @@ def main(number: int) -> None:
         serve(IPv4Address(0), port)
     daemon, known = Charon(files.daemon(None)), ""
     while True:
-        own = _stamp(daemon, files)
-        if own != known and daemon.ready() and load(files, agreement, daemon):
+        own = _stamp(daemon, files, agreement.certified)
+        if own and own != known and daemon.ready() and load(files, agreement, daemon):
             known = own
         time.sleep(LOOK_S)
 
 
-def _stamp(daemon: Charon, files: LinkFiles) -> str:
-    """Another one for another daemon and for other keys."""
+def _stamp(daemon: Charon, files: LinkFiles, certified: bool) -> str:
+    """Another one for another daemon, and for other keys or another certificate; empty: they are not there yet."""
     try:
         about = daemon.socket.stat()
-        return f"{about.st_ino} {about.st_ctime_ns} {sorted(files.keys().items())}"
+        proof = files.proof(OTHER_SIDE).certificate if certified else sorted(files.keys().items())
+        return f"{about.st_ino} {about.st_ctime_ns} {proof}"
     except (OSError, ValueError):
         return ""
 

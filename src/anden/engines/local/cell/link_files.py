@@ -3,6 +3,8 @@
 /run/anden/links/N           0700
     agreement.json           what both sides agreed on
     keys.json        0600    name of a key to its value
+    certificates/            in the place of keys: of the authority, of each tunnel and of the other side
+        NAME.json    0600    with its key
     lowered.json             the numbers of tunnels that are to stay down (SIGHUP: read it anew)
     far                      a file while the data centre is to stand on the other side
     invited.json     0600    a rehearsal: until when, and its keys in the place of the link's
@@ -24,12 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from anden.engines.local.cell import protocol
+from anden.engines.local.render.strongswan import Proof
 from anden.model import codec
 from anden.model.invitation import Rehearsal
 
 FOLDER = protocol.RUN / "links"
 SPEAKERS = protocol.RUN / "speakers"
 PRIVATE = 0o700
+AUTHORITY, OTHER_SIDE = "authority", "other-side"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,21 @@ class LinkFiles:
             return dict(rehearsal.keys)
         found: dict[str, str] = json.loads((self.folder / "keys.json").read_text())
         return found
+
+    @property
+    def certificates(self) -> Path:
+        """There where certificates prove both sides."""
+        return self.folder / "certificates"
+
+    def proof(self, name: str) -> Proof:
+        """A side's certificate and key: of a tunnel, by its number, of AUTHORITY, or of OTHER_SIDE. Raises OSError,
+        ValueError."""
+        return codec.from_json(Proof, (self.certificates / f"{name}.json").read_text())
+
+    def put_proof(self, name: str, proof: Proof) -> None:
+        """Nobody else's from the first moment. Raises OSError."""
+        self.certificates.mkdir(mode=PRIVATE, exist_ok=True)
+        write(self.certificates / f"{name}.json", codec.to_json(proof), 0o600)
 
     def rehearsal(self) -> Rehearsal | None:
         """The one that is open; None: there is none, or it has ended."""

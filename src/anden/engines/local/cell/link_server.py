@@ -5,6 +5,7 @@ what it sees. It needs neither supervisor nor control plane.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -34,7 +35,10 @@ class Watch:
         self._files = files
         self._agreement = codec.from_json(Agreement, files.agreement.read_text())
         self._daemons = {one.number: Charon(files.daemon(one.number)) for one in self._agreement.tunnels}
-        self._link = Link(self._agreement, list(self._daemons.values()), self._key, self._move)
+        certified = self._agreement.certified
+        proof = (lambda tunnel: files.proof(str(tunnel))) if certified else None
+        self._link = Link(self._agreement, list(self._daemons.values()), self._key, self._move, proof)
+        self._due = 0.0 if certified else math.inf
         self._sessions: dict[int, Session] = {}
         self._lowered: frozenset[int] = frozenset()
         self._counted: dict[int, tuple[int, int]] = {}
@@ -44,6 +48,7 @@ class Watch:
         """For good. again: set when what is to stay down was changed. Where the traffic goes when this begins, it goes
         on until a tunnel is known to be up: an endpoint without one has no way to the other side."""
         self._turn()
+        self._renew()
         self._link.begin()
         counted = 0.0
         while True:
@@ -55,6 +60,15 @@ class Watch:
                 self._count()
             self._hear()
             self._write()
+            self._renew()
+
+    def _renew(self) -> None:
+        """Certificates that are missing, or due. The tunnels take them one after the other."""
+        if time.time() < self._due:
+            return
+        from anden.engines.local.cell import link_certificates  # noqa: PLC0415 - most links need no cryptography
+
+        self._due = link_certificates.ensure(self._files, self._agreement, time.time())
 
     def _key(self, name: str) -> str:
         return self._files.keys().get(name, "")

@@ -207,6 +207,8 @@ class Links:
         if before is not None and before != said:
             self._end(linked.number, socket_too=True)  # who was invited was told the other one
             self._stop(linked.number)  # both sides' daemons learn it anew
+            for left in (files.certificates, files.daemon(None)):  # certificates of before, and their keys
+                shutil.rmtree(left, ignore_errors=True)
             was = codec.from_json(Agreement, before)
             link_network.welcome(was, None)
             link_network.take_up(linked.number, len(was.tunnels))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.tunnel_cause import cause
 from anden.engines.local.render import strongswan
+from anden.engines.local.render.strongswan import Proof
 from anden.model.link import Agreement, Tunnel
 from anden.model.problem import Problem
 
@@ -45,6 +46,10 @@ class _Kept:
     carries: bool | None = True
     """Whether its BGP session lets traffic go by it; None: not heard yet."""
     state: State = field(default_factory=State)
+    shown: str = ""
+    """The certificate that proved us when it was raised; empty: there is none, or another watch raised it."""
+    raised: float = 0.0
+    """When another watch did, Unix seconds."""
 
 
 class Link:
@@ -56,13 +61,17 @@ class Link:
         daemons: Sequence[Charon],
         key: Callable[[str], str],
         move: Callable[[int | None], None],
+        proof: Callable[[int], Proof] | None = None,
     ) -> None:
         """daemons: one a tunnel. key: a key's value by its name, asked for at each attempt, so that another one is
         used without a restart. move: has the link's traffic go by this tunnel, or by none; called once a change, and
-        never twice at once. What it raises ends the thread that saw the change."""
+        never twice at once. What it raises ends the thread that saw the change. proof: in the place of key, our
+        certificate for the tunnel of that number; one that is newer than its tunnel has the tunnel raised anew, while
+        another one carries."""
         self._agreement = agreement
         self._key = key
         self._move = move
+        self._proof = proof
         self._kept = {
             tunnel.number: _Kept(tunnel, daemon) for tunnel, daemon in zip(agreement.tunnels, daemons, strict=True)
         }
@@ -129,35 +138,64 @@ class Link:
 
     def _raise(self, kept: _Kept) -> bool:
         """Whether it is up."""
-        link = self._agreement.link
+        link, until = self._agreement.link, None
         try:
-            if not kept.daemon.standing(link).up:
+            standing = kept.daemon.standing(link)
+            if standing.up:
+                kept.raised = time.time() - standing.established_s
+            else:
                 with suppress(OSError):  # slower without, and no reason to have no tunnel
                     kept.daemon.deepen()
-                kept.daemon.load(
-                    strongswan.connection(self._agreement, kept.tunnel),
-                    strongswan.key(kept.tunnel),
-                    self._key(kept.tunnel.key),
-                )
+                until = self._load(kept)
                 kept.daemon.up(link)
         except Refused as refused:
-            self._say(kept, up=False, problem=cause(self._agreement, kept.tunnel, refused.said))
-        except OSError as error:
+            ended = until if until is not None and until <= time.time() else None
+            self._say(kept, up=False, problem=cause(self._agreement, kept.tunnel, refused.said, ended))
+        except (OSError, ValueError) as error:  # ValueError: what is kept for it cannot be read
             self._say(kept, up=False, problem=self._away(kept, error))
         else:
             return True
         return False
 
+    def _load(self, kept: _Kept) -> float | None:
+        """Tell the daemon what it is to talk about, and with what it proves us; until when that holds, Unix seconds."""
+        if self._proof is None:
+            said = strongswan.connection(self._agreement, kept.tunnel)
+            kept.daemon.load(said, strongswan.key(kept.tunnel), self._key(kept.tunnel.key))
+            return None
+        proof = self._proof(kept.tunnel.number)
+        kept.daemon.prove(strongswan.connection(self._agreement, kept.tunnel, proof), proof.key)
+        kept.shown = proof.certificate
+        return proof.until
+
+    def _renewing(self, kept: _Kept) -> bool:
+        """Whether the tunnel is to be raised by a newer certificate, and another one carries now: one at a time."""
+        if self._proof is None:
+            return False
+        try:
+            proof = self._proof(kept.tunnel.number)
+        except (OSError, ValueError):
+            return False
+        if proof.certificate == kept.shown if kept.shown else proof.since <= kept.raised:
+            return False
+        with self._lock:
+            if not any(_may(other) for other in self._kept.values() if other is not kept):
+                return False
+            self._say(kept, up=False, problem=None)
+        return True
+
     def _hold(self, kept: _Kept) -> None:
         """Until it is gone, or nobody watches any more."""
-        link = self._agreement.link
+        link, renewing = self._agreement.link, False
         with suppress(OSError, Refused):  # a daemon that goes takes its tunnel along
             for fine in kept.daemon.watch(TURN_S):
                 if self._ended.is_set():
                     return
                 if not (kept.wanted and fine and kept.daemon.standing(link).up):
                     break
-        if not kept.wanted:  # lowered, perhaps while it was being raised; the traffic has only just left it
+                if renewing := self._renewing(kept):
+                    break
+        if renewing or not kept.wanted:  # lowered, perhaps while it was being raised; the traffic has only just left it
             time.sleep(LINGER_S)
             with suppress(OSError):
                 kept.daemon.down(link)
@@ -179,7 +217,7 @@ class Link:
             self._move(by)
             self._by, self._moved = by, True
 
-    def _away(self, kept: _Kept, error: OSError) -> Problem:
+    def _away(self, kept: _Kept, error: Exception) -> Problem:
         return Problem(
             f"link {self._agreement.link}, tunnel {kept.tunnel.number}",
             "strongSwan does not answer",

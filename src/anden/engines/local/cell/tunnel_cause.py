@@ -7,6 +7,7 @@ happened stands in the lines that it says meanwhile. Every line that is looked f
 import re
 from collections.abc import Sequence
 
+from anden.engines.local.cell.certificate_cause import certificates
 from anden.model.link import Agreement, Tunnel
 from anden.model.problem import Problem
 
@@ -18,15 +19,18 @@ NO_CHANNEL = re.compile(r"^received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built
 OTHER_NETWORKS = re.compile(r"^received TS_UNACCEPTABLE notify, no CHILD_SA built$")
 
 
-def cause(agreement: Agreement, tunnel: Tunnel, said: Sequence[str]) -> Problem:
+def cause(agreement: Agreement, tunnel: Tunnel, said: Sequence[str], ended: float | None = None) -> Problem:
     """What is wrong with the tunnel. said: strongSwan's lines of the attempt, oldest first; the newest that says why
-    is believed. Without one its last line is told as it is."""
+    is believed. Without one its last line is told as it is. ended: when our certificate did, Unix seconds; None: it
+    holds, or there is none."""
     where = f"link {agreement.link}, tunnel {tunnel.number}"
+    certified = certificates(agreement, tunnel, said, ended) if agreement.certified else None
+    if certified is not None:
+        return Problem(where, *certified)
     for line in reversed(said):
         for pattern, say in _CAUSES.items():
             if pattern.match(line):
-                what, why, fix = say(agreement, tunnel)
-                return Problem(where, what, why, fix)
+                return Problem(where, *say(agreement, tunnel))
     last = f"strongSwan's last words: {said[-1]}" if said else "strongSwan did not say why"
     return Problem(where, "it is not up", last, "Compare `anden link config` with the other side's configuration.")
 

@@ -5,6 +5,7 @@ Each of our endpoints is a daemon of its own. Keys appear by name: a message get
 is sent.
 """
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -57,9 +58,28 @@ charon-systemd {{
 """
 
 
-def connection(agreement: Agreement, tunnel: Tunnel) -> Message:
-    """The message `load-conn` of our side of a tunnel, by the link's name. Raises ValueError while its endpoint has no
-    address.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A certificate, its key and the authority that it believes, each as PEM. since, until: when it was made, and when
+    it ends, Unix seconds."""
+
+    certificate: str
+    authority: str
+    key: str = field(repr=False)
+    since: float
+    until: float
+
+    @property
+    def renew_at(self) -> float:
+        """When a third of its time is left, Unix seconds."""
+        return self.until - (self.until - self.since) / 3
+
+
+def connection(agreement: Agreement, tunnel: Tunnel, proof: Proof | None = None) -> Message:
+    """The message `load-conn` of our side of a tunnel, by the link's name. proof: ours, where certificates prove both
+    sides; None: a key does. Raises ValueError while its endpoint has no address.
+
+    A certificate of the other side's has to be of this authority, and has to name the identity that was agreed.
 
     It neither starts by itself nor tries again: whoever raises it hears why it failed, and raises it again.
     """
@@ -92,11 +112,15 @@ def connection(agreement: Agreement, tunnel: Tunnel) -> Message:
             "rand_time": f"{random_s(policy)}s",
             "over_time": f"{policy.rekey_margin_s}s",
             "dpd_delay": f"{agreement.watch.dpd_delay_s}s",
-            "local": {"auth": "psk", "id": ours},
-            "remote": {"auth": "psk", "id": tunnel.peer_identity},
+            "local": {**_auth("certs", proof.certificate if proof else None), "id": ours},
+            "remote": {**_auth("cacerts", proof.authority if proof else None), "id": tunnel.peer_identity},
             "children": {CHILD: child},
         }
     }
+
+
+def _auth(said: str, pem: str | None) -> Message:
+    return {"auth": "psk"} if pem is None else {"auth": "pubkey", said: [pem]}
 
 
 def key(tunnel: Tunnel) -> Message:

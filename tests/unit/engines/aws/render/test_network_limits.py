@@ -98,6 +98,27 @@ def test_each_tunnel_has_a_key() -> None:
     assert "1 keys for 2 tunnels" in text
 
 
+def certified(arn: str) -> Topology:
+    return replace(BANK, account="111122223333", links=(replace(CORE, secret=(), certificate=arn),))
+
+
+@pytest.mark.parametrize(
+    ("arn", "words"),
+    [
+        ("rehearsal", "the link core has a certificate for a rehearsal only"),
+        ("arn:aws:acm:eu-west-1:111122223333:certificate/1", "the certificate is of another region"),
+        ("arn:aws:acm:us-east-1:444455556666:certificate/1", "the certificate is of another account"),
+        ("arn:aws:acm:eu-west-1:444455556666:certificate/1", "the certificate is of another region and account"),
+        ("arn:aws:iam::111122223333:server-certificate/core", "is no certificate of ACM"),
+    ],
+)
+def test_a_links_certificate_is_of_the_environments_account_and_region(arn: str, words: str) -> None:
+    assert said(certified("arn:aws:acm:us-east-1:111122223333:certificate/1")) == []
+    (text,) = said(certified(arn))
+    assert words in text
+    assert "links/core/certificate" in text
+
+
 def other(name: str = "second", **fields: object) -> Link:
     return replace(CORE, **{"name": name, "networks": (IPv4Network("192.0.2.0/25"),), **fields})  # type: ignore[arg-type]
 
