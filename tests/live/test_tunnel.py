@@ -231,10 +231,16 @@ def nothing_is_lost_by_a_lowered_tunnel() -> None:
     loading.join()
     assert len(answers) > 10
     assert set(answers) == {SEEN_AS}
-    kept.lower(1)
-    kept.lower(2)
-    assert kept.by is None
-    assert there.ask(0.2) is None
+    with netns.inside("rt", lambda: socket.create_connection(SERVER, ANSWER_S)) as open_before:
+        kept.lower(1)
+        kept.lower(2)
+        assert kept.by is None
+        assert there.ask(0.2) is None
+        open_before.sendall(MARKER)
+        kept.lift(1)
+        world.until(lambda: kept.by == 1, "one is lifted again", UP_S)
+        open_before.settimeout(UP_S)
+        assert open_before.recv(1024).decode() == SEEN_AS, "what was open outlives an outage"
 
 
 def only_ike_crosses_the_wire() -> None:

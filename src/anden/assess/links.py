@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from anden.assess.outages import DOWN, cause, moment
 from anden.model.finding import Finding, Severity
 from anden.model.link import LinkSeen, TunnelSeen
 
@@ -19,21 +20,17 @@ def _of(link: LinkSeen) -> list[Finding]:
     if not down:
         return []
     if len(down) == len(link.tunnels):
-        why = tuple(f"tunnel {each.number}: {_why(each)}" for each in down)
-        text = "no tunnel is up: nothing behind it can be reached"
+        why = tuple(f"tunnel {each.number}: {cause(each)}" for each in down)
+        lasting = link.outage is not None and link.outage.until is None
+        since = f", since {moment(link.outage.since)}" if link.outage is not None and lasting else ""
+        text = f"{DOWN}{since}; an incident is due"
         return [Finding(Severity.TROUBLE, f"link {link.name}", text, _fix(link, down), None, why)]
     return [
         Finding(
-            Severity.WARNING, f"link {link.name}", f"tunnel {each.number} is down: {_why(each)}", _fix(link, [each])
+            Severity.WARNING, f"link {link.name}", f"tunnel {each.number} is down: {cause(each)}", _fix(link, [each])
         )
         for each in down
     ]
-
-
-def _why(tunnel: TunnelSeen) -> str:
-    if tunnel.lowered:
-        return "it was lowered on purpose"
-    return f"{tunnel.problem.what}: {tunnel.problem.why}" if tunnel.problem is not None else "it has just gone"
 
 
 def _fix(link: LinkSeen, down: list[TunnelSeen]) -> str:
