@@ -191,6 +191,11 @@ def link_key(link: str) -> str:
     return f"link-{link}"
 
 
+def link_connection(link: str) -> Published:
+    """That id."""
+    return Published("network", link_key(link), "String")
+
+
 # What the firewall's stacks publish.
 
 BALANCER_KEY, GATEWAY_KEY = "balancer-group", "gateway-group"
