@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
 from anden.engines.local.render.strongswan import Dataplane, settings
 from anden.model.ids import ZoneName
-from anden.model.link import Endpoint
+from anden.model.link import Agreement, Endpoint, PolicyName
 from anden.model.topology import Link
 from anden.planning.devices.strongswan import theirs
+from anden.planning.link_policies import POLICIES
 from anden.planning.links import agreement
 
 pytestmark = pytest.mark.live
@@ -111,9 +113,9 @@ class World:
         world.until(daemon.ready, f"{name} answers")
         return daemon
 
-    def answer(self, change: Callable[[str], str] = str) -> None:
+    def answer(self, change: Callable[[str], str] = str, agreed: Agreement = AGREED) -> None:
         """The other side: a daemon with the client's file, where the keys have been put in; changed as somebody may."""
-        text = theirs(AGREED)
+        text = theirs(agreed)
         for name, value in self._keys.items():
             text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
         file = RUN / "theirs.conf"
@@ -127,6 +129,11 @@ class World:
         for tunnel in AGREED.tunnels:
             assert f"{CORE.name}-{tunnel.number}: IKEv2, no reauthentication, rekeying every 28260s" in listed
             assert f"remote: {tunnel.ours.address}" in listed.replace("  ", " ")
+
+    def channels(self) -> str:
+        """What the other side's daemon has: which algorithms, for one."""
+        words = ["swanctl", "--list-sas", "--uri", f"unix://{self._far.socket}"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
     def _serve(self) -> None:
         while True:
@@ -146,9 +153,9 @@ class World:
                 return asking.recv(1024).decode() or None
             return None
 
-    def keep(self, key: Callable[[str], str]) -> Kept:
+    def keep(self, key: Callable[[str], str], agreed: Agreement = AGREED) -> Kept:
         """Our side, begun."""
-        kept = Kept(AGREED, self.daemons, key, self._move)
+        kept = Kept(agreed, self.daemons, key, self._move)
         kept.begin()
         return kept
 
@@ -307,6 +314,31 @@ def what_the_other_side_has_otherwise_is_named_and_mended_by_itself() -> None:
     world.until(both_up(kept), "both tunnels are up", UP_S)
 
 
+def every_policy_raises_its_tunnels_and_another_one_is_named() -> None:
+    both = keys()
+    there = World(both)
+    for name, ike, esp in (
+        (PolicyName.GCM_384, "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384", "AES_GCM_16-256"),
+        (
+            PolicyName.CBC_256,
+            "AES_CBC-256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048",
+            "AES_CBC-256/HMAC_SHA2_256_128",
+        ),
+    ):
+        agreed = replace(AGREED, policy=POLICIES[name])
+        there.answer(agreed=agreed)
+        kept = there.keep(both.__getitem__, agreed)
+        world.until(both_up(kept), f"both tunnels are up by {name}", UP_S)
+        assert there.ask() == SEEN_AS
+        assert there.channels().count(f"\n  {ike}\n") == there.channels().count(f"ESP:{esp}\n") == 2
+        for number in (1, 2):
+            kept.lower(number)
+        kept.end()
+    strict = there.keep(both.__getitem__, replace(AGREED, policy=POLICIES[PolicyName.GCM_384]))
+    what = f"{CORE.peer} takes none of our proposals for IKE (phase 1)"
+    world.until(_said(strict, what), what, UP_S)
+
+
 def _said(kept: Kept, what: str) -> Callable[[], bool]:
     def said() -> bool:
         problem = kept.states()[1].problem
@@ -332,6 +364,7 @@ def _swapped(one: str, other: str) -> Callable[[str], str]:
         only_ike_crosses_the_wire,
         a_wrong_key_is_named_and_the_right_one_taken,
         what_the_other_side_has_otherwise_is_named_and_mended_by_itself,
+        every_policy_raises_its_tunnels_and_another_one_is_named,
     ],
 )
 def test_tunnels(scenario: Callable[[], None]) -> None:

@@ -163,10 +163,14 @@ LINK = Record(
                                example="[vpn-1, vpn-2]",
                                twice="each tunnel has a key of its own"),
               "A pre-shared key for each of the two tunnels, by name.", required=True, example="[vpn-1, vpn-2]"),
+        Field("policy", names.LINK_POLICY, "How it is protected: `aws`: its choice narrowed; `gcm-384`: AES-256-GCM, "
+              "SHA-384 and group 20 only; `cbc-256`: AES-256-CBC, SHA-256 and group 14 only.",
+              default="aws"),
     ),
     "{ peer: 203.0.113.10, networks: [10.20.0.0/16], secret: [vpn-1, vpn-2] }",
     elsewhere={"seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
-               "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer"},
+               "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
+               "proposals": "policy", "encryption": "policy", "ciphers": "policy"},
 )  # fmt: skip
 
 ISSUER = Record(

@@ -7,6 +7,7 @@ from typing import Any
 from anden.manifest.record import Said
 from anden.manifest.view import View, instances
 from anden.model.ids import DestinationName, ServiceName
+from anden.model.link import PolicyName
 from anden.model.topology import (
     Cors,
     Destination,
@@ -143,7 +144,8 @@ def _destination(name: str, said: Said) -> Destination:
 
 
 def _link(name: str, said: Said) -> Link:
-    return Link(name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"))
+    policy = said.get("policy", PolicyName.AWS)
+    return Link(name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"), policy)
 
 
 def _sorted(values: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from anden.model import codec
 from anden.model.ids import Digest, ServiceName, ZoneName
 from anden.model.image import Image
+from anden.model.link import PolicyName
 from anden.model.override import Override
 from anden.model.secret import SecretRef
 from anden.model.topology import Topology
@@ -98,6 +99,9 @@ def _as_ever(topology: dict[str, Any]) -> dict[str, Any]:
         for name in _LATER:
             if name in each and each[name] in (None, "", [], ()):
                 del each[name]
+    for link in topology["links"]:
+        if link["policy"] == PolicyName.AWS:
+            del link["policy"]
     for issuer in topology["auth"]:
         if "keys_file" not in issuer:
             # Fetched ones (planning.issuers): the issuer rotates them, and the blueprint stays what it is.

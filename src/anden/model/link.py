@@ -23,6 +23,15 @@ class Integrity(StrEnum):
     """What protects against changes, and the pseudo-random function of IKE."""
 
     SHA256 = "sha256"
+    SHA384 = "sha384"
+
+
+class PolicyName(StrEnum):
+    """The policies that a link may have; what each is stands in `planning.link_policies`."""
+
+    AWS = "aws"
+    GCM_384 = "gcm-384"
+    CBC_256 = "cbc-256"
 
 
 class Group(StrEnum):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from anden.model.ids import DestinationName, ServiceName
+from anden.model.link import PolicyName
 
 
 class Egress(StrEnum):
@@ -220,6 +221,8 @@ class Link:
     secret: tuple[str, ...]
     """A pre-shared key for each tunnel, by name."""
     seen_as: IPv4Network | None = None
+    policy: PolicyName = PolicyName.AWS
+    """How it is protected."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

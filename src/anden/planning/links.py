@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
-from anden.model.link import Agreement, Endpoint, Opening, Policy, Tunnel, Watch
+from anden.model.link import Agreement, Endpoint, Opening, Tunnel, Watch
 from anden.model.topology import Link, Topology
 from anden.planning.addressing import ZONE_NAMES
-from anden.planning.link_policies import AWS, WATCH
+from anden.planning.link_policies import POLICIES, WATCH
 
 ZONE_PREFIX = 28
 """Of a zone's share of `seen-as` at the least: AWS's smallest subnet."""
@@ -28,7 +28,6 @@ def agreement(
     network: IPv4Network,
     zones: Sequence[ZoneName],
     endpoints: Sequence[Endpoint],
-    policy: Policy = AWS,
     watch: Watch = WATCH,
 ) -> Agreement:
     """The link's parameters. network: the environment's; endpoints: as many as the link has keys, the preferred first.
@@ -44,7 +43,7 @@ def agreement(
         local=link.seen_as or network,
         remote=link.networks,
         zones=() if link.seen_as is None else shares(link.seen_as, zones),
-        policy=policy,
+        policy=POLICIES[link.policy],
         watch=watch,
         tunnels=tuple(
             Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))

@@ -19,7 +19,12 @@ DPD_RETRY_S, DPD_RETRIES = 10, 3
 STANDBY_PRIORITY = 10
 """Of the second tunnel's route: with the same distance both are there, so that what comes by either passes the check of
 its source; the smaller priority is taken."""
-_SPELLED = {Encryption.AES256: "aes256", Encryption.AES256_GCM16: "aes256gcm", Integrity.SHA256: "sha256"}
+_SPELLED = {
+    Encryption.AES256: "aes256",
+    Encryption.AES256_GCM16: "aes256gcm",
+    Integrity.SHA256: "sha256",
+    Integrity.SHA384: "sha384",
+}
 
 
 def render(agreement: Agreement, openings: Sequence[Opening]) -> str:

@@ -2,8 +2,9 @@
 "PAN-OS CLI Quick Start" (set commands) and "IPSec VPN Administration": "Set Up an IKE Gateway", "Define IKE Crypto
 Profiles", "Define IPSec Crypto Profiles", "Set Up an IPSec Tunnel", "IKEv2": one traffic selector an exchange.
 
-Only what every version takes is offered: for AES-GCM in IKE, which came with 10.0.3, PAN-OS chooses the pseudo-random
-function by itself.
+Only what every version takes is offered, where the policy leaves a choice. AES-GCM in IKE came with 10.0.3; its hash is
+`non-auth`, and PAN-OS chooses the pseudo-random function by the group: SHA-384 with group 20, SHA-256 with lower ones
+("Network > Network Profiles > IKE Crypto").
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,14 @@ METRICS = 10, 20
 LONGEST_NAME = 29
 """Characters: the 31 that a crypto profile may have, without a tunnel's number."""
 HOUR_S = 3600
-_SPELLED = {Encryption.AES256: "aes-256-cbc", Integrity.SHA256: "sha256"}
+_SPELLED = {
+    Encryption.AES256: "aes-256-cbc",
+    Encryption.AES256_GCM16: "aes-256-gcm",
+    Integrity.SHA256: "sha256",
+    Integrity.SHA384: "sha384",
+}
+NO_HASH = "non-auth"
+"""What a profile of IKE has in the place of a hash when it has AES-GCM."""
 
 
 def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
@@ -40,8 +48,10 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         *(line for tunnel in agreement.tunnels for line in _route(agreement, tunnel, own)),
         *_rule(agreement, openings, own),
     ]
+    newer = ("AES-GCM in IKE takes PAN-OS 10.0.3 or newer.",) if _aead_only(policy.ike) else ()
     told = (
         device.mark_keys(agreement),
+        *newer,
         "Replace WAN by the interface that has your address (ethernet1/1) and LAN by the zone of what we reach; leave "
         "out the lines that begin with #.",
         "PAN-OS keeps a tunnel's interface up while its tunnel is down: without a tunnel monitor its answers do not "
@@ -51,16 +61,23 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
 
 
 def _profile(place: str, offered: Proposals, groups: str, hashes: str, before: str) -> list[str]:
-    encryption = [_SPELLED[each] for each in offered.encryption if each not in AEAD]
+    plain = [each for each in offered.encryption if each not in AEAD]
+    encryption = [_SPELLED[each] for each in plain or offered.encryption]
+    # Of ESP the hash of AES-GCM is not used, and stands there all the same.
+    hashed = [NO_HASH] if groups and not plain else [_SPELLED[each] for each in offered.integrity]
     unit, much = ("hours", offered.lifetime_s // HOUR_S) if offered.lifetime_s % HOUR_S == 0 else (
         "seconds", offered.lifetime_s
     )  # fmt: skip
     return [
         f"set {place} {before}encryption [ {' '.join(encryption)} ]",
-        f"set {place} {hashes} [ {' '.join(_SPELLED[each] for each in offered.integrity)} ]",
+        f"set {place} {hashes} [ {' '.join(hashed)} ]",
         *([f"set {place} {groups} [ {' '.join(f'group{each}' for each in offered.groups)} ]"] if groups else []),
         f"set {place} lifetime {unit} {much}",
     ]
+
+
+def _aead_only(offered: Proposals) -> bool:
+    return all(each in AEAD for each in offered.encryption)
 
 
 def _gateway(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:

@@ -1,8 +1,11 @@
 """Each device's text, as a person loads it, and what is refused rather than guessed."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CORE, OPENINGS, agreed, golden
 
+from anden.model.link import PolicyName
 from anden.planning.devices import DEFAULT, DEVICES
 
 ENDS = {"strongswan": "swanctl.conf", "cisco-ios": "ios", "fortinet": "fortios", "palo-alto": "panos"}
@@ -11,6 +14,11 @@ ENDS = {"strongswan": "swanctl.conf", "cisco-ios": "ios", "fortinet": "fortios",
 @pytest.mark.parametrize("name", DEVICES)
 def test_golden(name: str) -> None:
     golden(f"core.{ENDS[name]}", DEVICES[name].render(agreed(), OPENINGS))
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_with_one_proposal_only(name: str) -> None:
+    golden(f"gcm.{ENDS[name]}", DEVICES[name].render(agreed(replace(CORE, policy=PolicyName.GCM_384)), OPENINGS))
 
 
 def test_several_networks_are_taken_by_those_that_can() -> None:
@@ -52,8 +60,6 @@ def test_nothing_is_written_for_an_address_that_is_not_known(name: str, addresse
 
 
 def test_a_fortigate_takes_names_of_15_characters() -> None:
-    from dataclasses import replace
-
     long = replace(CORE, name="a-link-with-forty-characters-of-a-name-x")
     text = DEVICES["fortinet"].render(agreed(long), OPENINGS)
     assert 'edit "a-link-with-f-1"' in text

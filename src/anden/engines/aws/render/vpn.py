@@ -18,7 +18,7 @@ from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
 from anden.model.link import Encryption, Integrity, Policy, Proposals
 from anden.model.topology import Link
-from anden.planning.link_policies import AWS
+from anden.planning.link_policies import POLICIES
 from anden.planning.links import inside
 
 GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
@@ -30,6 +30,7 @@ _SPELLED = {
     Encryption.AES256: "AES256",
     Encryption.AES256_GCM16: "AES256-GCM-16",
     Integrity.SHA256: "SHA2-256",
+    Integrity.SHA384: "SHA2-384",
 }
 """As the resource's properties name them."""
 
@@ -100,7 +101,7 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
             RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
             VpnTunnelOptionsSpecifications=[
-                _tunnel(blueprint, secret, None if number is None else inside(number, tunnel))
+                _tunnel(blueprint, link, secret, None if number is None else inside(number, tunnel))
                 for tunnel, secret in enumerate(link.secret, 1)
             ],
             Tags=tags(Name=name),
@@ -113,13 +114,14 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
     return made
 
 
-def _tunnel(blueprint: Blueprint, secret: str, ours: IPv4Interface | None) -> Json:
+def _tunnel(blueprint: Blueprint, link: Link, secret: str, ours: IPv4Interface | None) -> Json:
     """ours: in the tunnel. The twin has the same, and by it AWS says later which of the two is which. None: AWS
     chooses, for a blueprint that numbers no links."""
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
     key = secret_reference(blueprint.topology, blueprint.secret(secret))
-    said = options(AWS) if ours is None else {**options(AWS), "TunnelInsideCidr": str(ours.network)}
+    asked = options(POLICIES[link.policy])
+    said = asked if ours is None else {**asked, "TunnelInsideCidr": str(ours.network)}
     return {**said, "PreSharedKey": key, "LogOptions": {"CloudwatchLogOptions": log}}
 
 
