@@ -12,6 +12,8 @@ from anden.model.link import LinkSeen, Outage, TunnelSeen
 
 DOWN = "no tunnel is up: nothing behind it can be reached"
 """What is said of a link in an outage, on every engine."""
+GONE = "it has just gone"
+"""Of a tunnel whose cause is not known yet."""
 
 
 def followed(before: Outage | None, tunnels: Sequence[TunnelSeen]) -> Outage | None:
@@ -25,7 +27,10 @@ def followed(before: Outage | None, tunnels: Sequence[TunnelSeen]) -> Outage | N
         return before
     why = tuple(f"tunnel {each.number}: {cause(each)}" for each in tunnels)
     if before is not None and lasting:
-        return replace(before, why=why)
+        # A cause that comes later may only be the return: a side that has just begun knows no proposals yet.
+        known = before.why if len(before.why) == len(why) else ()
+        first = tuple(was if GONE not in was else now for was, now in zip(known, why, strict=False))
+        return replace(before, why=first or why)
     return Outage(max(each.since for each in tunnels), None, why)
 
 
@@ -33,7 +38,7 @@ def cause(tunnel: TunnelSeen) -> str:
     """Why a tunnel is down, in a few words."""
     if tunnel.lowered:
         return "it was lowered on purpose"
-    return f"{tunnel.problem.what}: {tunnel.problem.why}" if tunnel.problem is not None else "it has just gone"
+    return f"{tunnel.problem.what}: {tunnel.problem.why}" if tunnel.problem is not None else GONE
 
 
 def news(before: Iterable[LinkSeen], now: Iterable[LinkSeen]) -> tuple[tuple[str, str], ...]:

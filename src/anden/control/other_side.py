@@ -7,7 +7,7 @@ from anden.control.drafts import after
 from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant
 from anden.model.blueprint import Blueprint
-from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.ids import EnvironmentKey
 from anden.model.link import Agreement, Endpoint, LinkSeen, Opening
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig, LinkPage
@@ -105,13 +105,10 @@ def _drafted(means: Means, at: Asked, key: EnvironmentKey, running: Blueprint | 
 
 
 def _later(key: EnvironmentKey, name: str) -> Problem:
-    if key.engine is EngineName.AWS:
-        return Problem(
-            f"link {name}",
-            "the outside addresses of our two endpoints are not known yet",
-            "AWS gives them when it makes the connection; everything else is agreed, and is what the twin has",
-            f"After the first `anden up --on aws` the same command knows them. Until then "
-            f"`anden link config {name}` shows it all with the twin's addresses.",
-        )
-    why = f"the engine {key.engine} raises no links"
-    return Problem(f"link {name}", "our endpoints have no addresses", why, "Leave out --on: the twin has them.")
+    return Problem(
+        f"link {name}",
+        "the outside addresses of our two endpoints are not known yet",
+        "AWS gives them when it makes the connection; everything else is agreed, and is what the twin has",
+        f"After the first `anden up --on {key.engine}` the same command knows them. Until then "
+        f"`anden link config {name}` shows it all with the twin's addresses.",
+    )

@@ -189,7 +189,7 @@ class TunnelSeen:
 @dataclass(frozen=True, slots=True)
 class Outage:
     """A time in which no tunnel of a link was up. since: Unix seconds, and what it is known by; until: None while it
-    lasts. why: each tunnel's cause, as it was known last."""
+    lasts. why: each tunnel's cause, as it was known first."""
 
     since: float
     until: float | None = None

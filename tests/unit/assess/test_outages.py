@@ -42,12 +42,12 @@ def test_what_is_not_known_begins_and_ends_nothing() -> None:
     assert followed(None, ()) is None
 
 
-def test_causes_are_the_newest() -> None:
+def test_a_cause_is_the_first_that_was_known() -> None:
     lowered = tuple(replace(each, lowered=True) for each in BOTH_DOWN)
     found = followed(followed(None, BOTH_DOWN), lowered)
     assert found is not None
     assert found.since == AT + 4
-    assert found.why == ("tunnel 1: it was lowered on purpose", "tunnel 2: it was lowered on purpose")
+    assert found.why == (WHY[0], "tunnel 2: it was lowered on purpose")
 
 
 def test_the_record_has_both_ends_with_the_causes() -> None:

@@ -63,7 +63,7 @@ def test_what_only_the_account_knows_is_said_so(config: Config) -> None:
     assert said.code == 1
     assert "the outside addresses of our two endpoints are not known yet" in said.err
     assert "After the first `anden up --on aws`" in said.err
-    assert "raises no links" in config("core", "--on", "simulated").err
+    assert "remote_addrs = 198.18.1." in config("core", "--on", "simulated").out
 
 
 def test_before_anything_runs_the_page_says_what_is_agreed_and_that_nobody_signed_it(run: Run, tmp_path: Path) -> None:
