@@ -2,6 +2,7 @@
 client is given. `rt` stands for the cell's hub, `out` for the world between, `dc` for the data centre."""
 
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from tests.live import network_world as world
 
 from anden.engines.local.cell import dataplane, netns
+from anden.engines.local.cell.buffers import BURST_BYTES
 from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
 from anden.engines.local.render.strongswan import Dataplane, settings
@@ -188,6 +190,13 @@ def keys() -> dict[str, str]:
     return {tunnel.key: secrets.token_hex(16) for tunnel in AGREED.tunnels}
 
 
+def held(name: str) -> list[int]:
+    """How many bytes each of the UDP sockets there holds that are not read yet."""
+    words = ["ip", "netns", "exec", name, "ss", "-4uanm"]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return [int(size) for size in re.findall(r",rb(\d+),", listed)]
+
+
 def both_up(kept: Kept) -> Callable[[], bool]:
     return lambda: all(state.up for state in kept.states().values())
 
@@ -199,6 +208,7 @@ def a_cut_tunnel_is_left_in_time_and_taken_again() -> None:
     world.until(both_up(kept), "both tunnels are up", UP_S)
     assert kept.by == 1
     assert there.ask() == SEEN_AS
+    assert set(held("gw1")) == {2 * BURST_BYTES}
     ip("-n", "out", "link", "set", "dev", "gw1", "down")
     cut = time.monotonic()
     world.until(lambda: there.ask(0.2) == SEEN_AS, "the second one carries", NOTICED_S + UP_S)

@@ -259,12 +259,13 @@ def _routes(
 ) -> tuple[GatewayRoute, ...]:
     new, old = dict(_places(target)), dict(_places(before))
     issuers = {each.name: each for blueprint in (before, target) for each in blueprint.topology.auth}
+    routed = [_routed(blueprint) for blueprint in (before, target)]
     routes = []
     for place, service in _held(new, old, ready):
         sides = [side for side in (new.get(place), old.get(place)) if side is not None]
         if service is new.get(place):
             sides = [side for side in sides if side.name == service.name]
-        asked = {**_routed(before, service.name), **_routed(target, service.name)}
+        asked = {id(each): each for one in routed for each in one.get(service.name, ())}
         asked |= {id(side): side for side in sides}
         guard, closed = gates.guard(asked.values(), issuers)
         refused = next((text for side in sides if (text := _refusal(side, caveats))), closed)
@@ -305,9 +306,13 @@ def _held(
             yield place, old[place]
 
 
-def _routed(blueprint: Blueprint, name: str) -> dict[int, Service]:
-    """The service of that name, if it has a route: a version that expects a guard has it on every path."""
-    return {id(each): each for each in blueprint.topology.services if each.name == name and each.route is not None}
+def _routed(blueprint: Blueprint) -> dict[ServiceName, list[Service]]:
+    """Those with a route, by name: a version that expects a guard has it on every path."""
+    found: dict[ServiceName, list[Service]] = {}
+    for each in blueprint.topology.services:
+        if each.route is not None:
+            found.setdefault(each.name, []).append(each)
+    return found
 
 
 def _places(blueprint: Blueprint) -> Iterator[tuple[_Place, Service]]:

@@ -51,13 +51,14 @@ class Published(Mapping[str, str]):  # noqa: PLW1641 - no mapping has a hash
     (`String`, `AWS::EC2::VPC::Id`, …).
     """
 
-    __slots__ = ("family", "key", "kind", "name")
+    __slots__ = ("family", "key", "kind", "name", "said")
 
     def __init__(self, family: str, key: str, kind: str) -> None:
         self.family, self.key, self.kind, self.name = family, key, kind, logical(family, key)
+        self.said = {"Ref": self.name}
 
     def __getitem__(self, key: str) -> str:
-        return {"Ref": self.name}[key]
+        return self.said[key]
 
     def __eq__(self, other: object) -> bool:
         # `resource` asks of each property whether it is None: a mapping's own answer to that takes ten times as long.
@@ -126,6 +127,7 @@ def assemble(
     def used(value: object) -> Json:
         if isinstance(value, Published):
             uses[value.name] = value
+            return value.said
         return _said(value)
 
     for key, value in publishes.items():
@@ -153,7 +155,7 @@ def text(value: Json) -> str:
 def _said(value: object) -> Json:
     """What stands in a template for a value of ours. Raises TypeError: nothing can."""
     if isinstance(value, Published):
-        return {"Ref": value.name}
+        return value.said
     raise TypeError(f"{value!r} is nothing that JSON can hold")
 
 
@@ -175,6 +177,10 @@ def logical(*words: str) -> str:
     Two texts never get the same one: where a hyphen would vanish before a digit, a few digits of a digest follow.
     Whoever joins several names that people chose into one adds them anyway (`apart`).
     """
+    return _logical(words)
+
+
+def _logical(words: Iterable[str]) -> str:
     joined = "".join([_joined(word) for word in words])
     said = "-".join(words)
     return joined + _digits(said) if _VANISHES.search(said) else joined
@@ -187,7 +193,8 @@ def _joined(word: str) -> str:
 
 def apart(*words: str) -> str:
     """A logical name for a combination of names: readable, and never that of another combination."""
-    return logical(*words) + _digits("\n".join(words))
+    # Not by what is remembered: there are as many combinations as there are rules, and each is asked for once.
+    return _logical(words) + _digits("\n".join(words))
 
 
 def _digits(text: str) -> str:

@@ -5,6 +5,7 @@ answer; its own refusals are Refused, with the lines that say why.
 """
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import vici
 from vici.exception import CommandException, SessionException
 
+from anden.engines.local.cell import buffers
 from anden.engines.local.render.strongswan import SOCKET, Message
 from anden.planning.devices.strongswan import CHILD
 
@@ -22,6 +24,8 @@ ANSWER_S = 5.0
 UP_S = 10.0
 """For both exchanges of IKE with every retransmission of theirs; 25 ms are usual."""
 EVENTS = ("ike-updown", "child-updown")
+_CREDENTIALS = struct.Struct("=iII")
+"""Of who listens: process, user, group (unix(7), SO_PEERCRED)."""
 _UP = frozenset({b"INSTALLED", b"REKEYING", b"REKEYED"})
 """States of a pair of channels that carries; one that is replaced does so until the new one does."""
 
@@ -66,6 +70,16 @@ class Charon:
         except (OSError, Refused):
             return False
         return True
+
+    def deepen(self) -> None:
+        """Have its sockets hold bursts of packets. Raises OSError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connected:
+            connected.settimeout(ANSWER_S)
+            connected.connect(str(self.socket))
+            pid, _, _ = _CREDENTIALS.unpack(
+                connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            )
+        buffers.deepen(pid)
 
     def load(self, connection: Message, key: Message, value: str) -> None:
         """What it is to talk about, and the key's value, in place of what it had. Raises OSError, Refused."""

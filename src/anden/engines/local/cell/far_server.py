@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 
@@ -64,6 +65,8 @@ def serve(address: IPv4Address, port: int) -> None:
 
 def load(files: LinkFiles, agreement: Agreement, daemon: Charon) -> bool:
     """Tell the data centre's daemon what a client is told; whether it took it."""
+    with suppress(OSError):
+        daemon.deepen()
     text = strongswan.theirs(agreement)
     for name, value in files.keys().items():
         text = text.replace(strongswan.missing(name), f'secret = "{value}"')

@@ -116,6 +116,8 @@ class Link:
         link = self._agreement.link
         try:
             if not kept.daemon.standing(link).up:
+                with suppress(OSError):  # slower without, and no reason to have no tunnel
+                    kept.daemon.deepen()
                 kept.daemon.load(
                     strongswan.connection(self._agreement, kept.tunnel),
                     strongswan.key(kept.tunnel),
