@@ -450,6 +450,17 @@ def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(li
     assert {ask()["seen"] for _ in range(8)} == SEEN
 
 
+def test_another_policy_raises_other_tunnels(linked: Linked) -> None:
+    manifest = linked.folder / "anden.yaml"
+    manifest.write_text(MANIFEST.replace("seen-as:", "policy: gcm-384, seen-as:"))
+    assert "core policy aws → gcm-384" in linked("plan")
+    before = linked.link()["tunnels"][0]["since"]
+    linked("up", "--yes")
+    until(lambda: linked.link()["by"] == 1 and linked.link()["tunnels"][0]["since"] > before, "it rises anew")
+    until(lambda: ask() is not None, "and carries")
+    assert "proposals = aes256gcm16-prfsha384-ecp384\n" in linked("link", "config", "core")
+
+
 def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> None:
     manifest = linked.folder / "anden.yaml"
     bare = "\n".join(line for line in MANIFEST.splitlines() if "core" not in line or "web:" in line)

@@ -14,7 +14,7 @@ from anden.model.blueprint import Blueprint
 MOST_NAME = 255
 """Characters of an alarm's name (CloudWatch API, "PutMetricAlarm")."""
 PERIOD_S = 300
-"""As AWS's example has it: whoever is told knows within five minutes, and some for the metric to come."""
+"""How long both have to be down: a flap is not told."""
 
 
 def kind(link: str) -> str:
