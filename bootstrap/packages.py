@@ -27,7 +27,7 @@ ASSENT = {"", "y", "yes"}
 WITHOUT_CELL = "init, check, plan, reach, schema, and everything with --on simulated"
 DEBIAN = "/etc/debian_version"
 SYSTEMD = "/run/systemd/system"
-QUIET_SERVICES = {"haproxy": "haproxy", "charon-systemd": "strongswan"}
+QUIET_SERVICES = {"haproxy": "haproxy", "charon-systemd": "strongswan", "bird2": "bird"}
 """Packages of ours that would start a service at the next boot, and its name; nobody wanted it when it came with us."""
 
 

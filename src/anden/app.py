@@ -101,11 +101,11 @@ def drill(
 # The other side of a link.
 
 
-def join_lacks() -> list[Problem]:
-    """What this machine lacks to join a link; empty when it can."""
+def join_lacks(*, bgp: bool) -> list[Problem]:
+    """What this machine lacks to join a link; empty when it can. bgp: the link speaks it."""
     from anden.engines.local.join.needs import lacking
 
-    return list(lacking())
+    return list(lacking(bgp=bgp))
 
 
 def join(invitation: "Invitation") -> "Joining":

@@ -35,7 +35,7 @@ services:
   other: {{ image: other:1.0, port: 8080, secrets: {{ KEY: another }} }}
 environments:
   dev:
-    links: {{ core: {{ peer: 203.0.113.20, networks: [10.21.0.0/16], secret: [vpn-1, vpn-2] }} }}
+    links: {{ core: {{ peer: 203.0.113.20, networks: [10.21.0.0/16], secret: [vpn-1, vpn-2], bgp: 65010 }} }}
 """
 POLL_S = 0.02
 NAMES = ("another", "core-token", "vpn-1", "vpn-2")
@@ -211,6 +211,12 @@ def test_a_links_tunnels_are_seen_as_aws_tells_them(keeper: Keeper) -> None:
     ec2.create_tags(Resources=[vpn["VpnConnectionId"]], Tags=[{"Key": "up", "Value": "2"}])
     (link,) = json.loads(keeper("link", "status", "--json"))
     assert (link["by"], [each["up"] for each in link["tunnels"]]) == (2, [False, True])
+    assert link["tunnels"][1]["bgp"] == {
+        "state": "established", "carries": True, "heard": [], "refused": [], "problem": None,
+    }  # fmt: skip
+    assert (vpn["Options"]["StaticRoutesOnly"], vpn.get("Routes", [])) == (False, [])
+    (peer,) = ec2.describe_customer_gateways()["CustomerGateways"]
+    assert peer["BgpAsn"] == "65010"
     outside = {each["TunnelInsideCidr"]: each["OutsideIpAddress"] for each in vpn["Options"]["TunnelOptions"]}
     assert [each["address"] for each in link["tunnels"]] == [outside[each] for each in sorted(outside)]
     assert "tunnel 1 is down: it is down: AWS says: IPSEC IS DOWN" in keeper("status")

@@ -24,11 +24,14 @@ from tests.live import conftest
 from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden
 
 from anden.engines.local.cell import netns
+from anden.engines.local.cell.link_files import LinkFiles
 from anden.engines.local.cell.rtnetlink import Rtnetlink, index
 from anden.engines.local.join.joining import sweep
+from anden.engines.local.render.bird import SOCKET
 from anden.planning.link_policies import WATCH
 
 GATEWAY = "127.0.0.1:8095"
+SPEAKER = "/usr/sbin/bird"
 MARKER = b"plaintext-of-a-bank"
 MANIFEST = """\
 anden: 1
@@ -37,7 +40,7 @@ environments:
   dev:
     zones: 2
     links:
-      core: { peer: 203.0.113.10, networks: [10.20.0.0/16], seen-as: 100.64.10.0/26, secret: [vpn-1, vpn-2] }
+      core: { peer: 203.0.113.10, networks: 10.20.0.0/16, seen-as: 100.64.10.0/26, secret: [vpn-1, vpn-2], bgp: 65010 }
     destinations:
       core-api: { link: core, to: 10.20.4.17:8443 }
 services:
@@ -116,6 +119,23 @@ class Linked:
         [pid] = processes(f"anden.engines.local.cell.{module}")
         return pid
 
+    def sessions(self) -> list[Any]:
+        return [each["bgp"] for each in self.link()["tunnels"]]
+
+    def announce(self, change: Callable[[str], str]) -> None:
+        """Have the data centre's BIRD say something else than what a client is given."""
+        root = Path(f"/proc/{self.process('far_server')}/root")
+        folder = root / LinkFiles(1).speaker(None).relative_to("/")
+        file = folder / "bird.conf"
+        kept = folder / "bird.conf.kept"
+        if not kept.exists():
+            kept.write_text(file.read_text())
+        file.write_text(change(kept.read_text()))
+        said = subprocess.run(
+            ["birdc", "-s", str(folder / SOCKET), "configure"], capture_output=True, text=True, check=True
+        ).stdout
+        assert "Reconfigur" in said, said
+
     def wire(self) -> Path:
         """The network on the other side of the link, as it is seen from here."""
         return Path(f"/proc/{self.process('link_server')}/root") / netns.path("link.1").relative_to("/")
@@ -178,6 +198,7 @@ def alone(anden: Anden) -> Iterator[Linked]:
     made("down", "--yes")
     assert not processes("anden.engines.local.cell.link_server")
     assert not processes("charon-systemd")
+    assert not processes(SPEAKER)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +219,7 @@ def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: 
     assert "an incident is due" in said
     assert "203.0.113.10 does not answer" in said
     ((what, why),) = alone.outages()
-    assert what == "link core: no tunnel is up"
+    assert what == "link core: no tunnel carries"
     assert why.startswith("tunnel 1: 203.0.113.10 does not answer")
     asking.join()
     ((status, problem),) = waiting
@@ -214,9 +235,9 @@ def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: 
 def test_the_outage_is_over_by_itself_and_that_is_on_record(linked: Linked) -> None:
     until(lambda: len(linked.outages()) == 2, "its end is on record")
     what, why = linked.outages()[-1]
-    assert what == "link core: a tunnel is up again"
+    assert what == "link core: a tunnel carries again"
     assert "203.0.113.10 does not answer" in why
-    assert "no tunnel was up for" in linked("link", "status")
+    assert "no tunnel carried for" in linked("link", "status")
     assert "incident" not in linked("status")
 
 
@@ -248,7 +269,7 @@ def test_only_ike_crosses_the_wire(linked: Linked) -> None:
         for _ in range(5):
             assert ask()["path"].encode() == b"/" + MARKER
         with suppress(TimeoutError):
-            while len(heard) < 1000:
+            while len(heard) < 200:  # health checks ask the core too: it never falls silent
                 heard.append(wire.recv(65536))
     packets = [frame[14:] for frame in heard if frame[12:14] == IPV4]
     assert len(packets) > 20
@@ -256,6 +277,45 @@ def test_only_ike_crosses_the_wire(linked: Linked) -> None:
         assert packet[9] == UDP
         assert {int.from_bytes(packet[20:22]), int.from_bytes(packet[22:24])} <= IKE
         assert MARKER not in packet
+
+
+def test_traffic_goes_only_where_all_that_is_declared_is_announced_and_only_for_that(linked: Linked) -> None:
+    """The other side's BIRD says what it should not; ours hears it, and the route moves. Nothing that is announced
+    beside it leads anywhere: routes are not BIRD's to write."""
+    assert [(each["carries"], each["heard"]) for each in linked.sessions()] == 2 * [(True, ["10.20.0.0/16"])]
+    assert len(processes(SPEAKER)) == 3
+    for pid in processes(SPEAKER):  # it reads what a stranger sends
+        said = Path(f"/proc/{pid}/status").read_text()
+        assert "Uid:\t65534\t65534\t65534\t65534\n" in said
+        assert "CapPrm:\t0000000000000000\n" in said
+    hub = Path(f"/proc/{linked.process('link_server')}/ns/net")
+    try:
+        linked.announce(
+            lambda said: said.replace("254.128.2 as 65010;", "254.128.2 as 65099;").replace(
+                "    route 10.20", "    route 10.99.0.0/16 blackhole;\n    route 10.20"
+            )
+        )
+        until(lambda: linked.link()["by"] == 2, "the one that is somebody else is left")
+        until(lambda: linked.sessions()[0]["problem"] is not None, "why")
+        first, second = linked.sessions()
+        assert first["problem"]["what"] == "203.0.113.10 is not AS 65010"
+        assert (second["heard"], second["refused"]) == (["10.20.0.0/16"], ["10.99.0.0/16"])
+        assert "10.99.0.0/16 is announced and was refused" in linked.try_("status").stdout
+        assert {ask()["seen"] for _ in range(4)} <= SEEN
+        routes = subprocess.run(["nsenter", f"--net={hub}", "ip", "route"], capture_output=True, text=True, check=True)
+        assert "10.20.0.0/16" in routes.stdout
+        assert "10.99." not in routes.stdout
+        linked.announce(lambda said: said.replace("route 10.20.0.0/16", "route 10.20.0.0/17"))
+        until(lambda: linked.link()["by"] is None, "half of it is not it")
+        shown = linked.try_("link", "status", "core")
+        assert shown.returncode == 1
+        assert "no route" in shown.stdout
+        assert "10.20.0.0/16 is not announced" in shown.stdout
+        assert ask() is None
+    finally:
+        linked.announce(str)
+    until(lambda: linked.link()["by"] == 1, "and it carries again")
+    assert ask() is not None
 
 
 def test_a_tunnel_that_is_cut_under_load_is_left_in_time(linked: Linked) -> None:
@@ -303,7 +363,7 @@ def test_both_tunnels_cut_are_an_outage_and_what_was_asked_meanwhile_is_answered
     assert patient[0] is not None, "whoever is patient for four seconds does not see the end of it"
     until(lambda: len(linked.outages()) == before + 2, "both ends are on record")
     assert [what for what, _ in linked.outages()[before:]] == [
-        "link core: no tunnel is up", "link core: a tunnel is up again",
+        "link core: no tunnel carries", "link core: a tunnel carries again",
     ]  # fmt: skip
     until(lambda: linked.link()["by"] == 1, "the first one is back")
 
@@ -436,6 +496,7 @@ def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked:
     assert "| 2 | up | 20" in theirs.read_text().split("### From the environment's side")[1].split("###")[0]
     assert verified(linked, theirs).returncode == 0
     assert len(processes("charon-systemd")) == 2
+    assert len(processes(SPEAKER)) == 2
     until(lambda: linked.link()["by"] is None, "nobody is there")
 
 
@@ -446,6 +507,7 @@ def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(li
     joined.process.kill()
     joined.process.wait()
     until(lambda: len(processes("charon-systemd")) == 2, "its strongSwan went with it")
+    assert len(processes(SPEAKER)) == 2
     sweep()
     assert not list(Path("/run").glob("anden-join-*"))
     linked("link", "invite", "core", "--end")
@@ -474,13 +536,15 @@ def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> 
     try:
         manifest.write_text(bare + "\n")
         linked("up", "--yes")
-        until(lambda: not processes("charon-systemd"), "its daemons are gone")
+        until(lambda: not processes("charon-systemd") and not processes(SPEAKER), "its daemons are gone")
         assert not processes("link_server")
         assert ask() is None
     finally:
-        manifest.write_text(MANIFEST)
+        manifest.write_text(MANIFEST.replace(", bgp: 65010", ""))
     linked("up", "--yes", "--with-datacentre")
-    until(lambda: ask() is not None, "and it can come again")
+    until(lambda: ask() is not None, "and it can come again, by static routes")
+    assert linked.sessions() == [None, None]
+    assert not processes(SPEAKER)
 
 
 def _environment(pid: int) -> str:

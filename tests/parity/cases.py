@@ -47,7 +47,8 @@ def environments(draw: st.DrawFn) -> Topology:
     of = draw(topologies())
     seen_as = draw(st.sampled_from([None, IPv4Network("100.64.10.0/24")]))
     behind = any(place.link for place in of.destinations)
-    link = Link("core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as)
+    bgp = draw(st.sampled_from([None, 65010]))
+    link = Link("core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as, bgp)
     services, taken = [], set[tuple[str | None, str]]()
     domain = draw(st.sampled_from([None, "api.bank.example"]))
     for service in of.services:

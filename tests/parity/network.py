@@ -199,12 +199,15 @@ class Network:
         return Out(LINK, sources=(source,))
 
     def _carried(self, gateway: Id) -> Iterator[IPv4Network]:
-        """What the connections of a VPN gateway carry: their static routes."""
+        """What the connections of a VPN gateway carry: their static routes, and with BGP anything: what is announced
+        there no template knows, so it is taken for everything."""
         connections = {
-            what
+            what: each
             for what, each in self._world.items("AWS::EC2::VPNConnection")
             if of(each.get("VpnGatewayId")) == gateway and of(each.get("CustomerGatewayId")) is not None
         }
+        if any(not each.get("StaticRoutesOnly", False) for each in connections.values()):
+            yield IPv4Network("0.0.0.0/0")
         for _, each in self._world.items("AWS::EC2::VPNConnectionRoute"):
             if of(each["VpnConnectionId"]) in connections:
                 yield IPv4Network(each["DestinationCidrBlock"])

@@ -11,9 +11,9 @@ from tests.simulation.history import Did, History, Looked, Marked, Truth
 
 from anden.store import Records
 
-BEGAN = re.compile(r"link core: no tunnel is up, since (.*)")
-ENDED = re.compile(r"link core: a tunnel is up again, since (.*)")
-BEFORE = re.compile(r"link core: a tunnel was up again, before (.*)")
+BEGAN = re.compile(r"link core: no tunnel carries, since (.*)")
+ENDED = re.compile(r"link core: a tunnel carries again, since (.*)")
+BEFORE = re.compile(r"link core: a tunnel carried again, before (.*)")
 """Control did not look while one was up between two outages."""
 
 
@@ -37,9 +37,9 @@ def check(history: History, records: Records) -> list[str]:
     for at, entry in history.entries:
         if isinstance(entry, Marked) and entry.what == "settled" and entry.true is not None:
             for name, since, until in entry.true.outages:
-                wanted = [f"link {name}: no tunnel is up, since {moment(since)}"]
+                wanted = [f"link {name}: no tunnel carries, since {moment(since)}"]
                 if until is not None:
-                    wanted.append(f"link {name}: a tunnel is up again, since {moment(until)}")
+                    wanted.append(f"link {name}: a tunnel carries again, since {moment(until)}")
                 wrong += [f"{at:.2f}: `{what}` is not on record" for what in wanted if what not in said]
     return wrong
 

@@ -1,6 +1,6 @@
 """The schema of a manifest: every key that exists, what it holds, and what it means."""
 
-from anden.manifest import addresses, elasticity, figures, limits, names, sizes, sources
+from anden.manifest import addresses, asn, elasticity, figures, limits, names, sizes, sources
 from anden.manifest.record import Field, MapOf, Record
 from anden.manifest.shape import Forms, ListOf
 
@@ -166,10 +166,13 @@ LINK = Record(
         Field("policy", names.LINK_POLICY, "How it is protected: `aws`: its choice narrowed; `gcm-384`: AES-256-GCM, "
               "SHA-384 and group 20 only; `cbc-256`: AES-256-CBC, SHA-256 and group 14 only.",
               default="aws"),
+        Field("bgp", asn.ASN, "The other side's AS number: both sides announce their networks by BGP. Absent: static "
+              "routes."),
     ),
     "{ peer: 203.0.113.10, networks: [10.20.0.0/16], secret: [vpn-1, vpn-2] }",
     elsewhere={"seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
                "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
+               "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp",
                "proposals": "policy", "encryption": "policy", "ciphers": "policy"},
 )  # fmt: skip
 

@@ -144,8 +144,10 @@ def _destination(name: str, said: Said) -> Destination:
 
 
 def _link(name: str, said: Said) -> Link:
-    policy = said.get("policy", PolicyName.AWS)
-    return Link(name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"), policy)
+    return Link(
+        name, said.get("peer"), said.get("networks"), said.get("secret"), said.get("seen-as"), said.get("bgp"),
+        said.get("policy", PolicyName.AWS),
+    )  # fmt: skip
 
 
 def _sorted(values: Mapping[str, str]) -> dict[str, str]:

@@ -92,6 +92,8 @@ class Facts:
 _LATER = ("scopes", "keys_file", "keys", "rewrite", "body_bytes", "rate", "rate_each", "cors")
 """Fields of routes and issuers that came later: left out of a digest while they say nothing, so that blueprints without
 them keep the names that they have always had."""
+_LATER_OF_LINKS: Mapping[str, Any] = {"bgp": None, "policy": PolicyName.AWS}
+"""The same of links, and what says nothing."""
 
 
 def _as_ever(topology: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +102,9 @@ def _as_ever(topology: dict[str, Any]) -> dict[str, Any]:
             if name in each and each[name] in (None, "", [], ()):
                 del each[name]
     for link in topology["links"]:
-        if link["policy"] == PolicyName.AWS:
-            del link["policy"]
+        for name, nothing in _LATER_OF_LINKS.items():
+            if link[name] == nothing:
+                del link[name]
     for issuer in topology["auth"]:
         if "keys_file" not in issuer:
             # Fetched ones (planning.issuers): the issuer rotates them, and the blueprint stays what it is.

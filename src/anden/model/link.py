@@ -8,6 +8,9 @@ from anden.model.ids import ZoneName
 from anden.model.problem import Problem
 from anden.model.sight import Sight
 
+OUR_ASN = 64_512
+"""Of our side on every engine: what AWS gives a virtual private gateway where nothing is said (Site-to-Site VPN user
+guide, "How it works")."""
 LEAST_MTU = 1_400
 """Of the narrowest of our ends: strongSwan's user-space data plane, in bytes."""
 
@@ -119,11 +122,27 @@ class Tunnel:
 
 
 @dataclass(frozen=True, slots=True)
+class Bgp:
+    """How both sides tell each other what lies behind them. ours, theirs: AS numbers.
+
+    The neighbours are the addresses inside of the tunnels. Our side announces `Agreement.local`, theirs exactly
+    `Agreement.remote`; what else is announced is not taken.
+    """
+
+    ours: int
+    theirs: int
+    hold_s: int
+    """After so long a silence the session is given up."""
+    keepalive_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """A link as both sides have to configure it.
 
     local: what the other side sees and routes back: `seen-as`, or the environment's whole network without it.
     zones: zone to the share of `seen-as` that its instances are seen as; empty without `seen-as`.
+    bgp: None: both sides have static routes.
     """
 
     link: str
@@ -134,6 +153,7 @@ class Agreement:
     policy: Policy
     watch: Watch
     tunnels: tuple[Tunnel, ...]
+    bgp: Bgp | None = None
 
     @property
     def router(self) -> IPv4Address:
@@ -169,11 +189,27 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """BGP on a tunnel, as our side sees it. state: as the speaker calls it, in small letters: `established`, `active`.
+
+    carries: it is established, and everything declared is announced. heard: what is taken; refused: what is announced
+    and was not declared. problem: why it does not carry, or that something was refused.
+    """
+
+    state: str = "idle"
+    carries: bool = False
+    heard: tuple[IPv4Network, ...] = ()
+    refused: tuple[IPv4Network, ...] = ()
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelSeen:
     """A tunnel as the engine sees it.
 
     since: Unix seconds; 0: nothing is known yet. address: our endpoint's. lowered: it is to stay down. bytes: what went
-    through since its keys were made last. problem: why it is not up, as of the last attempt.
+    through since its keys were made last. problem: why it is not up, as of the last attempt. bgp: None: the link speaks
+    none, or the engine does not say.
     """
 
     number: int
@@ -184,11 +220,17 @@ class TunnelSeen:
     bytes_in: int = 0
     bytes_out: int = 0
     problem: Problem | None = None
+    bgp: Session | None = None
+
+    @property
+    def carries(self) -> bool:
+        """Whether traffic may go by it."""
+        return self.up and (self.bgp is None or self.bgp.carries)
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which no tunnel of a link was up. since: Unix seconds, and what it is known by; until: None while it
+    """A time in which no tunnel of a link carried. since: Unix seconds, and what it is known by; until: None while it
     lasts. why: each tunnel's cause, as it was known first."""
 
     since: float

@@ -221,6 +221,8 @@ class Link:
     secret: tuple[str, ...]
     """A pre-shared key for each tunnel, by name."""
     seen_as: IPv4Network | None = None
+    bgp: int | None = None
+    """The other side's AS number; None: static routes, and no BGP is spoken."""
     policy: PolicyName = PolicyName.AWS
     """How it is protected."""
 

@@ -283,7 +283,8 @@ def _about(thing: _Named) -> str:
         case Destination():
             return thing.to + (f" by link {thing.link}" if thing.link else "")
         case Link():
-            return f"to {thing.peer}, {_said(thing.networks)}"
+            spoken = "" if thing.bgp is None else f", BGP with AS {thing.bgp}"
+            return f"to {thing.peer}, {_said(thing.networks)}{spoken}"
         case Issuer():
             return thing.issuer
 

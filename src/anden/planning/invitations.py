@@ -15,6 +15,7 @@ from anden.model.invitation import LONGEST_S, VERSION, WIRE_KEY_BYTES, Invitatio
 from anden.model.link import Agreement, Opening
 from anden.model.problem import Problem, Problems
 from anden.model.secret import NAME, PRE_SHARED_KEY
+from anden.planning import links
 
 MARK = "anden-invitation"
 MOST_BYTES = 256 * 1024
@@ -26,6 +27,8 @@ READ_ME = (
 MEET = re.compile(r"(?P<host>[A-Za-z0-9.-]{1,253}):(?P<port>[1-9][0-9]{0,4})")
 MOST_PORT = 65_535
 MOST_TUNNELS = 2
+MOST_HOLD_S = 65_535
+"""Two bytes of BGP's first message (RFC 4271, 4.2)."""
 LABEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
 """What a manifest lets links, clients, environments and destinations be called."""
 _ASK = "Ask whoever sent it for another one: `anden link invite`."
@@ -127,6 +130,7 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
         or [tunnel.number for tunnel in agreement.tunnels] != list(range(1, 1 + len(agreement.tunnels)))
         or not 1 <= len(agreement.tunnels) <= MOST_TUNNELS
         or not agreement.remote
+        or not _spoken(agreement)
     ):
         yield Problem(f"{where}, agreement", "it is none that anden writes", "a name or a number is no such", _ASK)
     if agreement.link != said.get("link"):
@@ -146,6 +150,19 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
     wire = said.get("wire")
     if not isinstance(wire, str) or len(wire) != 2 * WIRE_KEY_BYTES or not set(wire) <= set(string.hexdigits):
         yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
+
+
+def _spoken(agreement: Agreement) -> bool:
+    """Whether what it says of BGP, where it says something, can be spoken."""
+    if (bgp := agreement.bgp) is None:
+        return True
+    insides = [tunnel.ours.inside for tunnel in agreement.tunnels]
+    return (
+        all(0 < number < 2**32 for number in (bgp.ours, bgp.theirs))
+        and bgp.ours != bgp.theirs
+        and MOST_HOLD_S >= bgp.hold_s > bgp.keepalive_s > 0
+        and all(each is not None and each.network.subnet_of(links.INSIDE) for each in insides)
+    )
 
 
 def when(at: float) -> str:

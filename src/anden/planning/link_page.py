@@ -104,6 +104,7 @@ def _agreed(page: Page) -> Iterator[str]:
         f"| the client's device | {agreement.peer} |",
         f"| the client's networks | {', '.join(map(str, agreement.remote))} |",
         f"| the environment is seen as | {agreement.local}{_zones(agreement)} |",
+        *_spoken(agreement),
         f"| policy | {policy.name}: {policy.source} |", "",
         "| tunnel | the environment's endpoint | inside: the environment's, the client's | key, by name |",
         "|---|---|---|---|",
@@ -113,6 +114,15 @@ def _agreed(page: Page) -> Iterator[str]:
         within = "-" if inside is None else f"{inside.ip}, {inside.ip + 1} of {inside.network}"
         yield f"| {tunnel.number} | {tunnel.ours.address or 'known after the first apply'} | {within} | {tunnel.key} |"
     yield ""
+
+
+def _spoken(agreement: Agreement) -> Iterator[str]:
+    if (bgp := agreement.bgp) is None:
+        return
+    yield f"| BGP | the environment is AS {bgp.ours}, the client AS {bgp.theirs}; neighbours are the insides |"
+    theirs = ", ".join(map(str, agreement.remote))
+    yield f"| announced | by the environment exactly {agreement.local}, by the client exactly {theirs} |"
+    yield f"| BGP's timers | {bgp.keepalive_s} s between two signs of life, given up after {bgp.hold_s} s |"
 
 
 def _zones(agreement: Agreement) -> str:

@@ -6,7 +6,7 @@ margins, so that each of them can be asked for on both engines.
 
 from dataclasses import replace
 
-from anden.model.link import Encryption, Group, Integrity, Policy, PolicyName, Proposals, Watch
+from anden.model.link import OUR_ASN, Bgp, Encryption, Group, Integrity, Policy, PolicyName, Proposals, Watch
 
 _IKE_S, _ESP_S = 28_800, 3_600
 _ENCRYPTION = (Encryption.AES256, Encryption.AES256_GCM16)
@@ -49,6 +49,13 @@ CBC_256 = replace(
 
 POLICIES = {PolicyName(policy.name): policy for policy in (AWS, GCM_384, CBC_256)}
 """By name."""
+
+
+def bgp(theirs: int) -> Bgp:
+    """AWS's timers, which no option changes: as its downloadable configurations have them (Site-to-Site VPN user guide,
+    "Customer gateway device dynamic routing configuration"). theirs: the other side's AS number."""
+    return Bgp(OUR_ASN, theirs, hold_s=30, keepalive_s=10)
+
 
 WATCH = Watch(dpd_delay_s=2, retransmit_s=1.0, retransmit_tries=3)
 """The twin's: a cut tunnel is given up within 6 s (measured: 5.1). AWS's own side waits for `dpd_timeout_s`."""

@@ -7,7 +7,7 @@ from anden.model.ids import ZoneName
 from anden.model.link import Agreement, Endpoint, Opening, Tunnel, Watch
 from anden.model.topology import Link, Topology
 from anden.planning.addressing import ZONE_NAMES
-from anden.planning.link_policies import POLICIES, WATCH
+from anden.planning.link_policies import POLICIES, WATCH, bgp
 
 ZONE_PREFIX = 28
 """Of a zone's share of `seen-as` at the least: AWS's smallest subnet."""
@@ -21,6 +21,9 @@ RESERVED_INSIDE = frozenset(
 """What AWS keeps for itself (Site-to-Site VPN user guide, Tunnel options, "Inside tunnel IPv4 CIDR")."""
 FIRST_BLOCK = 6 * 64
 """Where insides begin: behind those that AWS keeps, and behind the twin's 169.254.1.1."""
+FIRST_BGP_BLOCK = 128 * 64
+"""Those of links that speak BGP are others: AWS makes another connection for a link that begins to, beside the old one,
+and no two of a gateway have the same."""
 
 
 def agreement(
@@ -49,6 +52,7 @@ def agreement(
             Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))
             for number, (ours, key) in enumerate(zip(endpoints, link.secret, strict=True), 1)
         ),
+        bgp=None if link.bgp is None else bgp(link.bgp),
     )
 
 
@@ -84,11 +88,13 @@ def numbers(links: Iterable[str], before: Mapping[str, int]) -> dict[str, int]:
     return {name: before[name] if name in before else next(free) for name in names}
 
 
-def inside(link: int, number: int) -> IPv4Interface:
+def inside(link: int, number: int, *, bgp: bool = False) -> IPv4Interface:
     """Our address in a tunnel where the engine does not choose: each tunnel has a /30 of its own, its first is ours.
 
-    link: its number in the blueprint, from 1; number: the tunnel's, from 1. Never one that AWS keeps.
+    link: its number in the blueprint, from 1; number: the tunnel's, from 1. bgp: the link speaks it. Never one that AWS
+    keeps.
     """
-    first = int(INSIDE.network_address) + 4 * (FIRST_BLOCK + 2 * (link - 1) + number - 1)
+    begin = FIRST_BGP_BLOCK if bgp else FIRST_BLOCK
+    first = int(INSIDE.network_address) + 4 * (begin + 2 * (link - 1) + number - 1)
     block = IPv4Network((first, INSIDE_PREFIX))
     return IPv4Interface((block.network_address + 1, INSIDE_PREFIX))

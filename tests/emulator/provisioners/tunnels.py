@@ -1,5 +1,5 @@
 """The tunnels of a VPN connection, which the emulator leaves out: their addresses, and a telemetry that says DOWN until
-a tag of the connection says otherwise: `up: 1 2`."""
+a tag of the connection says otherwise: `up: 1 2`. One that is up accepts one route."""
 
 import re
 from collections.abc import Mapping
@@ -36,10 +36,11 @@ def install(ec2: Any) -> None:
             options.append(
                 f"<item><outsideIpAddress>{outside}</outsideIpAddress><tunnelInsideCidr>{inside}</tunnelInsideCidr></item>"
             )
-            status, message = ("UP", "") if number in up else ("DOWN", "IPSEC IS DOWN")
+            status, message, routes = ("UP", "", 1) if number in up else ("DOWN", "IPSEC IS DOWN", 0)
             telemetry.append(
                 f"<item><outsideIpAddress>{outside}</outsideIpAddress><status>{status}</status>"
-                f"<statusMessage>{message}</statusMessage><lastStatusChange>{SINCE}</lastStatusChange></item>"
+                f"<statusMessage>{message}</statusMessage><lastStatusChange>{SINCE}</lastStatusChange>"
+                f"<acceptedRouteCount>{routes}</acceptedRouteCount></item>"
             )
         said = said.replace("</options>", f"<tunnelOptionSet>{''.join(options)}</tunnelOptionSet></options>")
         return re.sub(rf"</{tag}>\s*$", f"<vgwTelemetry>{''.join(telemetry)}</vgwTelemetry></{tag}>", said)

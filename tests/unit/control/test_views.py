@@ -215,7 +215,7 @@ def test_what_lies_behind_a_link_is_proved_while_a_tunnel_is_up_and_its_outages_
         bench.control._means.tick(KEY)
     told = [one for one in reversed(bench.control.commands(bench.at(None))) if one.what.startswith("link core: ")]
     assert [one.what.partition(", since")[0] for one in told] == [
-        "link core: no tunnel is up", "link core: a tunnel is up again",
+        "link core: no tunnel carries", "link core: a tunnel carries again",
     ] * 2  # fmt: skip
     assert {(one.who, one.outcome) for one in told} == {("anden", Outcome.DONE)}
     assert "tunnel 1: 203.0.113.20 does not answer" in told[-1].detail

@@ -173,12 +173,12 @@ def test_what_lies_outside() -> None:
     after = replace(
         before,
         destinations=(destination("core-api", "10.20.4.18/32", 8443, "core"),),
-        links=(replace(link, seen_as=IPv4Network("100.64.10.0/26"), secret=("three", "four")),),
+        links=(replace(link, seen_as=IPv4Network("100.64.10.0/26"), secret=("three", "four"), bgp=65010),),
         auth=(),
     )
     assert changed(after, before) == [
         "~ destination  core-api 10.20.4.17:8443 → 10.20.4.18:8443 by link core",
-        "~ link  core secret one two → three four, seen-as none → 100.64.10.0/26",
+        "~ link  core secret one two → three four, seen-as none → 100.64.10.0/26, bgp none → 65010",
         "- auth  customers https://id.banco.example",
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.planning.devices.agreed import OPENINGS, agreed
+from tests.unit.planning.devices.agreed import OPENINGS, SPEAKING, agreed
 
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.invitation import Invitation, Rehearsal
@@ -20,6 +20,7 @@ INVITATION = Invitation(
     EnvironmentKey("banco-andino", "certification", EngineName.LOCAL), MADE, agreed(), OPENINGS,
     Rehearsal("0a1b2c3d", UNTIL, "192.0.2.10:4510", KEYS, "0f" * 32),
 )  # fmt: skip
+BY_BGP = replace(INVITATION, agreement=agreed(SPEAKING))
 
 
 def wrong(content: str, now: float = MADE) -> tuple[Problem, ...]:
@@ -94,6 +95,30 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 def test_nothing_of_it_can_say_more_than_it_should(change: Callable[[Any], object]) -> None:
     """It is written into strongSwan's file, by root."""
     assert wrong(changed(change))
+
+
+def test_one_of_a_link_that_speaks_bgp_comes_back_as_it_was() -> None:
+    assert read(text(BY_BGP), "core.invitation", MADE) == BY_BGP
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said["bgp"].update(theirs=0),
+        lambda said: said["bgp"].update(theirs=2**32),
+        lambda said: said["bgp"].update(theirs=said["bgp"]["ours"]),
+        lambda said: said["bgp"].update(theirs="65010; }"),
+        lambda said: said["bgp"].update(keepalive_s=30),
+        lambda said: said["bgp"].update(hold_s=70_000),
+        lambda said: said["bgp"].update(hold_s=0, keepalive_s=-1),
+        lambda said: said["tunnels"][0]["ours"].update(inside=None),
+        lambda said: said["tunnels"][0]["ours"].update(inside="10.0.0.1/30"),
+    ],
+)
+def test_nothing_of_it_can_have_bird_say_more_than_it_should(change: Callable[[Any], object]) -> None:
+    said = json.loads(text(BY_BGP))
+    change(said["agreement"])
+    assert [each.where for each in wrong(json.dumps(said))] == ["core.invitation, agreement"]
 
 
 def test_no_one_lasts_longer_than_a_month() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.planning.devices.agreed import OPENINGS, agreed
+from tests.unit.planning.devices.agreed import OPENINGS, SPEAKING, agreed
 
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.sight import Asked, Sight, TunnelSight
@@ -41,6 +41,15 @@ def test_golden() -> None:
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(whole())
     assert whole() == GOLDEN.read_text()
+
+
+def test_what_is_spoken_stands_in_it() -> None:
+    added = set(text(replace(PAGE, agreement=agreed(SPEAKING))).splitlines()) - set(text(PAGE).splitlines())
+    assert [line for line in sorted(added) if "BGP" in line or "announced" in line] == [
+        "| BGP | the environment is AS 64512, the client AS 65010; neighbours are the insides |",
+        "| BGP's timers | 10 s between two signs of life, given up after 30 s |",
+        "| announced | by the environment exactly 100.64.10.0/26, by the client exactly 10.20.0.0/16, 10.22.0.0/16 |",
+    ]
 
 
 def test_no_key_is_in_it() -> None:

@@ -1,5 +1,6 @@
 """What both sides of a link agree on."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anden.manifest.grammar import MOST_LINKS, TUNNELS
-from anden.model.link import Endpoint
+from anden.model.link import Bgp, Endpoint
 from anden.model.topology import Link
 from anden.planning.addressing import ZONE_NAMES
 from anden.planning.links import INSIDE, RESERVED_INSIDE, agreement, inside, numbers, shares
@@ -46,6 +47,12 @@ def test_the_other_side_routes_back_what_it_sees() -> None:
     assert agreement(straight, NETWORK, ZONE_NAMES[:1], UNKNOWN).zones == ()
 
 
+def test_a_link_that_speaks_bgp_says_both_numbers_and_others_none() -> None:
+    agreed = agreement(replace(CORE, bgp=65010), NETWORK, ZONE_NAMES[:1], UNKNOWN)
+    assert agreed.bgp == Bgp(ours=64512, theirs=65010, hold_s=30, keepalive_s=10)
+    assert replace(agreed, bgp=None) == agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN)
+
+
 def test_each_key_needs_an_endpoint() -> None:
     with pytest.raises(ValueError, match="1 endpoints for 2 keys"):
         agreement(CORE, NETWORK, ZONE_NAMES[:1], UNKNOWN[:1])
@@ -71,10 +78,13 @@ def test_shares_are_apart_inside_the_block_and_no_zone_more_moves_them(prefix: i
 
 def test_insides_are_apart_and_none_is_reserved() -> None:
     made: list[IPv4Interface] = [
-        inside(link + 1, number + 1) for link in range(2 * MOST_LINKS) for number in range(TUNNELS)
+        inside(link + 1, number + 1, bgp=bgp)
+        for bgp in (False, True)
+        for link in range(2 * MOST_LINKS)
+        for number in range(TUNNELS)
     ]
     blocks = {address.network for address in made}
-    assert len(blocks) == 2 * MOST_LINKS * TUNNELS
+    assert len(blocks) == 2 * 2 * MOST_LINKS * TUNNELS
     assert not blocks & RESERVED_INSIDE
     assert all(block.subnet_of(INSIDE) for block in blocks)
 

@@ -46,7 +46,7 @@ def command(words: Words, file: Path, page: Path | None, verify: Path | None, ch
     if verify is not None:
         return _verified(file, verify)
     found, problems = invitation.read(file, time.time())
-    lacking = app.join_lacks()
+    lacking = app.join_lacks(bgp=found is not None and found.agreement.bgp is not None)
     problems += [each for each in lacking if not (check and each.what == "needs root")]
     if problems or found is None:
         raise Problems(problems)

@@ -27,20 +27,23 @@ def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
             who = f"joined from {open_.joined}" if open_.joined else f"nobody has joined at {open_.meet}"
             other = f", by invitation until {when(open_.until)}: {who}"
         said.append(paint.strong(f"link {clean(link.name)}, to {link.peer}{other}"))
-        rows = [[paint.dim(title) for title in ("TUNNEL", "STATE", "SINCE", "FROM", "IN", "OUT")]]
+        spoken = ["BGP"] if any(each.bgp is not None for each in link.tunnels) else []
+        rows = [[paint.dim(title) for title in ("TUNNEL", "STATE", *spoken, "SINCE", "FROM", "IN", "OUT")]]
         for each in link.tunnels:
             since = words.ago(each.since, now) if each.since else ""
             carried = [words.mebibytes(each.bytes_in), words.mebibytes(each.bytes_out)] if each.up else ["", ""]
-            rows.append([str(each.number), _state(link, each, paint), since, each.address, *carried])
+            session = [_session(each, paint)] if spoken else []
+            rows.append([str(each.number), _state(link, each, paint), *session, since, each.address, *carried])
         said += columns(rows)
         for each in link.tunnels:
-            if each.problem is not None and not each.up:
-                said.append(f"{paint.bad('!')} {clean(each.problem.where)}: {clean(each.problem.what)}")
-                said.append(f"  why: {clean(each.problem.why)}")
-                said.append(f"  fix: {paint.link(clean(each.problem.fix))}")
+            problem = each.problem if not each.up else (each.bgp.problem if each.bgp is not None else None)
+            if problem is not None:
+                said.append(f"{paint.bad('!')} {clean(problem.where)}: {clean(problem.what)}")
+                said.append(f"  why: {clean(problem.why)}")
+                said.append(f"  fix: {paint.link(clean(problem.fix))}")
         if (last := link.outage) is not None and last.until is not None:
             over = words.ago(last.until, now)
-            said.append(paint.dim(f"no tunnel was up for {lasted(last)}, until {over}"))
+            said.append(paint.dim(f"no tunnel carried for {lasted(last)}, until {over}"))
     return said
 
 
@@ -55,8 +58,16 @@ def invited(invitation: Invitation, file: str) -> list[str]:
 
 
 def _state(link: LinkSeen, tunnel: TunnelSeen, paint: Paint) -> str:
+    if tunnel.up and not tunnel.carries:
+        return paint.warn("no route")
     if tunnel.up:
         return paint.good("up") if link.by == tunnel.number else "standby"
     if tunnel.lowered:
         return paint.warn("lowered")
     return paint.bad("down") if tunnel.since else paint.dim("rising")
+
+
+def _session(tunnel: TunnelSeen, paint: Paint) -> str:
+    if tunnel.bgp is None or not tunnel.up:
+        return "-"
+    return clean(tunnel.bgp.state) if tunnel.bgp.carries else paint.warn(clean(tunnel.bgp.state))

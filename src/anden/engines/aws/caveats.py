@@ -16,7 +16,18 @@ from anden.engines.aws.render.task import LONGEST_STOP_S
 from anden.engines.aws.tables import prices
 from anden.model.ids import EngineName
 from anden.model.plan import Caveat
-from anden.model.topology import Destination, Egress, Issuer, Protocol, Route, ScaleMetric, Service, Strategy, Topology
+from anden.model.topology import (
+    Destination,
+    Egress,
+    Issuer,
+    Link,
+    Protocol,
+    Route,
+    ScaleMetric,
+    Service,
+    Strategy,
+    Topology,
+)
 
 UP = "up"
 """In `Caveat.withholds`: `anden up` is refused altogether."""
@@ -68,6 +79,25 @@ def _all(topology: Topology) -> Iterator[_Found]:
         yield f"link {names}", "addresses on AWS's side are known only after the first apply", ()
         text = "AWS replaces a tunnel when its key is another, for minutes, and one at a time: rotate them one by one"
         yield f"link {names} keys", text, ()
+        yield from _spoken([link for link in topology.links if link.bgp is not None])
+
+
+def _spoken(links: Sequence[Link]) -> Iterator[_Found]:
+    """Links that speak BGP."""
+    if not links:
+        return
+    names = ", ".join(link.name for link in links)
+    text = (
+        "AWS announces every block of the VPC, also beside `seen-as`, and takes what is announced to it: their filter "
+        "takes ours only (`anden link config`), and routes of ours lead to declared networks only"
+    )
+    yield f"link {names} BGP", text, ()
+    if len(links) > 1:
+        text = (
+            "AWS passes on between them what each announces and sends (VPN CloudHub), through tunnels that carry"
+            " everything: leave `bgp` out of all but one"
+        )
+        yield f"link {names} apart", text, (UP,)
 
 
 def _environment(topology: Topology) -> Iterator[_Found]:

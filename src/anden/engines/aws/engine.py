@@ -147,7 +147,10 @@ class AwsEngine(Engine):
         from anden.engines.aws import links  # noqa: PLC0415 - boto3
 
         wanted = next(each for each in blueprint.topology.links if each.name == link)
-        insides = [inside(blueprint.links[link], number) for number, _ in enumerate(wanted.secret, 1)]
+        insides = [
+            inside(blueprint.links[link], number, bgp=wanted.bgp is not None)
+            for number, _ in enumerate(wanted.secret, 1)
+        ]
         try:
             return links.endpoints(self._aws(), key, self._regions(key)[0], link, insides)
         except Problems:

@@ -17,7 +17,7 @@ ANY_STATION = "link.*"
 """All of their cables, as the firewall writes it."""
 
 
-def endpoints(number: int, tunnels: int) -> tuple[Endpoint, ...]:
+def endpoints(number: int, tunnels: int, *, bgp: bool = False) -> tuple[Endpoint, ...]:
     """Those of the link with that number, the preferred one first. Each has an address of its own, as two devices of a
     cloud's have: invented, of documentation's (RFC 5737), and the same whatever other links there are.
 
@@ -27,7 +27,8 @@ def endpoints(number: int, tunnels: int) -> tuple[Endpoint, ...]:
     if number < 1 or first + tunnels >= FIXED.num_addresses:
         raise ValueError(f"no link has the number {number}")
     return tuple(
-        Endpoint(FIXED.network_address + first + place, links.inside(number, place + 1)) for place in range(tunnels)
+        Endpoint(FIXED.network_address + first + place, links.inside(number, place + 1, bgp=bgp))
+        for place in range(tunnels)
     )
 
 
@@ -35,7 +36,8 @@ def agreed(layout: Layout, linked: Linked) -> Agreement:
     """What the twin and the other side of a link agree on."""
     link = linked.link
     zones = [zone.name for zone in layout.zones]
-    return links.agreement(link, layout.network, zones, endpoints(linked.number, len(link.secret)))
+    own = endpoints(linked.number, len(link.secret), bgp=link.bgp is not None)
+    return links.agreement(link, layout.network, zones, own)
 
 
 def seen(agreement: Agreement) -> dict[ZoneName, IPv4Address]:

@@ -155,7 +155,7 @@ class LocalEngine:
     def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
         """See model.ports.Engine. Known before anything runs: the twin chooses them itself."""
         wanted = next(each for each in blueprint.topology.links if each.name == link)
-        return endpoints.endpoints(blueprint.links[link], len(wanted.secret))
+        return endpoints.endpoints(blueprint.links[link], len(wanted.secret), bgp=wanted.bgp is not None)
 
     def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
         """See model.ports.Engine."""

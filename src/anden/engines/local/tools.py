@@ -22,7 +22,8 @@ SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", 
 @dataclass(frozen=True, slots=True)
 class Tool:
     """command: its name on PATH. package: of Debian and Ubuntu. why: in a few words.
-    needed_for: `cell`, `image`, `test` for what only ./test needs, `bench` for what only `python -m bench` does."""
+    needed_for: `cell`, `image`, `link`, `bgp`; `test` for what only ./test needs, `bench` for what only
+    `python -m bench` does."""
 
     command: str
     package: str
@@ -54,6 +55,7 @@ TOOLS = (
         "carries a link's packets where the kernel cannot",
         "link",
     ),
+    Tool("bird", "bird2", "speaks BGP over a link", "bgp"),
 )
 
 TEST_TOOLS = (

@@ -259,7 +259,7 @@ class SimulatedEngine(Engine):
     def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
         """Invented ones; see tethers."""
         wanted = next(each for each in blueprint.topology.links if each.name == link)
-        return tethers.endpoints(blueprint.links[link], len(wanted.secret))
+        return tethers.endpoints(blueprint.links[link], len(wanted.secret), bgp=wanted.bgp is not None)
 
     def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
         """See model.ports.Engine."""

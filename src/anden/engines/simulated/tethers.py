@@ -73,7 +73,7 @@ class Tether:
                 each.turns_at = None
                 changed = changed or each.up != able or not each.since
                 each.up, each.since = able, wall
-        self.outage = followed(self.outage, self._tunnels())
+        self.outage = followed(self.outage, self._tunnels(), wall)
         return changed
 
     def _tunnels(self) -> list[TunnelSeen]:
@@ -132,10 +132,10 @@ class Tethers:
         return sum(tether.turned(at, at + shift, self.datacentre) for tether in self.links.values())
 
 
-def endpoints(number: int, tunnels: int) -> tuple[Endpoint, ...]:
+def endpoints(number: int, tunnels: int, *, bgp: bool = False) -> tuple[Endpoint, ...]:
     """Those of the link with that number, the preferred one first: invented, and the same whatever else there is."""
     first = FIRST_ENDPOINT + tunnels * (number - 1)
-    return tuple(Endpoint(first + place, inside(number, place + 1)) for place in range(tunnels))
+    return tuple(Endpoint(first + place, inside(number, place + 1, bgp=bgp)) for place in range(tunnels))
 
 
 def seen_as(linked: Linked, layout: Layout, zone: str, own: IPv4Address) -> IPv4Address:

@@ -4,15 +4,16 @@ IOS XE", "Security and VPN Configuration Guide, Cisco IOS XE 17.x", chapter "IPs
 "Configure a Multi-SA Virtual Tunnel Interface on a Cisco IOS XE Router" (document 214728), which needs 16.12.
 
 A tunnel interface without `tunnel protection ipsec policy` speaks for everything (any to any), and does not take what
-our side asks for. With it, there is a pair of channels for each line of the access list.
+our side asks for. With it, there is a pair of channels for each line of the access list. With BGP it is left out, for
+AWS asks for everything then; BGP: "IP Routing: BGP Configuration Guide, Cisco IOS XE".
 """
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from anden.model.link import Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
-from anden.planning.devices.device import AEAD, Device, known, theirs_inside
+from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
 
 DPD_INTERVAL_S, DPD_RETRY_S = 10, 3
 """How long a silence is, and the pause between questions: IOS XE takes 10 and 2 at the least."""
@@ -41,13 +42,13 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         "!",
         *(line for tunnel in agreement.tunnels for line in _profile(agreement, tunnel)),
         *(line for _, transform in sets for line in transform),
-        f"ip access-list extended {name}",
-        *(f" permit ip {_wild(network)} {_wild(agreement.local)}" for network in agreement.remote),
-        "!",
+        *_selectors(agreement),
         *(line for tunnel in agreement.tunnels for line in _tunnel(agreement, tunnel, [its for its, _ in sets])),
-        *(_route(agreement, tunnel) for tunnel in agreement.tunnels),
+        *(_speaker(agreement, agreement.bgp) if agreement.bgp is not None else _routes(agreement)),
     ]
-    told = (device.mark_keys(agreement), "Your filters are yours: none is written here.")
+    told = [device.mark_keys(agreement), "Your filters are yours: none is written here."]
+    if agreement.bgp is not None:
+        told.append("`network` announces what your own routes lead to, and nothing that they do not.")
     return device.head(DEVICE, agreement, openings, "!", *told) + "\n".join(lines) + "\n"
 
 
@@ -111,10 +112,71 @@ def _tunnel(agreement: Agreement, tunnel: Tunnel, sets: Sequence[str]) -> list[s
         f" tunnel source {agreement.peer}",
         " tunnel mode ipsec ipv4",
         f" tunnel destination {known(tunnel)}",
-        f" tunnel protection ipsec policy ipv4 {agreement.link}",
+        *([f" tunnel protection ipsec policy ipv4 {agreement.link}"] if agreement.bgp is None else []),
         f" tunnel protection ipsec profile {its}",
         "!",
     ]
+
+
+def _selectors(agreement: Agreement) -> list[str]:
+    """With BGP the tunnel speaks for everything, or its neighbours would not hear each other; routes say what."""
+    if agreement.bgp is not None:
+        return []
+    lines = [f" permit ip {_wild(network)} {_wild(agreement.local)}" for network in agreement.remote]
+    return [f"ip access-list extended {agreement.link}", *lines, "!"]
+
+
+def _speaker(agreement: Agreement, bgp: Bgp) -> list[str]:
+    us, you = f"{agreement.link}-us", f"{agreement.link}-you"
+    lists = [
+        f"ip prefix-list {us} seq 5 permit {agreement.local}",
+        *(f"ip prefix-list {you} seq {5 * at} permit {each}" for at, each in enumerate(agreement.remote, 1)),
+        "!",
+    ]
+    maps = [
+        line
+        for tunnel in agreement.tunnels
+        for line in (
+            f"route-map {you}-{tunnel.number} permit 10",
+            f" match ip address prefix-list {you}",
+            f" set metric {device.metric(tunnel)}",
+            "!",
+        )
+    ]
+    return [
+        *lists,
+        *maps,
+        f"router bgp {bgp.theirs}",
+        *(line for tunnel in agreement.tunnels for line in _neighbour(agreement, bgp, tunnel)),
+        " address-family ipv4",
+        *(f"  network {network.network_address} mask {network.netmask}" for network in agreement.remote),
+        *(line for tunnel in agreement.tunnels for line in _filtered(agreement, tunnel, us, you)),
+        " exit-address-family",
+        "!",
+    ]
+
+
+def _neighbour(agreement: Agreement, bgp: Bgp, tunnel: Tunnel) -> list[str]:
+    there = f" neighbor {inside(tunnel).ip}"
+    return [
+        f"{there} remote-as {bgp.ours}",
+        f"{there} description link {agreement.link}, tunnel {tunnel.number}",
+        f"{there} timers {bgp.keepalive_s} {bgp.hold_s}",
+    ]
+
+
+def _filtered(agreement: Agreement, tunnel: Tunnel, us: str, you: str) -> list[str]:
+    there = f"  neighbor {inside(tunnel).ip}"
+    return [
+        f"{there} activate",
+        f"{there} prefix-list {us} in",
+        f"{there} route-map {you}-{tunnel.number} out",
+        *([f"{there} weight {device.WEIGHT}"] if tunnel.number == 1 else []),
+    ]
+
+
+def _routes(agreement: Agreement) -> list[str]:
+    return [_route(agreement, tunnel) for tunnel in agreement.tunnels]
 
 
 def _route(agreement: Agreement, tunnel: Tunnel) -> str:
@@ -139,5 +201,5 @@ DEVICE = Device(
         '"Security and VPN Configuration Guide, Cisco IOS XE 17.x"',
         'document 214728 "Configure a Multi-SA Virtual Tunnel Interface"',
     ),
-    "", several=False, render=render,
+    "", several=False, render=render, bgp_sources=('"IP Routing: BGP Configuration Guide, Cisco IOS XE"',),
 )  # fmt: skip

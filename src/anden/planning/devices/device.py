@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from anden.model.link import Agreement, Encryption, Opening, Tunnel
+from anden.model.link import Agreement, Bgp, Encryption, Opening, Tunnel
 from anden.model.problem import Problem
 
 AEAD = frozenset({Encryption.AES256_GCM16})
 """Those without an integrity of another's."""
+METRIC = 100
+WEIGHT = 200
+"""Of what comes by the first tunnel, in the other side's own choice; the second one's stay at the usual 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class Device:
     what; empty: on nothing. render: the configuration; raises ValueError for an agreement without addresses.
 
     several: it takes one pair of channels for several networks behind the link, which is what our side asks for.
+    bgp_only: it is nothing but the speaker of BGP. bgp_sources: the manuals of its BGP.
     """
 
     name: str
@@ -25,11 +29,16 @@ class Device:
     tried: str
     several: bool
     render: Callable[[Agreement, Sequence[Opening]], str]
+    bgp_only: bool = False
+    bgp_sources: tuple[str, ...] = ()
 
     def refusal(self, agreement: Agreement) -> Problem | None:
         """Why this device cannot be the other side of this link, as far as its vendor's manual says."""
-        if self.several or len(agreement.remote) == 1:
-            return None
+        if self.bgp_only and agreement.bgp is None:
+            fix = f"Say `bgp: NUMBER` in `links/{agreement.link}`, with the other side's AS number, if it should."
+            return Problem(f"link {agreement.link}", "it speaks no BGP", f"{self.title} does nothing else", fix)
+        if self.several or len(agreement.remote) == 1 or agreement.bgp is not None:
+            return None  # with BGP its one pair of channels carries everything, and routes say what
         networks = ", ".join(map(str, agreement.remote))
         return Problem(
             f"link {agreement.link}",
@@ -58,6 +67,28 @@ def theirs_inside(tunnel: Tunnel) -> IPv4Address:
     return inside(tunnel).ip + 1
 
 
+def carried(agreement: Agreement, tunnel: Tunnel) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
+    """What a tunnel's one pair of channels carries, where both sides name it: our networks, and theirs. With BGP both
+    neighbours of this tunnel too, or the session would not pass. Raises ValueError while an inside is not known."""
+    if agreement.bgp is None:
+        return (agreement.local,), agreement.remote
+    ours, theirs = IPv4Network(inside(tunnel).ip), IPv4Network(theirs_inside(tunnel))
+    return (agreement.local, ours), (*agreement.remote, theirs)
+
+
+def spoken(agreement: Agreement) -> Bgp:
+    """Raises ValueError where no BGP is."""
+    if agreement.bgp is None:
+        raise ValueError(f"link {agreement.link} speaks no BGP")
+    return agreement.bgp
+
+
+def metric(tunnel: Tunnel) -> int:
+    """What the other side says of its routes (MULTI_EXIT_DISC), so that AWS prefers the first tunnel as the twin does:
+    it takes the smaller one (Site-to-Site VPN user guide, "Route tables and route priority")."""
+    return METRIC * tunnel.number
+
+
 def missing(key: str) -> str:
     """What stands where a key's value belongs."""
     return f"the value of {key}, handed over apart"
@@ -69,12 +100,14 @@ def head(device: Device, agreement: Agreement, openings: Sequence[Opening], mark
         ", ".join(f"{each.to} ({each.destination})" for each in openings) or "nothing yet: no destination is reached"
     )
     ends = ", ".join(known(tunnel) for tunnel in agreement.tunnels)
+    sources = (*device.sources, *(device.bgp_sources if agreement.bgp is not None else ()))
     lines = [
         f"Link {agreement.link}: your side, for {device.title}. Written by anden.",
-        f"Syntax: {'; '.join(device.sources)}.",
+        f"Syntax: {'; '.join(sources)}.",
         f"Tried on: {device.tried or 'no device yet; read it before you load it'}.",
         f"Our endpoints: {ends}. Admit UDP 500 and 4500 from them, and ESP where there is no NAT between us.",
         f"You see us as {agreement.local}. We open TCP to: {opened}. Nothing begins on your side.",
+        *([] if agreement.bgp is None else [_neighbours(agreement, agreement.bgp)]),
         *more,
     ]
     return "".join(f"{mark} {line}\n" for line in lines)
@@ -84,3 +117,11 @@ def mark_keys(agreement: Agreement) -> str:
     """What is said of keys at the top."""
     names = ", ".join(f"{tunnel.key} (tunnel {tunnel.number})" for tunnel in agreement.tunnels)
     return f"Keys are not in it: put in {names} where it says so; until then no tunnel rises."
+
+
+def _neighbours(agreement: Agreement, bgp: Bgp) -> str:
+    told = ", ".join(map(str, agreement.remote))
+    return (
+        f"BGP: you are AS {bgp.theirs}, we are AS {bgp.ours}. You announce exactly {told}: without all of it nothing "
+        f"goes by a tunnel. You take {agreement.local} and nothing else, whatever is announced."
+    )

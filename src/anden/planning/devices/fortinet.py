@@ -1,7 +1,7 @@
 """The other side as a FortiGate. Syntax: Fortinet's "FortiOS CLI Reference", `config vpn ipsec phase1-interface`,
-`phase2-interface`, `router static`, `firewall policy`; that one pair of channels takes several networks by a group of
-addresses, and that a FortiGate takes as answerer what lies within its own selectors: Fortinet's technical tips 227304
-and 327600.
+`phase2-interface`, `router static`, `router bgp`, `firewall policy`; that one pair of channels takes several networks
+by a group of addresses, and that a FortiGate takes as answerer what lies within its own selectors: Fortinet's technical
+tips 227304 and 327600.
 
 FortiOS needs a policy on a tunnel's interface before it talks of it at all.
 """
@@ -9,7 +9,7 @@ FortiOS needs a policy on a tunnel's interface before it talks of it at all.
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from anden.model.link import Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
 from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
 
@@ -49,9 +49,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         "config system interface",
         *(line for tunnel in agreement.tunnels for line in _interface(agreement, tunnel)),
         "end",
-        "config router static",
-        *(line for tunnel in agreement.tunnels for line in _route(agreement, tunnel)),
-        "end",
+        *(_speaker(agreement, agreement.bgp, own) if agreement.bgp is not None else _routes(agreement)),
         *_policy(agreement, openings, own),
     ]
     told = (
@@ -105,11 +103,20 @@ def _second(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
         f"        set dhgrp {' '.join(esp.groups)}",
         "        set replay enable",
         f"        set keylifeseconds {esp.lifetime_s}",
+        *_selectors(agreement, own),
+        "    next",
+    ]
+
+
+def _selectors(agreement: Agreement, own: str) -> list[str]:
+    """With BGP the tunnel speaks for everything, or its neighbours would not hear each other; routes say what."""
+    if agreement.bgp is not None:
+        return [f"        set {end}-subnet 0.0.0.0 0.0.0.0" for end in ("src", "dst")]
+    return [
         "        set src-addr-type name",
         "        set dst-addr-type name",
         f'        set src-name "{own}-you"',
         f'        set dst-name "{own}-us"',
-        "    next",
     ]
 
 
@@ -120,6 +127,79 @@ def _interface(agreement: Agreement, tunnel: Tunnel) -> list[str]:
         f"        set remote-ip {inside(tunnel).ip} 255.255.255.252",
         "    next",
     ]
+
+
+def _speaker(agreement: Agreement, bgp: Bgp, own: str) -> list[str]:
+    us, you = f"{own}-us", f"{own}-you"
+    return [
+        "config router prefix-list",
+        *_prefixes(us, [agreement.local]),
+        *_prefixes(you, agreement.remote),
+        "end",
+        "config router route-map",
+        *(line for tunnel in agreement.tunnels for line in _map(f"{you}-{tunnel.number}", you, device.metric(tunnel))),
+        "end",
+        "config router bgp",
+        f"    set as {bgp.theirs}",
+        "    config neighbor",
+        *(line for tunnel in agreement.tunnels for line in _neighbour(agreement, bgp, tunnel, us, you)),
+        "    end",
+        "    config network",
+        *(line for network in agreement.remote for line in _announced(network)),
+        "    end",
+        "end",
+    ]
+
+
+def _prefixes(its: str, networks: Sequence[IPv4Network]) -> list[str]:
+    rules = [
+        line
+        for at, network in enumerate(networks, 1)
+        for line in (
+            f"            edit {at}",
+            f"                set prefix {network.network_address} {network.netmask}",
+            "                unset ge",
+            "                unset le",
+            "            next",
+        )
+    ]
+    return [f'    edit "{its}"', "        config rule", *rules, "        end", "    next"]
+
+
+def _map(its: str, prefixes: str, metric: int) -> list[str]:
+    return [
+        f'    edit "{its}"',
+        "        config rule",
+        "            edit 1",
+        f'                set match-ip-address "{prefixes}"',
+        f"                set set-metric {metric}",
+        "            next",
+        "        end",
+        "    next",
+    ]
+
+
+def _neighbour(agreement: Agreement, bgp: Bgp, tunnel: Tunnel, us: str, you: str) -> list[str]:
+    return [
+        f'        edit "{inside(tunnel).ip}"',
+        f"            set remote-as {bgp.ours}",
+        f"            set keep-alive-timer {bgp.keepalive_s}",
+        f"            set holdtime-timer {bgp.hold_s}",
+        f'            set prefix-list-in "{us}"',
+        f'            set route-map-out "{you}-{tunnel.number}"',
+        *([f"            set weight {device.WEIGHT}"] if tunnel.number == 1 else []),
+        f'            set description "link {agreement.link}, tunnel {tunnel.number}"',
+        "        next",
+    ]
+
+
+def _announced(network: IPv4Network) -> list[str]:
+    return ["        edit 0", f"            set prefix {network.network_address} {network.netmask}", "        next"]
+
+
+def _routes(agreement: Agreement) -> list[str]:
+    lines = (line for tunnel in agreement.tunnels for line in _route(agreement, tunnel))
+    return ["config router static", *lines, "end"]
 
 
 def _route(agreement: Agreement, tunnel: Tunnel) -> list[str]:
@@ -181,5 +261,5 @@ DEVICE = Device(
         'Fortinet "FortiOS CLI Reference", vpn ipsec phase1-interface and phase2-interface',
         "Fortinet technical tips 227304 and 327600 (traffic selectors)",
     ),
-    "", several=True, render=render,
+    "", several=True, render=render, bgp_sources=("FortiOS CLI Reference, router prefix-list, route-map and bgp",),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """The other side as a firewall with PAN-OS, as `set` commands of configuration mode. Syntax: Palo Alto Networks'
 "PAN-OS CLI Quick Start" (set commands) and "IPSec VPN Administration": "Set Up an IKE Gateway", "Define IKE Crypto
-Profiles", "Define IPSec Crypto Profiles", "Set Up an IPSec Tunnel", "IKEv2": one traffic selector an exchange.
+Profiles", "Define IPSec Crypto Profiles", "Set Up an IPSec Tunnel", "IKEv2": one traffic selector an exchange; "PAN-OS
+Networking Administrator's Guide": "Configure BGP".
 
 Only what every version takes is offered, where the policy leaves a choice. AES-GCM in IKE came with 10.0.3; its hash is
 `non-auth`, and PAN-OS chooses the pseudo-random function by the group: SHA-384 with group 20, SHA-256 with lower ones
@@ -9,9 +10,9 @@ Only what every version takes is offered, where the policy leaves a choice. AES-
 
 from collections.abc import Sequence
 
-from anden.model.link import Agreement, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
-from anden.planning.devices.device import AEAD, Device, known, theirs_inside
+from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
 
 FIRST_INTERFACE = 101
 DPD_INTERVAL_S = 10
@@ -45,18 +46,21 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         f"set zone {own} network layer3 [ {' '.join(_interface(tunnel) for tunnel in agreement.tunnels)} ]",
         "set network virtual-router default interface "
         f"[ {' '.join(_interface(tunnel) for tunnel in agreement.tunnels)} ]",
-        *(line for tunnel in agreement.tunnels for line in _route(agreement, tunnel, own)),
+        *(_speaker(agreement, agreement.bgp, own) if agreement.bgp is not None else _routes(agreement, own)),
         *_rule(agreement, openings, own),
     ]
     newer = ("AES-GCM in IKE takes PAN-OS 10.0.3 or newer.",) if _aead_only(policy.ike) else ()
-    told = (
+    told = [
         device.mark_keys(agreement),
         *newer,
         "Replace WAN by the interface that has your address (ethernet1/1) and LAN by the zone of what we reach; leave "
         "out the lines that begin with #.",
         "PAN-OS keeps a tunnel's interface up while its tunnel is down: without a tunnel monitor its answers do not "
-        "move to the second one.",
-    )
+        "move to the second one."
+        if agreement.bgp is None
+        else "BGP is written for the virtual router, not for Advanced Routing; a rule announces what your own routes "
+        "lead to, and nothing that they do not.",
+    ]
     return device.head(DEVICE, agreement, openings, "#", *told) + "\n".join(lines) + "\n"
 
 
@@ -105,11 +109,77 @@ def _tunnel(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
         f"{place} anti-replay yes",
         f"{place} auto-key ike-gateway {own}-{tunnel.number}",
         f"{place} auto-key ipsec-crypto-profile {own}",
-        *(
-            f"{place} auto-key proxy-id {own} local {network} remote {agreement.local} protocol any"
-            for network in agreement.remote
-        ),
+        *_selectors(agreement, f"{place} auto-key proxy-id {own}"),
     ]
+
+
+def _selectors(agreement: Agreement, place: str) -> list[str]:
+    """With BGP there is none, and the tunnel speaks for everything, or its neighbours would not hear each other."""
+    if agreement.bgp is not None:
+        return []
+    return [f"{place} local {network} remote {agreement.local} protocol any" for network in agreement.remote]
+
+
+def _speaker(agreement: Agreement, bgp: Bgp, own: str) -> list[str]:
+    place = "set network virtual-router default protocol bgp"
+    groups = [f"{own}-{tunnel.number}" for tunnel in agreement.tunnels]
+    return [
+        f"{place} enable yes",
+        f"{place} router-id {theirs_inside(agreement.tunnels[0])}",
+        f"{place} local-as {bgp.theirs}",
+        f"{place} install-route yes",
+        *(line for tunnel in agreement.tunnels for line in _neighbour(bgp, tunnel, f"{place} peer-group", own)),
+        *(f"{place} redist-rules {network} enable yes" for network in agreement.remote),
+        *(
+            line
+            for tunnel in agreement.tunnels
+            for line in _filtered(agreement, tunnel, f"{place} policy", f"{own}-{tunnel.number}")
+        ),
+        *(
+            f"{place} policy {way} rules {own}-x {what}"
+            for way in ("import", "export")
+            for what in (
+                "enable yes", f"used-by [ {' '.join(groups)} ]", "match address-prefix 0.0.0.0/0 exact no",
+                "action deny",
+            )
+        ),
+    ]  # fmt: skip
+
+
+def _neighbour(bgp: Bgp, tunnel: Tunnel, place: str, own: str) -> list[str]:
+    """A group for each, for what is said to one of them differs."""
+    group = f"{place} {own}-{tunnel.number}"
+    peer = f"{group} peer {own}-{tunnel.number}"
+    return [
+        f"{group} enable yes",
+        f"{group} type ebgp",
+        f"{peer} enable yes",
+        f"{peer} peer-as {bgp.ours}",
+        f"{peer} local-address interface {_interface(tunnel)} ip {theirs_inside(tunnel)}/30",
+        f"{peer} peer-address ip {inside(tunnel).ip}",
+        f"{peer} connection-options keep-alive-interval {bgp.keepalive_s}",
+        f"{peer} connection-options hold-time {bgp.hold_s}",
+    ]
+
+
+def _filtered(agreement: Agreement, tunnel: Tunnel, place: str, its: str) -> list[str]:
+    into, out = f"{place} import rules {its}", f"{place} export rules {its}"
+    return [
+        f"{into} enable yes",
+        f"{into} used-by {its}",
+        f"{into} match route-table unicast",
+        f"{into} match address-prefix {agreement.local} exact yes",
+        f"{into} action allow update weight {device.WEIGHT if tunnel.number == 1 else 0}",
+        f"{out} enable yes",
+        f"{out} used-by {its}",
+        f"{out} match route-table unicast",
+        *(f"{out} match address-prefix {network} exact yes" for network in agreement.remote),
+        f"{out} action allow update med {device.metric(tunnel)}",
+    ]
+
+
+def _routes(agreement: Agreement, own: str) -> list[str]:
+    return [line for tunnel in agreement.tunnels for line in _route(agreement, tunnel, own)]
 
 
 def _route(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:
@@ -144,5 +214,5 @@ def _interface(tunnel: Tunnel) -> str:
 DEVICE = Device(
     "palo-alto", "Palo Alto Networks PAN-OS 9.1 or newer",
     ('Palo Alto Networks "PAN-OS CLI Quick Start"', '"IPSec VPN Administration"'),
-    "", several=False, render=render,
+    "", several=False, render=render, bgp_sources=("PAN-OS Networking Administrator's Guide, BGP",),
 )  # fmt: skip

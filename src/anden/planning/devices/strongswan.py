@@ -46,7 +46,8 @@ def random_s(policy: Policy) -> int:
 def theirs(agreement: Agreement, openings: Sequence[Opening] = ()) -> str:
     """swanctl.conf of the other side, without the keys. It answers and never starts: only one side may. Raises
     ValueError while the agreement is not known."""
-    return device.head(DEVICE, agreement, openings, "#", device.mark_keys(agreement)) + "".join(
+    beside = ("BGP is not strongSwan's: `--device bird` writes BIRD's file.",) if agreement.bgp is not None else ()
+    return device.head(DEVICE, agreement, openings, "#", device.mark_keys(agreement), *beside) + "".join(
         [
             "connections {\n",
             *(_connection(agreement, tunnel) for tunnel in agreement.tunnels),
@@ -65,6 +66,7 @@ def missing(key: str) -> str:
 
 def _connection(agreement: Agreement, tunnel: Tunnel) -> str:
     ours, policy = known(tunnel), agreement.policy
+    local, remote = device.carried(agreement, tunnel)
     return f"""\
     {agreement.link}-{tunnel.number} {{
         version = 2
@@ -88,8 +90,8 @@ def _connection(agreement: Agreement, tunnel: Tunnel) -> str:
         }}
         children {{
             {CHILD} {{
-                local_ts = {", ".join(map(str, agreement.remote))}
-                remote_ts = {agreement.local}
+                local_ts = {", ".join(map(str, remote))}
+                remote_ts = {", ".join(map(str, local))}
                 esp_proposals = {", ".join(proposals(policy.esp, key_exchange=False))}
                 rekey_time = {rekey_s(policy, policy.esp)}s
                 rand_time = {random_s(policy)}s

@@ -1,5 +1,6 @@
 """What `plan --on aws` says: everything that is otherwise there, and nothing for what is not declared."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -22,6 +23,7 @@ from anden.model.topology import (
 )
 
 MAIL = Destination(DestinationName("mail"), 25, "mail.example")
+SPEAKING = Link("core", IPv4Address("203.0.113.1"), (), ("a", "b"), bgp=65010)
 KEY = EnvironmentKey("banco", "dev", EngineName.AWS)
 
 
@@ -62,6 +64,8 @@ def test_what_is_true_of_every_environment() -> None:
             "link core", "after the first apply", (service(),),
             {"links": (Link("core", IPv4Address("203.0.113.1"), (), ("a", "b")),)},
         ),
+        ("link core BGP", "takes what is announced", (service(),), {"links": (SPEAKING,)}),
+        ("link core, dr apart", "VPN CloudHub", (service(),), {"links": (SPEAKING, replace(SPEAKING, name="dr"))}),
     ],
 )  # fmt: skip
 def test_each_difference(subject: str, word: str, services: tuple[Service, ...], fields: dict[str, object]) -> None:
@@ -80,6 +84,13 @@ def test_what_is_closed_there_says_so() -> None:
     out = Destination(DestinationName("exchange"), 443, network=IPv4Network("192.0.2.7/32"))
     assert said(service(), destinations=(out,))["exchange"].withholds == ("exchange",)
     assert "exchange" not in said(service(), destinations=(out,), egress=Egress.ONE)
+
+
+def test_two_links_by_bgp_would_be_joined_and_are_refused() -> None:
+    static = replace(SPEAKING, name="cards", bgp=None)
+    assert not [each for each in said(service(), links=(SPEAKING, static)).values() if "up" in each.withholds]
+    both = said(service(), links=(SPEAKING, replace(SPEAKING, name="dr")))
+    assert both["link core, dr apart"].withholds == ("up",)
 
 
 def test_long_lists_are_cut() -> None:

@@ -10,6 +10,7 @@ from anden.engines.aws.links import endpoints, seen
 from anden.engines.aws.session import Session
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.link import Endpoint, LinkSeen
+from anden.model.link import Session as Bgp
 from anden.model.problem import Problems
 from anden.model.topology import Link, Topology
 from anden.planning.links import inside
@@ -75,8 +76,8 @@ def telemetry(*tunnels: tuple[str, str, str]) -> str:
     return f"<vgwTelemetry>{said}</vgwTelemetry></item></vpnConnectionSet>"
 
 
-def looked(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> tuple[LinkSeen, ...]:
-    core = Link("core", IPv4Address("203.0.113.20"), (IPv4Network("10.21.0.0/16"),), ("vpn-1", "vpn-2"))
+def looked(monkeypatch: pytest.MonkeyPatch, answers: Answers, bgp: int | None = None) -> tuple[LinkSeen, ...]:
+    core = Link("core", IPv4Address("203.0.113.20"), (IPv4Network("10.21.0.0/16"),), ("vpn-1", "vpn-2"), bgp=bgp)
     with recorded(answers) as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
@@ -101,6 +102,45 @@ def test_tunnels_are_numbered_by_their_insides_and_a_fallen_one_says_what_aws_sa
     assert str(one.problem) == (
         "link core, tunnel 1: it is down; AWS says: IPSEC IS DOWN. Check that 203.0.113.20 runs, admits UDP 500 and"
         " 4500 from 192.0.2.11, and is configured as `anden link config core` says."
+    )
+
+
+def by_bgp(monkeypatch: pytest.MonkeyPatch, first: tuple[str, int], second: tuple[str, int]) -> LinkSeen:
+    """Status, and how many routes are accepted, of each tunnel."""
+    made = connection(tunnel("192.0.2.11", "169.254.128.0/30"), tunnel("192.0.2.22", "169.254.128.4/30"))
+    said = telemetry(("192.0.2.11", first[0], "IPSEC IS UP"), ("192.0.2.22", second[0], "BGP"))
+    for count in (first[1], second[1]):
+        said = said.replace("</lastStatusChange></item>", f"</lastStatusChange><routes>{count}</routes></item>", 1)
+    said = said.replace("routes>", "acceptedRouteCount>")
+    answers: Answers = {
+        "GetParameter": PUBLISHED,
+        "DescribeVpnConnections": made.replace("</item></vpnConnectionSet>", said),
+    }
+    (link,) = looked(monkeypatch, answers, bgp=65010)
+    return link
+
+
+def test_by_bgp_a_tunnel_carries_what_is_announced_as_far_as_aws_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = by_bgp(monkeypatch, ("UP", 0), ("UP", 1))
+    assert link.by == 2
+    one, two = link.tunnels
+    assert (two.bgp, two.problem) == (Bgp("established", True), None)
+    assert one.bgp is not None
+    assert not one.carries
+    assert one.bgp.problem is not None
+    assert one.bgp.problem.what == "0 networks are announced, declared are 1"
+    more = by_bgp(monkeypatch, ("UP", 3), ("UP", 1)).tunnels[0].bgp
+    assert more is not None
+    assert more.carries
+    assert more.problem is not None
+
+
+def test_a_tunnel_without_its_session_is_down_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = by_bgp(monkeypatch, ("DOWN", 0), ("UP", 1))
+    assert link.tunnels[0].bgp is None
+    assert str(link.tunnels[0].problem) == (
+        "link core, tunnel 1: its BGP session is not established; AWS says: IPSEC IS UP. Have 203.0.113.20 be AS 65010,"
+        " and take us for AS 64512, at the neighbours inside of the tunnel."
     )
 
 

@@ -20,6 +20,8 @@ CORE = Link(
     IPv4Network("100.64.10.0/26"),
 )
 BOTH = replace(CORE, networks=(IPv4Network("10.20.0.0/16"), IPv4Network("10.22.0.0/16")))
+SPEAKING = replace(BOTH, bgp=65010)
+"""By BGP, where every device takes several networks."""
 OPENINGS = (
     Opening("core-api", IPv4Network("10.20.4.17/32"), 8443),
     Opening("files", IPv4Network("10.20.9.0/24"), 2049),
@@ -28,7 +30,7 @@ ADDRESSES = (IPv4Address("198.51.100.100"), IPv4Address("198.51.100.101"))
 
 
 def agreed(link: Link = CORE, addresses: Sequence[IPv4Address | None] = ADDRESSES) -> Agreement:
-    insides: list[IPv4Interface] = [inside(1, number) for number in (1, 2)]
+    insides: list[IPv4Interface] = [inside(1, number, bgp=link.bgp is not None) for number in (1, 2)]
     endpoints = [Endpoint(address, its) for address, its in zip(addresses, insides, strict=True)]
     return agreement(link, IPv4Network("172.30.0.0/16"), [ZoneName("a")], endpoints)
 

@@ -3,20 +3,42 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CORE, OPENINGS, agreed, golden
+from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CORE, OPENINGS, SPEAKING, agreed, golden
 
 from anden.model.link import PolicyName
-from anden.planning.devices import DEFAULT, DEVICES
+from anden.planning.devices import DEFAULT, DEVICES, bird
 
-ENDS = {"strongswan": "swanctl.conf", "cisco-ios": "ios", "fortinet": "fortios", "palo-alto": "panos"}
+TUNNELS = [name for name, device in DEVICES.items() if not device.bgp_only]
+ENDS = {
+    "bird": "bird.conf",
+    "strongswan": "swanctl.conf",
+    "cisco-ios": "ios",
+    "fortinet": "fortios",
+    "palo-alto": "panos",
+}
 
 
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("name", TUNNELS)
 def test_golden(name: str) -> None:
     golden(f"core.{ENDS[name]}", DEVICES[name].render(agreed(), OPENINGS))
 
 
 @pytest.mark.parametrize("name", DEVICES)
+def test_golden_by_bgp(name: str) -> None:
+    assert DEVICES[name].refusal(agreed(SPEAKING)) is None
+    golden(f"bgp.{ENDS[name]}", DEVICES[name].render(agreed(SPEAKING), OPENINGS))
+
+
+def test_who_only_speaks_bgp_is_no_device_for_a_link_that_does_not() -> None:
+    problem = bird.DEVICE.refusal(agreed())
+    assert problem is not None
+    assert "it speaks no BGP" in problem.what
+    assert "links/core" in problem.fix
+    with pytest.raises(ValueError, match="speaks no BGP"):
+        bird.DEVICE.render(agreed(), OPENINGS)
+
+
+@pytest.mark.parametrize("name", TUNNELS)
 def test_with_one_proposal_only(name: str) -> None:
     golden(f"gcm.{ENDS[name]}", DEVICES[name].render(agreed(replace(CORE, policy=PolicyName.GCM_384)), OPENINGS))
 
@@ -34,7 +56,7 @@ def test_several_networks_are_taken_by_those_that_can() -> None:
         assert "links/core/networks" in problem.fix
 
 
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("name", TUNNELS)
 def test_a_key_is_named_where_it_belongs_and_is_missing_there(name: str) -> None:
     text = DEVICES[name].render(agreed(), OPENINGS)
     marks = "!" if name == "cisco-ios" else "#"
@@ -45,10 +67,10 @@ def test_a_key_is_named_where_it_belongs_and_is_missing_there(name: str) -> None
 
 @pytest.mark.parametrize("name", DEVICES)
 def test_it_says_where_its_syntax_comes_from_and_whether_it_was_tried(name: str) -> None:
-    text = DEVICES[name].render(agreed(), ())
-    for source in DEVICES[name].sources:
+    text = DEVICES[name].render(agreed(SPEAKING), ())
+    for source in (*DEVICES[name].sources, *DEVICES[name].bgp_sources):
         assert source in text
-    assert ("no device yet" in text) == (name != DEFAULT)
+    assert ("no device yet" in text) == (name not in (DEFAULT, bird.DEVICE.name))
     assert "no destination is reached" in text
 
 
@@ -56,7 +78,7 @@ def test_it_says_where_its_syntax_comes_from_and_whether_it_was_tried(name: str)
 @pytest.mark.parametrize("addresses", [(None, None), (ADDRESSES[0], None)])
 def test_nothing_is_written_for_an_address_that_is_not_known(name: str, addresses: tuple[None, None]) -> None:
     with pytest.raises(ValueError, match="has no address yet"):
-        DEVICES[name].render(agreed(addresses=addresses), OPENINGS)
+        DEVICES[name].render(agreed(SPEAKING, addresses), OPENINGS)
 
 
 def test_a_fortigate_takes_names_of_15_characters() -> None:

@@ -1,10 +1,11 @@
-"""Links to the client's data centres: site-to-site VPN, two tunnels each, with static routes.
+"""Links to the client's data centres: site-to-site VPN, two tunnels each, with static routes or by BGP.
 
-One virtual private gateway for the VPC, which takes no second one. Routes to what lies behind a link stand in the
-private tables only, or, with `seen-as`, in those of its own subnets (`seen_as`); nothing is propagated. Keys come from
-Secrets Manager by name and version when the stack is applied: another version is another stack, and AWS replaces that
-tunnel and not the connection. They are kept there by AWS too (`PreSharedKeyStorage`), so that reading the connection
-does not show them.
+One virtual private gateway for the VPC, which takes no second one. Its AS number is not said: AWS's default is ours
+(`model.link.OUR_ASN`), and saying it would replace the gateway under links that stand. Routes to what lies behind a
+link stand in the private tables only, or, with `seen-as`, in those of its own subnets (`seen_as`); nothing is
+propagated, so that what is announced by BGP opens no way that was not declared. Keys come from Secrets Manager by name
+and version when the stack is applied: another version is another stack, and AWS replaces that tunnel and not the
+connection. They are kept there by AWS too (`PreSharedKeyStorage`), so that reading the connection does not show them.
 """
 
 from ipaddress import IPv4Interface
@@ -25,6 +26,8 @@ GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
 LOGS = "LinkLogs"
 CUSTOMER_ASN = 65000
 """AWS wants a number of the peer's, also where no BGP is spoken; this is its default."""
+LONGEST = 2**31 - 1
+"""That `BgpAsn` takes; `BgpAsnExtended` takes those beyond."""
 
 _SPELLED = {
     Encryption.AES256: "AES256",
@@ -87,27 +90,31 @@ def connection(link: Link) -> str:
 
 def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str, Resource]:
     """What lies behind the link is not said (`LocalIpv4NetworkCidr`): AWS takes one network there, and a change of it
-    would give the connection other addresses. So AWS asks for everything, and the other side narrows it to its own."""
+    would give the connection other addresses. So AWS asks for everything, and the other side narrows it to its own.
+    With BGP our end is not said either: its neighbours' addresses lie in no network of ours."""
     number = terrain.numbers.get(link.name)
     name = f"{terrain.name}-{link.name}"
     peer, tunnels = apart("peer", link.name), connection(link)
+    bgp = link.bgp is not None
+    asn = link.bgp or CUSTOMER_ASN
+    long = asn > LONGEST
     made: dict[str, Resource] = {
         peer: resource(
-            "AWS::EC2::CustomerGateway", Type="ipsec.1", IpAddress=str(link.peer), BgpAsn=CUSTOMER_ASN,
-            Tags=tags(Name=name),
+            "AWS::EC2::CustomerGateway", Type="ipsec.1", IpAddress=str(link.peer),
+            BgpAsn=None if long else asn, BgpAsnExtended=asn if long else None, Tags=tags(Name=name),
         ),
         tunnels: resource(
-            "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=True,
+            "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=not bgp,
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY), PreSharedKeyStorage="SecretsManager",
-            RemoteIpv4NetworkCidr=str(link.seen_as or terrain.network),
+            RemoteIpv4NetworkCidr=None if bgp else str(link.seen_as or terrain.network),
             VpnTunnelOptionsSpecifications=[
-                _tunnel(blueprint, link, secret, None if number is None else inside(number, tunnel))
+                _tunnel(blueprint, link, secret, None if number is None else inside(number, tunnel, bgp=bgp))
                 for tunnel, secret in enumerate(link.secret, 1)
             ],
             Tags=tags(Name=name),
         ),
     }  # fmt: skip
-    for network in link.networks:
+    for network in () if bgp else link.networks:
         made[apart("link", link.name, "carries", str(network))] = resource(
             "AWS::EC2::VPNConnectionRoute", VpnConnectionId=ref(tunnels), DestinationCidrBlock=str(network)
         )

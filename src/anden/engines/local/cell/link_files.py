@@ -10,6 +10,8 @@
     state.json               what the watch sees
     T/                       tunnel T's daemon: settings, the socket of its API
     far.d/                   the data centre's
+/run/anden/speakers/N.T/     0700, nobody's: BIRD's settings and control socket, where BGP is spoken
+                    N.far/   the data centre's
 """
 
 import json
@@ -26,6 +28,7 @@ from anden.model import codec
 from anden.model.invitation import Rehearsal
 
 FOLDER = protocol.RUN / "links"
+SPEAKERS = protocol.RUN / "speakers"
 PRIVATE = 0o700
 
 
@@ -68,6 +71,10 @@ class LinkFiles:
     def daemon(self, tunnel: int | None) -> Path:
         """The folder of a tunnel's daemon; None: of the data centre's."""
         return self.folder / ("far.d" if tunnel is None else str(tunnel))
+
+    def speaker(self, tunnel: int | None) -> Path:
+        """The folder of a tunnel's BIRD; None: of the data centre's."""
+        return SPEAKERS / f"{self.number}.{'far' if tunnel is None else tunnel}"
 
     def keys(self) -> dict[str, str]:
         """The keys' values: the rehearsal's while one is invited to. Raises OSError, ValueError."""

@@ -17,6 +17,7 @@ from anden.engines.local.cell.network import CABLE
 from anden.engines.local.cell.rtnetlink import BLACKHOLE, OWN, Rtnetlink, index
 from anden.engines.local.render.stations import ROUTER
 from anden.model.link import Agreement, Tunnel
+from anden.planning.devices.device import theirs_inside
 
 WAN = "wan"
 """An endpoint's interface on the wire."""
@@ -30,6 +31,7 @@ _ENDPOINT = {
     "net/ipv4/conf/default/rp_filter": "0",
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv4/ip_unprivileged_port_start": "0",  # BGP's is 179, and who speaks it is nobody
 }
 _FAR = {
     **_IPV6_OFF,
@@ -64,6 +66,9 @@ def settle(number: int, agreement: Agreement) -> None:
             for network in agreement.remote:
                 ip.address(_LOOPBACK, network[1] if network.num_addresses > 1 else network[0])
                 ip.route(network, kind=OWN, out=_LOOPBACK)
+            if agreement.bgp is not None:
+                for tunnel in agreement.tunnels:
+                    ip.address(_LOOPBACK, theirs_inside(tunnel))
 
     netns.inside(endpoints.wire(number), work)
 

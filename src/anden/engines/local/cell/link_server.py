@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import Any
 
 from anden.assess.outages import followed
-from anden.engines.local.cell import link_network
+from anden.engines.local.cell import bgp_cause, link_network
+from anden.engines.local.cell.bird import Bird
 from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.link_files import LinkFiles, write
 from anden.engines.local.cell.tunnel import Link
 from anden.model import codec
-from anden.model.link import Agreement, Outage, TunnelSeen
+from anden.model.link import Agreement, Outage, Session, TunnelSeen
 
 LOOK_S = 0.25
 """Between two writings of what has changed."""
@@ -35,6 +36,7 @@ class Watch:
         self._agreement = codec.from_json(Agreement, files.agreement.read_text())
         self._daemons = {one.number: Charon(files.daemon(one.number)) for one in self._agreement.tunnels}
         self._link = Link(self._agreement, list(self._daemons.values()), self._key, self._move)
+        self._sessions: dict[int, Session] = {}
         self._lowered: frozenset[int] = frozenset()
         self._counted: dict[int, tuple[int, int]] = {}
         self._written = ""
@@ -54,6 +56,7 @@ class Watch:
             if time.monotonic() - counted > COUNT_S:
                 counted = time.monotonic()
                 self._count()
+            self._hear()
             self._write()
 
     def _key(self, name: str) -> str:
@@ -75,6 +78,19 @@ class Watch:
                 self._link.lower(number)
         self._lowered = wanted
 
+    def _hear(self) -> None:
+        """What BGP says, where it is spoken. BIRD writes no route: this does."""
+        if (bgp := self._agreement.bgp) is None:
+            return
+        states = self._link.states()
+        for tunnel in self._agreement.tunnels:
+            spoken = None
+            with suppress(OSError):
+                spoken = Bird(self._files.speaker(tunnel.number)).session()
+            session = bgp_cause.judged(self._agreement, bgp, tunnel, spoken, up=states[tunnel.number].up)
+            self._sessions[tunnel.number] = session
+            self._link.hear(tunnel.number, carries=session.carries)
+
     def _count(self) -> None:
         for number, daemon in self._daemons.items():
             with suppress(OSError, Refused):
@@ -83,9 +99,12 @@ class Watch:
 
     def _tunnels(self) -> list[TunnelSeen]:
         return [
-            TunnelSeen(number, state.up, state.since, lowered=number in self._lowered, problem=state.problem)
+            TunnelSeen(
+                number, state.up, state.since, lowered=number in self._lowered, problem=state.problem,
+                bgp=self._sessions.get(number),
+            )
             for number, state in self._link.states().items()
-        ]
+        ]  # fmt: skip
 
     def _write(self) -> None:
         tunnels: dict[str, Any] = {}
@@ -94,8 +113,9 @@ class Watch:
             tunnels[str(number)] = {
                 "up": state.up, "since": state.since, "bytes_in": into, "bytes_out": out,
                 "problem": None if state.problem is None else codec.to_data(state.problem),
+                "bgp": codec.to_data(self._sessions[number]) if number in self._sessions else None,
             }  # fmt: skip
-        self._outage = followed(self._outage, self._tunnels())
+        self._outage = followed(self._outage, self._tunnels(), time.time())
         outage = None if self._outage is None else codec.to_data(self._outage)
         said = json.dumps({"by": self._link.by, "tunnels": tunnels, "outage": outage})
         if said != self._written:

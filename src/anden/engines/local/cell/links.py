@@ -13,22 +13,25 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from anden.engines.local import endpoints
-from anden.engines.local.cell import dataplane, link_network, netns
+from anden.engines.local.cell import dataplane, link_network, netns, speaker
 from anden.engines.local.cell.charon import Charon
-from anden.engines.local.cell.link_files import FOLDER, PRIVATE, LinkFiles, write
+from anden.engines.local.cell.link_files import FOLDER, PRIVATE, SPEAKERS, LinkFiles, write
 from anden.engines.local.cell.spawner import Spawner
+from anden.engines.local.render import bird as ours
 from anden.engines.local.render import strongswan
 from anden.engines.local.render.strongswan import Dataplane
 from anden.engines.local.wire import Heard
 from anden.model import codec
 from anden.model.configuration import Configuration, Linked
 from anden.model.invitation import Rehearsal
-from anden.model.link import Agreement, Invited, LinkSeen, Outage, TunnelSeen
+from anden.model.link import Agreement, Invited, LinkSeen, Outage, Session, TunnelSeen
 from anden.model.problem import Problem, Problems
 from anden.planning import link_page, sights
+from anden.planning.devices import bird
 
 DAEMON = "/usr/sbin/charon-systemd"
 RELAY_FD = 3
@@ -78,6 +81,9 @@ class Links:
                     station = endpoints.station(number, tunnel.number)
                     if station not in running:
                         self._daemon(files, agreement, station, tunnel.number)
+                    if agreement.bgp is not None and _speaker(station) not in running:
+                        text = ours.ours(agreement, tunnel)
+                        self._speak(_speaker(station), station, files.speaker(tunnel.number), text, agreement)
                 if _watch(number) not in running:
                     self._spawn(_watch(number), "link_server", str(number), None)
                 self._far(files, agreement, running)
@@ -231,13 +237,15 @@ class Links:
             netns.apart(lambda: link_network.release(agreement))
             link_network.take_up(number, len(agreement.tunnels))
         shutil.rmtree(files.folder, ignore_errors=True)
+        for left in SPEAKERS.glob(f"{number}.*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _stop(self, number: int) -> None:
         """End its processes; the watch first, so that it does not raise what ends."""
         own = endpoints.wire(number)
         running = self._spawner.running()
         for name in sorted(running, key=lambda each: each != _watch(number)):
-            if name in (_watch(number), _far(number), _core(number), relay(number)) or name.startswith(f"{own}."):
+            if name in (_watch(number), *_others(number), relay(number)) or name.startswith(f"{own}."):
                 self._spawner.kill(running[name], signal.SIGKILL)
 
     def _daemon(self, files: LinkFiles, agreement: Agreement, station: str, tunnel: int | None) -> None:
@@ -256,15 +264,28 @@ class Links:
             why = "strongSwan raises the tunnels, one daemon for each"
             raise Problems(Problem(f"link {agreement.link}", f"{DAEMON} is missing", why, INSTALL)) from None
 
+    def _speak(self, name: str, station: str, folder: Path, text: str, agreement: Agreement) -> None:
+        """Start BIRD in a network."""
+        try:
+            self._spawner.spawn(name, speaker.prepare(folder, text), netns=str(netns.path(station)))
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            why = "BIRD speaks BGP over the link, one for each tunnel"
+            raise Problems(Problem(f"link {agreement.link}", f"{speaker.COMMAND} is missing", why, INSTALL)) from None
+
     def _far(self, files: LinkFiles, agreement: Agreement, running: Mapping[str, int]) -> None:
         number = files.number
         if not files.far.exists():
-            for name in (_far(number), _core(number)):
+            for name in _others(number):
                 if name in running:
                     self._spawner.kill(running[name], signal.SIGTERM)
             return
         if _far(number) not in running:
             self._daemon(files, agreement, endpoints.wire(number), None)
+        if agreement.bgp is not None and _speaker(_far(number)) not in running:
+            folder, text = files.speaker(None), bird.theirs(agreement)
+            self._speak(_speaker(_far(number)), endpoints.wire(number), folder, text, agreement)
         if _core(number) not in running:
             self._spawn(_core(number), "far_server", str(number), endpoints.wire(number))
 
@@ -296,18 +317,28 @@ def _core(number: int) -> str:
     return f"link-core-{number}"
 
 
+def _speaker(of: str) -> str:
+    return f"{of}.bgp"
+
+
+def _others(number: int) -> tuple[str, ...]:
+    """The processes of the data centre."""
+    return _far(number), _speaker(_far(number)), _core(number)
+
+
 def _seen(linked: Linked, agreement: Agreement, files: LinkFiles) -> LinkSeen:
     said, lowered = files.seen(), files.lowered()
     states: dict[str, dict[str, Any]] = said.get("tunnels", {})
     tunnels = []
     for tunnel in agreement.tunnels:
         one = states.get(str(tunnel.number), {})
-        problem = one.get("problem")
+        problem, bgp = one.get("problem"), one.get("bgp")
         tunnels.append(
             TunnelSeen(
                 tunnel.number, bool(one.get("up")), one.get("since", 0.0), str(tunnel.ours.address or ""),
                 tunnel.number in lowered, one.get("bytes_in", 0), one.get("bytes_out", 0),
                 None if problem is None else codec.from_data(Problem, problem),
+                None if bgp is None else codec.from_data(Session, bgp),
             )
         )  # fmt: skip
     by = said.get("by")

@@ -1,4 +1,5 @@
-"""A link's tunnels, kept up: each one that is down is raised again, and the route goes by the preferred of those up.
+"""A link's tunnels, kept up: each one that is down is raised again, and the route goes by the preferred of those up,
+where BGP is spoken of those whose session announces what is declared.
 
 strongSwan starts nothing by itself here, so that every failure is heard by who can say its cause. A tunnel that was up
 when the watch begins stays as it is: the daemons survive whoever watches them.
@@ -41,6 +42,8 @@ class _Kept:
     tunnel: Tunnel
     daemon: Charon
     wanted: bool = True
+    carries: bool | None = True
+    """Whether its BGP session lets traffic go by it; None: not heard yet."""
     state: State = field(default_factory=State)
 
 
@@ -63,8 +66,12 @@ class Link:
         self._kept = {
             tunnel.number: _Kept(tunnel, daemon) for tunnel, daemon in zip(agreement.tunnels, daemons, strict=True)
         }
+        if agreement.bgp is not None:
+            for kept in self._kept.values():
+                kept.carries = None
         self._lock = threading.RLock()
         self._by: int | None = None
+        self._moved = False
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep, args=(kept,), name=f"{agreement.link}-{number}", daemon=True)
@@ -103,6 +110,15 @@ class Link:
     def lift(self, number: int) -> None:
         """Take a lowered tunnel up again. Raises KeyError."""
         self._kept[number].wanted = True
+
+    def hear(self, number: int, *, carries: bool) -> None:
+        """What BGP says of a tunnel: whether all that is declared is announced by it. Raises KeyError."""
+        with self._lock:
+            self._kept[number].carries = carries
+            self._choose()
+            if not self._moved and all(kept.carries is False for kept in self._kept.values()):
+                self._move(None)  # an earlier watch may have left the route by one
+                self._moved = True
 
     def _keep(self, kept: _Kept) -> None:
         while not self._ended.is_set():
@@ -158,10 +174,10 @@ class Link:
 
     def _choose(self) -> None:
         """With the lock held."""
-        by = min((number for number, kept in self._kept.items() if kept.wanted and kept.state.up), default=None)
+        by = min((number for number, kept in self._kept.items() if _may(kept)), default=None)
         if by != self._by:
             self._move(by)
-            self._by = by
+            self._by, self._moved = by, True
 
     def _away(self, kept: _Kept, error: OSError) -> Problem:
         return Problem(
@@ -170,3 +186,8 @@ class Link:
             str(error),
             "It is started again by itself; if it stays so, its words are in the cell's log.",
         )
+
+
+def _may(kept: _Kept) -> bool:
+    """Whether traffic may go by it."""
+    return kept.wanted and kept.state.up and bool(kept.carries)

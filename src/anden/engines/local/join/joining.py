@@ -13,7 +13,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from anden.engines.local import wire
-from anden.engines.local.cell import dataplane
+from anden.engines.local.cell import dataplane, speaker
 from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.far_server import Core, Server
 from anden.engines.local.cell.link_files import write
@@ -26,7 +26,7 @@ from anden.model.link import Agreement
 from anden.model.problem import Problem, Problems
 from anden.model.sight import Asked, Sight, TunnelSight
 from anden.planning import sights
-from anden.planning.devices import strongswan
+from anden.planning.devices import bird, strongswan
 
 RUN = Path("/run")
 PREFIX = "anden-join-"
@@ -97,6 +97,7 @@ class Joining:
             undo.enter_context(door.socket)
         self._daemon = self._begin(core, folder, undo)
         self._load(folder)
+        self._speak(core, undo)
         for port in sorted({each.port for each in self._invitation.openings}):
             self._serve(core, port, undo)
         rehearsal = self._invitation.rehearsal
@@ -135,6 +136,17 @@ class Joining:
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise Problems(Problem("swanctl", "it refuses the configuration", last, "Report this, with the line."))
+
+    def _speak(self, core: Apart, undo: ExitStack) -> None:
+        """What their device announces, where BGP is spoken."""
+        if self._agreement.bgp is None:
+            return
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        text = bird.theirs(self._agreement, self._invitation.openings)
+        # Another user's process loses what `Apart.start` told it: to end with its parent.
+        argv = speaker.prepare(folder, text, "--pdeathsig", "KILL")
+        undo.callback(_end, core.start(argv, os.environ, Path(os.devnull)))
 
     def _serve(self, core: Apart, port: int, undo: ExitStack) -> None:
         asked = self._ask

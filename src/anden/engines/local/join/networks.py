@@ -12,6 +12,7 @@ from anden.engines.local.cell import netns
 from anden.engines.local.cell.rtnetlink import OWN, Rtnetlink, index
 from anden.engines.local.join.apart import Apart
 from anden.model.link import Agreement
+from anden.planning.devices.device import theirs_inside
 
 _LOOPBACK = 1
 _WAN, _FAR = "wan", "far"
@@ -80,6 +81,9 @@ def _core(agreement: Agreement) -> None:
         for network in agreement.remote:
             ip.address(_LOOPBACK, network[1] if network.num_addresses > 1 else network[0])
             ip.route(network, kind=OWN, out=_LOOPBACK)
+        if agreement.bgp is not None:
+            for tunnel in agreement.tunnels:
+                ip.address(_LOOPBACK, theirs_inside(tunnel))
         ip.up(wan)
         for tunnel in agreement.tunnels:
             if tunnel.ours.address is not None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from anden.model.link import LEAST_MTU, Agreement, Tunnel
-from anden.planning.devices.device import known
+from anden.planning.devices.device import carried, known
 from anden.planning.devices.strongswan import CHILD, proposals, random_s, rekey_s
 
 Message = dict[str, "str | list[str] | Message"]
@@ -65,9 +65,10 @@ def connection(agreement: Agreement, tunnel: Tunnel) -> Message:
     """
     ours = known(tunnel)
     policy = agreement.policy
+    local, remote = carried(agreement, tunnel)
     child: Message = {
-        "local_ts": [str(agreement.local)],
-        "remote_ts": [str(network) for network in agreement.remote],
+        "local_ts": [str(network) for network in local],
+        "remote_ts": [str(network) for network in remote],
         "esp_proposals": proposals(policy.esp, key_exchange=False),
         "rekey_time": f"{rekey_s(policy, policy.esp)}s",
         "rand_time": f"{random_s(policy)}s",

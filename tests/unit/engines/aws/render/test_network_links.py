@@ -49,6 +49,26 @@ def test_each_link_has_its_peer_and_what_lies_behind_it() -> None:
         assert sorted(each["DestinationCidrBlock"] for each in carried) == sorted(map(str, link.networks))
 
 
+def test_by_bgp_nothing_is_static_but_our_own_routes_which_stay_as_they_are() -> None:
+    static, spoken = (network(replace(BANK, links=(replace(SEEN, bgp=bgp),))) for bgp in (None, 65010))
+    its = connection(spoken)
+    assert its["StaticRoutesOnly"] is False
+    assert "RemoteIpv4NetworkCidr" not in its  # the neighbours' own addresses have to pass
+    assert not spoken.of("EC2::VPNConnectionRoute")
+    assert not spoken.of("EC2::VPNGatewayRoutePropagation")
+    assert spoken.of("EC2::Route") == static.of("EC2::Route")
+    assert spoken.of("EC2::VPNGateway") == static.of("EC2::VPNGateway")  # which a change would replace
+    assert [each["TunnelInsideCidr"] for each in tunnels(spoken)] == ["169.254.128.0/30", "169.254.128.4/30"]
+
+
+@pytest.mark.parametrize(
+    ("asn", "said"), [(2**31 - 1, "BgpAsn"), (2**31, "BgpAsnExtended"), (4_200_000_000, "BgpAsnExtended")]
+)
+def test_a_long_number_has_a_property_of_its_own(asn: int, said: str) -> None:
+    (peer,) = network(replace(BANK, links=(replace(SEEN, bgp=asn),))).of("EC2::CustomerGateway").values()
+    assert {key: value for key, value in peer.items() if key.startswith("BgpAsn")} == {said: asn}
+
+
 def test_both_tunnels_say_what_they_speak() -> None:
     first, second = tunnels(network(BANK))
     assert first.pop("PreSharedKey") != second.pop("PreSharedKey")
