@@ -75,9 +75,10 @@ class LoopbackIssuer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[LoopbackIssuer]:
-    """One that listens until the end of the block; its files lie in `folder`."""
-    authority, both = _certificates(folder)
+def serving(folder: Path, days: int = 1) -> Iterator[LoopbackIssuer]:
+    """One that listens until the end of the block; its files lie in `folder`. days: how long its certificate is good
+    from now on; with a negative number it has expired."""
+    authority, both = _certificates(folder, days)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
     server = Server(("127.0.0.1", 0), Handler)
@@ -93,16 +94,17 @@ def serving(folder: Path) -> Iterator[LoopbackIssuer]:
         server.server_close()
 
 
-def _certificates(folder: Path) -> tuple[Path, Path]:
+def _certificates(folder: Path, days: int) -> tuple[Path, Path]:
     """An authority's certificate; a server's, with its key."""
     now, day = datetime.now(UTC), timedelta(days=1)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("authority of a test", "issuer")]
     texts = []
-    for own, name, ca in zip(keys, names, (True, False), strict=True):
+    ends = now + day, now + days * day
+    for own, name, ca, end in zip(keys, names, (True, False), ends, strict=True):
         made = (
             x509.CertificateBuilder().subject_name(name).issuer_name(names[0]).public_key(own.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day)
+            .serial_number(x509.random_serial_number()).not_valid_before(now - 9 * day).not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca, None), critical=True)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
             .sign(keys[0], hashes.SHA256())

@@ -16,6 +16,7 @@ from anden.engines.simulated.behaviour import Behaviour
 from anden.model.ids import Digest
 from anden.model.manners import TWIN, Manners
 from anden.model.topology import ImageSource, Topology
+from anden.store import open_store
 
 IMAGES = Path(os.environ.get("ANDEN_TEST_IMAGES", "/var/tmp/anden-test-images"))
 """Shared with tests/live: images are content-addressed, and the first build takes a minute."""
@@ -68,7 +69,10 @@ def _simulated() -> Iterator[Subject]:
         STUBBORN: Behaviour(start_s=0.2, stops_s=3600.0),
     }
     engine = SimulatedEngine(VirtualClock(1_700_000_000.0), behaviours=behaviours)
-    yield Subject(engine, "contract", Digest("sha256:" + "0" * 64), SimulatedTalk(engine))
+    with tempfile.TemporaryDirectory(prefix="anden-c-") as folder:
+        store = open_store(Path(folder) / "anden.db")
+        yield Subject(engine, "contract", Digest("sha256:" + "0" * 64), SimulatedTalk(engine), store.secrets)
+        store.close()
 
 
 def _local() -> Iterator[Subject]:
@@ -86,8 +90,10 @@ def _local() -> Iterator[Subject]:
         found = dict(
             item for item in images.resolve(folder, {"app": ImageSource(build="app")}) if isinstance(item, tuple)
         )
-        engine = LocalEngine(folder / "state", IMAGES, clock)
-        yield Subject(engine, "contract", found["app"].digest, LocalTalk(engine))
+        store = open_store(folder / "anden.db")
+        engine = LocalEngine(folder / "state", IMAGES, clock, store.secrets)
+        yield Subject(engine, "contract", found["app"].digest, LocalTalk(engine), store.secrets)
+        store.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

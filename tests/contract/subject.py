@@ -1,5 +1,6 @@
 """An engine under the contract: what the suite needs beside the Engine port itself."""
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from anden.model.instance import Instance
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, Observation
 from anden.model.plan import Action, Configure, Effect, Receipt, Remove, StartInstance, Step, StopInstance
-from anden.model.ports import Engine
+from anden.model.ports import Engine, Secrets
+from anden.model.secret import SecretValue
 from anden.model.topology import Destination, Health, ImageSource, Range, Service, Topology
 from anden.planning.blueprint import draft
 from anden.planning.configuration import configure
@@ -33,12 +35,13 @@ _numbers = count(1)
 @dataclass
 class Subject:
     """engine: a fresh one, or one whose environments are told apart by key. digest: of the image behind all names.
-    talk: how a client or an instance would speak to what runs there."""
+    talk: how a client or an instance would speak to what runs there. secrets: where it takes the keys of links from."""
 
     engine: Engine
     client: str
     digest: Digest
     talk: Talk
+    secrets: Secrets
 
     def environment(
         self, topology: "Callable[[str], Topology] | None" = None, manners: Manners = TWIN
@@ -49,7 +52,12 @@ class Subject:
         key = EnvironmentKey(self.client, name, self.engine.name)
         images = {str(service.name): self.image(str(service.source.image)) for service in made.services}
         facts = self.engine.facts(key, made.zones, made)
-        return Environment(self, key, draft(made, images, facts, None), manners=manners)
+        keys = {
+            name: self.secrets.put(key, name, SecretValue(secrets.token_hex(16)), "contract", 0.0).id
+            for link in made.links
+            for name in link.secret
+        }
+        return Environment(self, key, draft(made, images, facts, None, secrets=keys), manners=manners)
 
     def image(self, name: str) -> Image:
         """All names mean the same bytes; what they are told to do differs."""

@@ -3,6 +3,7 @@ are registered here as ECS would."""
 
 import json
 import time
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.emulator.emulator import REGION, Emulator
 from tests.emulator.test_execute import POLL_S, applying, run
 
 from anden import manifest
+from anden.assess.alarms import assess
 from anden.control.sight import Sight
 from anden.engines.aws import levels
 from anden.engines.aws.engine import AwsEngine
@@ -18,11 +20,13 @@ from anden.engines.aws.session import Session
 from anden.engines.simulated.clock import VirtualClock
 from anden.engines.simulated.images import SimulatedImages
 from anden.model.blueprint import Facts
+from anden.model.finding import Severity
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.observation import Health, InstanceState
 from anden.model.plan import Action, SetLevel, Step
 from anden.model.ports import Target
 from anden.model.stack import StackWanted
+from anden.model.topology import Link, Topology
 from anden.planning import blueprint
 from anden.store import open_store
 
@@ -101,9 +105,25 @@ def test_alarms_that_are_on_and_what_was_changed_by_hand_are_seen(aws: Emulator)
     aws.client("ssm").put_parameter(Name=f"{SPACE}/address-a/ip", Value="203.0.113.8", Overwrite=True)
     before = engine.observe(KEY)
     (alarm,) = before.alarms  # of a service that runs here, and of this environment only
+    assert not alarm.tells
     assert (alarm.service, alarm.text, alarm.why) == ("web", "fewer tasks than the base of 2", "3 of 3 were below 2")
     (stack,) = before.stacks
     assert (stack.drifted, stack.looked_at) == ((), None)  # nobody has looked
+    text = "link core: no tunnel is up: nothing behind it can be reached"
+    alarms.put_metric_alarm(
+        AlarmName="banco-dev-link-core-down", AlarmDescription=text, MetricName="TunnelState", Namespace="AWS/VPN",
+        Statistic="Maximum", Period=300, EvaluationPeriods=1, Threshold=0,
+        ComparisonOperator="LessThanOrEqualToThreshold",
+    )  # fmt: skip
+    alarms.set_alarm_state(AlarmName="banco-dev-link-core-down", StateValue="ALARM", StateReason="1 of 1 was 0")
+    assert len(engine.observe(KEY).alarms) == 1, "nobody has said that there is such a link"
+    core = Link("core", IPv4Address("203.0.113.20"), (IPv4Network("10.21.0.0/16"),), ("vpn-1", "vpn-2"))
+    engine.know(Topology("banco", "dev", (), links=(core,), region=REGION))
+    told, _ = engine.observe(KEY).alarms
+    assert (told.service, told.tells, told.why) == ("link core", True, "1 of 1 was 0")
+    assert f"{told.service}: {told.text}" == text
+    (finding,) = assess([told])
+    assert (finding.severity, finding.subject) == (Severity.TROUBLE, "alarm link core")
     engine.compare(KEY, time.time() + 60)
     (stack,) = engine.observe(KEY).stacks
     assert stack.drifted == ("Egress",)

@@ -198,8 +198,16 @@ def test_a_links_tunnels_are_seen_as_aws_tells_them(keeper: Keeper) -> None:
     assert "! link core, tunnel 1: it is down" in told
     assert "why: AWS says: IPSEC IS DOWN" in told
     assert "no tunnel is up: nothing behind it can be reached" in keeper("status")
-    ec2 = keeper.aws.client("ec2")
+    ec2, alarms = keeper.aws.client("ec2"), keeper.aws.client("cloudwatch")
     (vpn,) = ec2.describe_vpn_connections()["VpnConnections"]
+    (alarm,) = alarms.describe_alarms(AlarmNames=["vault-dev-link-core-down"])["MetricAlarms"]
+    assert alarm["Dimensions"] == [{"Name": "VpnId", "Value": vpn["VpnConnectionId"]}]
+    topics = [each["TopicArn"] for each in keeper.aws.client("sns").list_topics()["Topics"]]
+    assert alarm["AlarmActions"] == alarm["OKActions"]
+    assert alarm["AlarmActions"][0] in topics
+    alarms.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="ALARM", StateReason="1 of 1 was 0")
+    assert re.search(r"! alarm link core: on since .*, and somebody is told", keeper("status"))
+    alarms.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="over")
     ec2.create_tags(Resources=[vpn["VpnConnectionId"]], Tags=[{"Key": "up", "Value": "2"}])
     (link,) = json.loads(keeper("link", "status", "--json"))
     assert (link["by"], [each["up"] for each in link["tunnels"]]) == (2, [False, True])

@@ -144,10 +144,20 @@ def test_keys_change_by_up_and_nothing_restarts(bank: Bank) -> None:
     assert ask("/", SECOND.token(claims())) == (200, before)
 
 
+def strangers(bank: Bank) -> set[str]:
+    """Issuers of whom a token came by an unknown key, as the control plane sees it."""
+    traffic = json.loads(bank("status", "--json"))["traffic"]
+    return {issuer for each in traffic.values() for issuer in each["strangers"]}
+
+
 def test_keys_are_fetched_from_the_issuer_and_stay_while_it_is_down(bank: Bank) -> None:
     first, second = (each.token(claims(iss=bank.staff.url)) for each in (FIRST, SECOND))
     status, instance = ask("/staff", first)
+    assert bank.staff.url not in strangers(bank)
     assert (status, ask("/staff", second)[0]) == (200, 401)
+    deadline = time.monotonic() + 10
+    while bank.staff.url not in strangers(bank):  # so the issuer would be asked sooner
+        assert time.monotonic() < deadline, "a token came by a key that nobody knows"
     bank.staff.publishes(SECOND)
     bank("up", "--yes")
     assert ask("/staff", first)[0] == 401

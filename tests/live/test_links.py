@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 from tests import leaks
-from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden, processes
+from tests.live import conftest
+from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden
 
 from anden.engines.local.cell import netns
 from anden.engines.local.cell.link_files import LinkFiles
@@ -43,12 +45,12 @@ incoming: { web: { from: 10.20.4.0/24, at: 9443 } } }
     destinations:
       core-api: { link: core, to: 10.20.4.17:8443 }
 services:
-  web: { build: app, port: 8080, route: /, instances: 2, reaches: [core-api] }
+  web: { build: app, port: 8080, route: /, instances: 2, timeout: 5 s, reaches: [core-api] }
   other: { build: app, port: 8080, route: /other }
 """
 APP = """\
 import http.server, json, os, signal, urllib.request
-PATIENCE = {"/patient": 4}
+PATIENCE = {"/patient": 4, "/stuck": 60}
 class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
@@ -78,6 +80,11 @@ FIRST = IPv4Network("198.51.100.100/32")
 IKE, UDP, IPV4 = {500, 4500}, 17, b"\x08\x00"
 
 
+def processes(needle: str) -> dict[int, str]:
+    """As conftest's, of this clone only: others of this machine may have links too."""
+    return {pid: line for pid, line in conftest.processes(needle).items() if str(ROOT) in _environment(pid)}
+
+
 @dataclass
 class Linked:
     """The environment, by the command line."""
@@ -104,6 +111,11 @@ class Linked:
     def link(self) -> Any:
         [found] = json.loads(self.try_("link", "status", "core", "--json").stdout)
         return found
+
+    def outages(self) -> list[tuple[str, str]]:
+        """What the record has of them, oldest first, without times."""
+        said = [(one["what"].partition(", since")[0], one["detail"]) for one in json.loads(self("history", "--json"))]
+        return [one for one in reversed(said) if one[0].startswith("link core: ")]
 
     def process(self, module: str) -> int:
         """The cell's process of that module: of this test's cell, for it is the only one with links."""
@@ -139,11 +151,36 @@ def ask(path: str = "/core", limit_s: float = 5.0) -> Any:
     return None
 
 
+def stuck() -> tuple[int, Any]:
+    """What the gateway answers for a service that waits for the core, and for ever."""
+    try:
+        with urlopen(f"http://{GATEWAY}/stuck", timeout=20) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as refused:
+        return refused.code, json.load(refused)
+
+
 def until(true: Callable[[], bool], what: str, limit_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + limit_s
     while not true():
         assert time.monotonic() < deadline, f"not within {limit_s:g} s: {what}"
         time.sleep(0.1)
+
+
+def turn(linked: Linked, tunnel: int, *, up: bool) -> None:
+    """Cut a tunnel's cable on the wire, or mend it."""
+
+    def work() -> None:
+        netns.enter(linked.wire())
+        name = f"gw{tunnel}"
+        subprocess.run(["ip", "link", "set", name, "up" if up else "down"], check=True, capture_output=True)
+        number = index(name)
+        assert number is not None
+        if up:
+            with Rtnetlink() as ip:  # the route went with the interface
+                ip.route(IPv4Network(f"{FIRST.network_address + tunnel - 1}/32"), out=number)
+
+    netns.apart(work)
 
 
 @pytest.fixture(scope="module")
@@ -175,16 +212,36 @@ def linked(alone: Linked) -> Linked:
 
 
 def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: Linked) -> None:
+    waiting: list[tuple[int, Any]] = []
+    asking = threading.Thread(target=lambda: waiting.append(stuck()), daemon=True)
+    asking.start()
     until(lambda: alone.link()["tunnels"][0]["problem"] is not None, "why it is not up")
     assert alone.try_("link", "status", "core").returncode == 1
     said = alone.try_("status").stdout
-    assert "! link core: no tunnel is up: nothing behind it can be reached" in said
+    assert "! link core: no tunnel is up: nothing behind it can be reached, since 20" in said
+    assert "an incident is due" in said
     assert "203.0.113.10 does not answer" in said
+    ((what, why),) = alone.outages()
+    assert what == "link core: no tunnel carries"
+    assert why.startswith("tunnel 1: 203.0.113.10 does not answer")
+    asking.join()
+    ((status, problem),) = waiting
+    assert (status, problem["status"], problem["title"]) == (504, 504, "Gateway Timeout")
+    assert len(problem["trace"]) == 32
     tried = alone.try_("prove", "links")
     assert tried.returncode == 1
     assert "0 of 2 ways through a link proved" in tried.stdout
     assert ask() is None
     assert ask("/") is not None
+
+
+def test_the_outage_is_over_by_itself_and_that_is_on_record(linked: Linked) -> None:
+    until(lambda: len(linked.outages()) == 2, "its end is on record")
+    what, why = linked.outages()[-1]
+    assert what == "link core: a tunnel carries again"
+    assert "203.0.113.10 does not answer" in why
+    assert "no tunnel carried for" in linked("link", "status")
+    assert "incident" not in linked("status")
 
 
 def test_the_core_sees_the_declared_addresses_and_probes_agree_with_what_is_computed(linked: Linked) -> None:
@@ -316,35 +373,44 @@ def test_a_tunnel_that_is_cut_under_load_is_left_in_time(linked: Linked) -> None
             if ask(limit_s=3.0) is not None:
                 good.append(time.monotonic())
 
-    def turn(up: bool) -> None:
-        def work() -> None:
-            netns.enter(linked.wire())
-            number = index("gw1")
-            assert number is not None
-            words = ["ip", "link", "set", "gw1", "up" if up else "down"]
-            subprocess.run(words, check=True, capture_output=True)
-            if up:
-                with Rtnetlink() as ip:  # the route went with the interface
-                    ip.route(FIRST, out=number)
-
-        netns.apart(work)
-
     loading = threading.Thread(target=load, daemon=True)
     loading.start()
     until(lambda: len(good) > 10, "load")
     cut = time.monotonic()
     try:
-        turn(up=False)
+        turn(linked, 1, up=False)
         until(lambda: linked.link()["by"] == 2, "the other one carries", NOTICED_S + PATIENCE_S)
         until(lambda: good[-1] > cut + NOTICED_S + ANSWER_S, "requests go on")
     finally:
-        turn(up=True)
+        turn(linked, 1, up=True)
     ended.set()
     loading.join()
     after = [at for at in good if at > cut]
     gaps = [later - earlier for earlier, later in zip([cut, *after], after, strict=False)]
     print(f"fail-over: {max(gaps):.1f} s without an answer; {NOTICED_S + ANSWER_S:g} s are the most")
     assert max(gaps) < NOTICED_S + ANSWER_S
+    until(lambda: linked.link()["by"] == 1, "the first one is back")
+
+
+def test_both_tunnels_cut_are_an_outage_and_what_was_asked_meanwhile_is_answered_after_it(linked: Linked) -> None:
+    before, patient = len(linked.outages()), []
+    try:
+        for number in (1, 2):
+            turn(linked, number, up=False)
+        until(lambda: linked.link()["by"] is None, "nothing carries", NOTICED_S + PATIENCE_S)
+        assert ask() is None
+        assert "no tunnel is up: nothing behind it can be reached, since 20" in linked.try_("status").stdout
+        asking = threading.Thread(target=lambda: patient.append(ask("/patient")), daemon=True)
+        asking.start()
+    finally:
+        for number in (1, 2):
+            turn(linked, number, up=True)
+    asking.join()
+    assert patient[0] is not None, "whoever is patient for four seconds does not see the end of it"
+    until(lambda: len(linked.outages()) == before + 2, "both ends are on record")
+    assert [what for what, _ in linked.outages()[before:]] == [
+        "link core: no tunnel carries", "link core: a tunnel carries again",
+    ]  # fmt: skip
     until(lambda: linked.link()["by"] == 1, "the first one is back")
 
 
@@ -501,6 +567,17 @@ def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(li
     linked("up", "--yes", "--with-datacentre")
     until(lambda: linked.link()["by"] == 1, "the link's own keys hold again")
     assert {ask()["seen"] for _ in range(8)} == SEEN
+
+
+def test_another_policy_raises_other_tunnels(linked: Linked) -> None:
+    manifest = linked.folder / "anden.yaml"
+    manifest.write_text(MANIFEST.replace("seen-as:", "policy: gcm-384, seen-as:"))
+    assert "core policy aws → gcm-384" in linked("plan")
+    before = linked.link()["tunnels"][0]["since"]
+    linked("up", "--yes", "--with-datacentre")
+    until(lambda: linked.link()["by"] == 1 and linked.link()["tunnels"][0]["since"] > before, "it rises anew")
+    until(lambda: ask() is not None, "and carries")
+    assert "proposals = aes256gcm16-prfsha384-ecp384\n" in linked("link", "config", "core")
 
 
 def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> None:

@@ -24,9 +24,10 @@ from anden.engines.local.cell.charon import Charon
 from anden.engines.local.cell.tunnel import Link as Kept
 from anden.engines.local.render.strongswan import Dataplane, Proof, settings
 from anden.model.ids import ZoneName
-from anden.model.link import Endpoint
+from anden.model.link import Agreement, Endpoint, PolicyName
 from anden.model.topology import REHEARSAL, Link
 from anden.planning.devices.strongswan import theirs
+from anden.planning.link_policies import POLICIES
 from anden.planning.links import agreement
 
 pytestmark = pytest.mark.live
@@ -114,11 +115,12 @@ class World:
         world.until(daemon.ready, f"{name} answers")
         return daemon
 
-    def answer(self, change: Callable[[str], str] = str) -> None:
+    def answer(self, change: Callable[[str], str] = str, agreed: Agreement | None = None) -> None:
         """The other side: a daemon with the client's file, where the keys have been put in; changed as somebody may."""
-        text = theirs(self.agreed)
+        agreed = agreed or self.agreed
+        text = theirs(agreed)
         if isinstance(self.theirs, Proof):
-            far_server.put(RUN, self.agreed, self.theirs)
+            far_server.put(RUN, agreed, self.theirs)
         else:
             for name, value in self.theirs.items():
                 text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
@@ -133,6 +135,11 @@ class World:
         for tunnel in AGREED.tunnels:
             assert f"{CORE.name}-{tunnel.number}: IKEv2, no reauthentication, rekeying every 28260s" in listed
             assert f"remote: {tunnel.ours.address}" in listed.replace("  ", " ")
+
+    def channels(self) -> str:
+        """What the other side's daemon has: which algorithms, for one."""
+        words = ["swanctl", "--list-sas", "--uri", f"unix://{self._far.socket}"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
     def _serve(self) -> None:
         while True:
@@ -152,9 +159,11 @@ class World:
                 return asking.recv(1024).decode() or None
             return None
 
-    def keep(self, key: Callable[[str], str], proof: Callable[[int], Proof] | None = None) -> Kept:
+    def keep(
+        self, key: Callable[[str], str], proof: Callable[[int], Proof] | None = None, agreed: Agreement | None = None
+    ) -> Kept:
         """Our side, begun."""
-        kept = Kept(self.agreed, self.daemons, key, self._move, proof)
+        kept = Kept(agreed or self.agreed, self.daemons, key, self._move, proof)
         kept.begin()
         return kept
 
@@ -245,10 +254,16 @@ def nothing_is_lost_by_a_lowered_tunnel() -> None:
     loading.join()
     assert len(answers) > 10
     assert set(answers) == {SEEN_AS}
-    kept.lower(1)
-    kept.lower(2)
-    assert kept.by is None
-    assert there.ask(0.2) is None
+    with netns.inside("rt", lambda: socket.create_connection(SERVER, ANSWER_S)) as open_before:
+        kept.lower(1)
+        kept.lower(2)
+        assert kept.by is None
+        assert there.ask(0.2) is None
+        open_before.sendall(MARKER)
+        kept.lift(1)
+        world.until(lambda: kept.by == 1, "one is lifted again", UP_S)
+        open_before.settimeout(UP_S)
+        assert open_before.recv(1024).decode() == SEEN_AS, "what was open outlives an outage"
 
 
 def only_ike_crosses_the_wire() -> None:
@@ -405,6 +420,31 @@ def certificates_of(daemon: Charon) -> list[str]:
     return re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", listed, re.DOTALL)
 
 
+def every_policy_raises_its_tunnels_and_another_one_is_named() -> None:
+    both = keys()
+    there = World(both)
+    for name, ike, esp in (
+        (PolicyName.GCM_384, "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384", "AES_GCM_16-256"),
+        (
+            PolicyName.CBC_256,
+            "AES_CBC-256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048",
+            "AES_CBC-256/HMAC_SHA2_256_128",
+        ),
+    ):
+        agreed = replace(AGREED, policy=POLICIES[name])
+        there.answer(agreed=agreed)
+        kept = there.keep(both.__getitem__, agreed=agreed)
+        world.until(both_up(kept), f"both tunnels are up by {name}", UP_S)
+        assert there.ask() == SEEN_AS
+        assert there.channels().count(f"\n  {ike}\n") == there.channels().count(f"ESP:{esp}\n") == 2
+        for number in (1, 2):
+            kept.lower(number)
+        kept.end()
+    strict = there.keep(both.__getitem__, agreed=replace(AGREED, policy=POLICIES[PolicyName.GCM_384]))
+    what = f"{CORE.peer} takes none of our proposals for IKE (phase 1)"
+    world.until(_said(strict, what), what, UP_S)
+
+
 def _said(kept: Kept, what: str) -> Callable[[], bool]:
     def said() -> bool:
         problem = kept.states()[1].problem
@@ -432,6 +472,7 @@ def _swapped(one: str, other: str) -> Callable[[str], str]:
         what_the_other_side_has_otherwise_is_named_and_mended_by_itself,
         what_does_not_prove_a_side_is_named_and_mended_by_itself,
         certificates_are_renewed_and_nothing_is_lost,
+        every_policy_raises_its_tunnels_and_another_one_is_named,
     ],
 )
 def test_tunnels(scenario: Callable[[], None]) -> None:

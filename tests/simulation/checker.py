@@ -7,7 +7,7 @@ acknowledged, what was asked for and what was told. It says everything that was 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.simulation import losses
+from tests.simulation import losses, outages
 from tests.simulation.history import (
     Begun,
     Born,
@@ -56,7 +56,7 @@ def check(history: History, records: Records) -> list[str]:
     for number, (at, entry) in enumerate(history.entries):
         judge.hear(number, at, entry)
     judge.end(records)
-    return judge.wrong
+    return [*judge.wrong, *outages.check(history, records)]
 
 
 class Judge:

@@ -38,6 +38,8 @@ class Truth(NamedTuple):
     present: bool
     beings: tuple[Being, ...] = ()
     configuration: Configuration | None = None
+    outages: tuple[tuple[str, float, float | None], ...] = ()
+    """Of each link the latest: its name, since when, until when, by the wall clock of then."""
 
     def serving(self, service: str) -> frozenset[str]:
         """The ids of those that serve."""
@@ -61,7 +63,8 @@ def truth(world: World | None) -> Truth:
         )
         for one in world.residents.values()
     )
-    return Truth(True, beings, world.configuration)
+    latest = ((name, each.outage) for name, each in world.tethers.links.items() if each.outage is not None)
+    return Truth(True, beings, world.configuration, tuple((name, one.since, one.until) for name, one in latest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from random import Random
 
 CLIENT, ENVIRONMENT = "banco", "dev"
 NAMES = ("web", "api", "ledger")
+LINK = "{ peer: 203.0.113.10, networks: [10.20.0.0/16], secret: [vpn-1, vpn-2] }"
+BEHIND = "{ link: core, to: 10.20.4.17:8443 }"
 BAD = ("broken", "crashing")
 """Words in an image's name that the simulated engine knows: never healthy, and never up for long."""
 
@@ -23,18 +25,22 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A manifest of one environment. The first service is routed, and reaches the others."""
+    """A manifest of one environment. The first service is routed, and reaches the others; with a link, what lies
+    behind it too."""
 
     zones: int
     services: tuple[Service, ...]
+    link: bool = False
 
     @property
     def text(self) -> str:
         """As it is written."""
         lines = ["anden: 1", f"client: {CLIENT}", "environments:", f"  {ENVIRONMENT}:", f"    zones: {self.zones}"]
         lines.append("    network: 10.80.0.0/16")
+        if self.link:
+            lines += ["    links:", f"      core: {LINK}", f"    destinations: {{ core-api: {BEHIND} }}"]
         lines.append("services:")
-        others = [one.name for one in self.services[1:] if one.port]
+        others = [*(one.name for one in self.services[1:] if one.port), *(["core-api"] if self.link else [])]
         for number, one in enumerate(self.services):
             more = f", port: {one.port}" if one.port else ""
             if number == 0:
@@ -51,11 +57,11 @@ class Wish:
 class Wishes:
     """One manifest after the other, each a small step from the last one that was good."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, link: bool = False) -> None:
         self._random = random
         self._number = 0
         count = random.choice((1, 2, 2, 3))
-        self.last = Wish(random.choice((1, 1, 2, 3)), tuple(self._service(name) for name in NAMES[:count]))
+        self.last = Wish(random.choice((1, 1, 2, 3)), tuple(self._service(name) for name in NAMES[:count]), link)
 
     def image(self, name: str, bad: float) -> str:
         """An image that was never seen before; with probability `bad` one that does not work."""

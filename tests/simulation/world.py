@@ -52,6 +52,8 @@ RATES: Mapping[Kind, float] = {
     Kind.OUTAGE: 0.004,
 }  # fmt: skip
 """How probable each kind is at each occasion, in a seed that has it; `Weather` scales them."""
+LINKED, CUT = 0.25, 0.05
+"""The share of seeds with a link, and how probable it is at each occasion that something happens to it."""
 INTERLEAVED = 0.01
 """A tick in the middle of a command, at each call that it makes without holding the pen."""
 CUT_SHORT = 0.15
@@ -96,12 +98,15 @@ class SimulatedWorld:
         self.seed = seed
         self.random = Random(f"{seed} what is asked for")  # noqa: S311 - it decides a history, not a key
         chance = Random(f"{seed} what goes wrong")  # noqa: S311
+        links = Random(f"{seed} links")  # noqa: S311
+        linked = links.random() < LINKED
+        rates = {**weather(chance), **({Kind.CUT: CUT} if linked else {})}
         self.clock = VirtualClock(START)
         self.history = History()
-        self.faults = Faults(chance, weather(chance), lambda kind, what: self.note(Struck(kind, what)))
+        self.faults = Faults(chance, rates, lambda kind, what: self.note(Struck(kind, what)), links)
         self.engine = WitnessedEngine(self.clock, self.faults, self.note)
         self.records = MemoryRecords(self.faults)
-        self.wishes = Wishes(self.random)
+        self.wishes = Wishes(self.random, linked)
         self.commands = 0
         self.recorded: int | None = None
         self.depth = 0

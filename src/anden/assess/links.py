@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from anden.assess.outages import DOWN, SILENT, cause, moment, problem_of
 from anden.model.finding import Finding, Severity
 from anden.model.link import LinkSeen, TunnelSeen
-from anden.model.problem import Problem
 
 AGAIN = "It is tried again every second, and comes back by itself when the cause is gone."
 
@@ -18,14 +18,15 @@ def assess(links: Iterable[LinkSeen]) -> tuple[Finding, ...]:
 def _of(link: LinkSeen) -> list[Finding]:
     wanting = [tunnel for tunnel in link.tunnels if not tunnel.carries and tunnel.since]
     if wanting and len(wanting) == len(link.tunnels):
-        why = tuple(f"tunnel {each.number}: {_why(each)}" for each in wanting)
-        what = "carries" if any(each.up for each in wanting) else "is up"
-        text = f"no tunnel {what}: nothing behind it can be reached"
+        why = tuple(f"tunnel {each.number}: {cause(each)}" for each in wanting)
+        lasting = link.outage is not None and link.outage.until is None
+        since = f", since {moment(link.outage.since)}" if link.outage is not None and lasting else ""
+        text = f"{SILENT if any(each.up for each in wanting) else DOWN}{since}; an incident is due"
         return [Finding(Severity.TROUBLE, f"link {link.name}", text, _fix(link, wanting), None, why)]
     found = [
         Finding(
             Severity.WARNING, f"link {link.name}",
-            f"tunnel {each.number} {'leads nowhere' if each.up else 'is down'}: {_why(each)}", _fix(link, [each]),
+            f"tunnel {each.number} {'leads nowhere' if each.up else 'is down'}: {cause(each)}", _fix(link, [each]),
         )
         for each in wanting
     ]  # fmt: skip
@@ -36,22 +37,8 @@ def _of(link: LinkSeen) -> list[Finding]:
     return found
 
 
-def _why(tunnel: TunnelSeen) -> str:
-    if tunnel.lowered:
-        return "it was lowered on purpose"
-    if (problem := _problem(tunnel)) is not None:
-        return f"{problem.what}: {problem.why}"
-    return "its BGP session is not there yet" if tunnel.up else "it has just gone"
-
-
-def _problem(tunnel: TunnelSeen) -> Problem | None:
-    if not tunnel.up:
-        return tunnel.problem
-    return tunnel.bgp.problem if tunnel.bgp is not None else None
-
-
 def _fix(link: LinkSeen, wanting: list[TunnelSeen]) -> str:
     if all(each.lowered for each in wanting):
         return f"`anden link up {link.name}` raises it."
-    problems = (_problem(each) for each in wanting if not each.lowered)
+    problems = (problem_of(each) for each in wanting if not each.lowered)
     return next((problem.fix for problem in problems if problem is not None), AGAIN)

@@ -18,6 +18,7 @@ from anden.model.event import Event, EventKind
 from anden.model.ids import EnvironmentKey
 from anden.model.issuer import Fetched, Known
 from anden.model.mark import Marks
+from anden.model.observation import Observation
 from anden.model.ports import Clock, Issuers, Store, Target
 from anden.model.problem import Problems
 from anden.model.topology import Topology
@@ -54,25 +55,27 @@ class Fetching:
         seen = ticked.observation is not None and ticked.observation.present
         if self.issuers is None or target is None or target.blueprint is None or not seen:
             return
-        if not due(self._wanted(target), target.issuers, self.clock.now()):
+        strangers = _strangers(ticked.observation)
+        if not due(self._wanted(target), target.issuers, self.clock.now(), strangers):
             return
         with self._lock:
             if target.key in self._asking:
                 return
             self._asking.add(target.key)
         try:
-            self.issuers.beside(partial(self._refresh, target.key))
+            self.issuers.beside(partial(self._refresh, target.key, strangers))
         except BaseException:
             self._done(target.key)
             raise
 
-    def _refresh(self, key: EnvironmentKey) -> None:
+    def _refresh(self, key: EnvironmentKey, strangers: frozenset[str]) -> None:
         try:
             target = self.store.target(key)
             if target is None:
                 return
             now = self.clock.now()
-            found = self._ask(due(self._wanted(target), target.issuers, now), target.issuers, now)
+            asked = due(self._wanted(target), target.issuers, now, strangers)
+            found = self._ask(asked, target.issuers, now)
             if self._kept(key, target.issuers, found):
                 self.signal(key)
         except Problems as fault:
@@ -119,6 +122,11 @@ class Fetching:
     def _done(self, key: EnvironmentKey) -> None:
         with self._lock:
             self._asking.discard(key)
+
+
+def _strangers(seen: Observation | None) -> frozenset[str]:
+    """Issuers whose newer keys somebody seems to have, by any process of the gateway."""
+    return frozenset(issuer for one in seen.traffic.values() for issuer in one.strangers) if seen else frozenset()
 
 
 def told(topology: Topology, before: Known, known: Known, marks: Marks) -> Iterator[Event]:

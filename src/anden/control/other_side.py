@@ -120,13 +120,10 @@ def _only_aws_knows(name: str) -> Problem:
 
 
 def _later(key: EnvironmentKey, name: str) -> Problem:
-    if key.engine is EngineName.AWS:
-        return Problem(
-            f"link {name}",
-            "the outside addresses of our two endpoints are not known yet",
-            "AWS gives them when it makes the connection; everything else is agreed, and is what the twin has",
-            f"After the first `anden up --on aws` the same command knows them. Until then "
-            f"`anden link config {name}` shows it all with the twin's addresses.",
-        )
-    why = f"the engine {key.engine} raises no links"
-    return Problem(f"link {name}", "our endpoints have no addresses", why, "Leave out --on: the twin has them.")
+    return Problem(
+        f"link {name}",
+        "the outside addresses of our two endpoints are not known yet",
+        "AWS gives them when it makes the connection; everything else is agreed, and is what the twin has",
+        f"After the first `anden up --on {key.engine}` the same command knows them. Until then "
+        f"`anden link config {name}` shows it all with the twin's addresses.",
+    )

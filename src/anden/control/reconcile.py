@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from anden.control import access, changes
+from anden.control import access, changes, outages
 from anden.control.news import Done, Judged, News, Ticked
 from anden.control.rollouts import Way, removing, way_to
 from anden.control.sight import Sight
@@ -76,6 +76,7 @@ class Reconciler:
             if target is None:
                 return self._told(key, Ticked(began, observation, None))
             note, leave = self._looked(target, observation)
+            outages.record(self.store, self.clock, key, observation)
             self.store.put_observation(observation)
             target, change = changes.mended(self.store, target, self.clock.now())
             if change is not None:

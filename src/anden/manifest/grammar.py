@@ -184,6 +184,9 @@ LINK = Record(
                                 "Say from where it may be opened, or remove it.", whole=True),
               "The services that the other side may open; it dials an address in each zone's share of `seen-as`. "
               "Absent: nothing comes in."),
+        Field("policy", names.LINK_POLICY, "How it is protected: `aws`: its choice narrowed; `gcm-384`: AES-256-GCM, "
+              "SHA-384 and group 20 only; `cbc-256`: AES-256-CBC, SHA-256 and group 14 only.",
+              default="aws"),
         Field("bgp", asn.ASN, "The other side's AS number: both sides announce their networks by BGP. Absent: static "
               "routes."),
     ),
@@ -192,7 +195,8 @@ LINK = Record(
                "seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
                "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
                "inbound": "incoming", "ingress": "incoming", "admits": "incoming", "services": "incoming",
-               "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp"},
+               "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp",
+               "proposals": "policy", "encryption": "policy", "ciphers": "policy"},
 )  # fmt: skip
 
 ISSUER = Record(

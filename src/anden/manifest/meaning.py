@@ -7,6 +7,7 @@ from typing import Any
 from anden.manifest.record import Said
 from anden.manifest.view import View, instances
 from anden.model.ids import DestinationName, ServiceName
+from anden.model.link import PolicyName
 from anden.model.topology import (
     Cors,
     Destination,
@@ -152,7 +153,7 @@ def _link(name: str, said: Said, view: View) -> Link:
     )
     return Link(
         name, said.get("peer"), said.get("networks"), said.get("secret", ()), said.get("seen-as"), said.get("bgp"),
-        said.get("certificate"), incoming,
+        said.get("certificate"), incoming, said.get("policy", PolicyName.AWS),
     )  # fmt: skip
 
 

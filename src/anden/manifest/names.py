@@ -9,6 +9,7 @@ from anden.manifest.faults import Wrong
 from anden.manifest.node import Scalar
 from anden.manifest.shape import Leaf
 from anden.manifest.wording import listed, near, shown
+from anden.model.link import PolicyName
 from anden.model.topology import REHEARSAL, Egress, Protocol, Strategy
 
 LONGEST_NAME = 40
@@ -228,3 +229,4 @@ def choice(noun: str, kinds: type[StrEnum]) -> Leaf:
 EGRESS = choice("an egress", Egress)
 PROTOCOL = choice("a protocol", Protocol)
 STRATEGY = choice("a way to deploy", Strategy)
+LINK_POLICY = choice("a policy of a link", PolicyName)

@@ -9,6 +9,7 @@ from typing import Any
 from anden.model import codec
 from anden.model.ids import Digest, ServiceName, ZoneName
 from anden.model.image import Image
+from anden.model.link import PolicyName
 from anden.model.override import Override
 from anden.model.secret import SecretRef
 from anden.model.topology import Topology
@@ -91,7 +92,7 @@ class Facts:
 _LATER = ("scopes", "keys_file", "keys", "rewrite", "body_bytes", "rate", "rate_each", "cors")
 """Fields of routes and issuers that came later: left out of a digest while they say nothing, so that blueprints without
 them keep the names that they have always had."""
-_LATER_OF_LINKS: Mapping[str, Any] = {"bgp": None, "certificate": None, "incoming": []}
+_LATER_OF_LINKS: Mapping[str, Any] = {"bgp": None, "certificate": None, "incoming": [], "policy": PolicyName.AWS}
 """The same of links, and what says nothing."""
 
 

@@ -26,6 +26,15 @@ class Integrity(StrEnum):
     """What protects against changes, and the pseudo-random function of IKE."""
 
     SHA256 = "sha256"
+    SHA384 = "sha384"
+
+
+class PolicyName(StrEnum):
+    """The policies that a link may have; what each is stands in `planning.link_policies`."""
+
+    AWS = "aws"
+    GCM_384 = "gcm-384"
+    CBC_256 = "cbc-256"
 
 
 class Group(StrEnum):
@@ -242,6 +251,16 @@ class TunnelSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which no tunnel of a link carried. since: Unix seconds, and what it is known by; until: None while it
+    lasts. why: each tunnel's cause, as it was known first."""
+
+    since: float
+    until: float | None = None
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invited:
     """An open invitation. id: names it. since, until: Unix seconds. meet: `HOST:PORT` of our machine. joined: whom it
     hears, empty: nobody; heard: when last, Unix seconds. sight: what the other side said last that it sees."""
@@ -258,7 +277,7 @@ class Invited:
 @dataclass(frozen=True, slots=True)
 class LinkSeen:
     """A link as the engine sees it. by: the tunnel that its traffic goes by; None: none. datacentre: the twin's own
-    stands on the other side. invited: who holds the file of `anden link invite` may."""
+    stands on the other side. invited: who holds the file of `anden link invite` may. outage: the latest one."""
 
     name: str
     peer: IPv4Address
@@ -266,6 +285,7 @@ class LinkSeen:
     tunnels: tuple[TunnelSeen, ...]
     datacentre: bool = False
     invited: Invited | None = None
+    outage: Outage | None = None
 
     def without_counts(self) -> "LinkSeen":
         """The same, but for what went through, and when somebody was heard last."""

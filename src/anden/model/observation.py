@@ -84,7 +84,7 @@ TAIL_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class AlarmSeen:
-    """An alarm of the engine's own that is on.
+    """An alarm of the engine's own that is on. service: whose it is; of a link `link NAME`.
 
     text: what it is about: `fewer tasks than the base of 2`. since: Unix seconds. why: what tipped it, in the engine's
     words. tells: somebody is told when it goes on; the others are what it is made of.

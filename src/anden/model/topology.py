@@ -6,6 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from anden.model.ids import DestinationName, ServiceName
+from anden.model.link import PolicyName
 
 
 class Egress(StrEnum):
@@ -244,6 +245,8 @@ class Link:
     """In the place of keys: the ARN of the other side's certificate in ACM, or REHEARSAL where there is none yet.
     Either way the twin rehearses with certificates of its own."""
     incoming: tuple[Incoming, ...] = ()
+    policy: PolicyName = PolicyName.AWS
+    """How it is protected."""
 
     @property
     def tunnels(self) -> int:

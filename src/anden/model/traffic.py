@@ -28,7 +28,9 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Passed:
     """What came through one process of the gateway since it began: requests that it answered, and how many of them with
-    500 or more."""
+    500 or more. strangers: issuers of whom a token came in the last half minute, by a key that is not known here: they
+    may have newer ones."""
 
     requests: int
     failed: int
+    strangers: tuple[str, ...] = ()

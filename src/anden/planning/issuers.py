@@ -5,7 +5,7 @@ blueprint's name, and is another configuration of the gateway. What is known sta
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,6 +18,8 @@ from anden.planning.places import where_of
 
 REFRESH_S = 600.0
 """An issuer is asked again after this long."""
+SOONER_S = 30.0
+"""The same when a token came by a key of its that nobody knows: whoever sends such tokens has it asked so often."""
 SPREAD = 0.1
 """By so much of it later at most, so that many environments do not ask all at once."""
 MOST_NAMED = 5
@@ -43,12 +45,15 @@ def keyed_blueprint(blueprint: Blueprint, known: Known) -> Blueprint:
     return blueprint if topology == blueprint.topology else replace(blueprint, topology=topology)
 
 
-def due(issuers: Iterable[str], known: Known, now: float) -> tuple[str, ...]:
-    """Those that are to be asked now; a clock that was set back asks as well."""
+def due(issuers: Iterable[str], known: Known, now: float, strangers: Collection[str] = ()) -> tuple[str, ...]:
+    """Those that are to be asked now; a clock that was set back asks as well. strangers: issuers of whom a token came
+    by a key that is not known."""
     return tuple(
         each
         for each in sorted(issuers)
-        if (of := known.get(each)) is None or not now < of.again <= now + REFRESH_S * (1.0 + SPREAD)
+        if (of := known.get(each)) is None
+        or not now < of.again <= now + REFRESH_S * (1.0 + SPREAD)
+        or (each in strangers and now - of.asked >= SOONER_S)
     )
 
 

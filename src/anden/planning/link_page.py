@@ -107,7 +107,7 @@ def _agreed(page: Page) -> Iterator[str]:
         f"| the client's networks | {', '.join(map(str, agreement.remote))} |",
         f"| the environment is seen as | {agreement.local}{_zones(agreement)} |",
         *_spoken(agreement),
-        f"| whose figures | {policy.source} |", "",
+        f"| policy | {policy.name}: {policy.source} |", "",
         "| tunnel | the environment's endpoint | inside: the environment's, the client's | key, by name |",
         "|---|---|---|---|",
     )  # fmt: skip

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
-from anden.model.link import Admitted, Agreement, Endpoint, Opening, Policy, Tunnel, Watch
+from anden.model.link import Admitted, Agreement, Endpoint, Opening, Tunnel, Watch
 from anden.model.topology import Link, Topology
 from anden.planning.addressing import ZONE_NAMES
-from anden.planning.link_policies import AWS, WATCH, bgp
+from anden.planning.link_policies import POLICIES, WATCH, bgp
 
 ZONE_PREFIX = 28
 """Of a zone's share of `seen-as` at the least: AWS's smallest subnet."""
@@ -34,7 +34,6 @@ def agreement(
     network: IPv4Network,
     zones: Sequence[ZoneName],
     endpoints: Sequence[Endpoint],
-    policy: Policy = AWS,
     watch: Watch = WATCH,
 ) -> Agreement:
     """The link's parameters. network: the environment's; endpoints: one a tunnel, the preferred first.
@@ -50,7 +49,7 @@ def agreement(
         local=link.seen_as or network,
         remote=link.networks,
         zones=() if link.seen_as is None else shares(link.seen_as, zones),
-        policy=policy,
+        policy=POLICIES[link.policy],
         watch=watch,
         tunnels=tuple(
             Tunnel(number, ours, key, None if ours.address is None else str(ours.address), str(link.peer))

@@ -1,10 +1,11 @@
 """What is said of links: nothing while all is well, a warning for one tunnel, trouble when nothing is carried."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from anden.assess.links import AGAIN, assess
 from anden.model.finding import Severity
-from anden.model.link import LinkSeen, Session, TunnelSeen
+from anden.model.link import LinkSeen, Outage, Session, TunnelSeen
 from anden.model.problem import Problem
 
 SILENT = Problem("link core, tunnel 1", "203.0.113.10 does not answer", "nothing came back", "Check its firewall.")
@@ -27,9 +28,12 @@ def test_one_that_is_down_is_a_warning_with_its_cause() -> None:
 
 
 def test_none_that_is_up_is_trouble_with_each_cause() -> None:
-    [found] = assess([link(TunnelSeen(1, False, 5.0, problem=SILENT), TunnelSeen(2, False, 6.0))])
+    down = link(TunnelSeen(1, False, 5.0, problem=SILENT), TunnelSeen(2, False, 6.0))
+    [found] = assess([replace(down, outage=Outage(6.0))])
     assert found.severity is Severity.TROUBLE
-    assert found.text == "no tunnel is up: nothing behind it can be reached"
+    assert found.text == (
+        "no tunnel is up: nothing behind it can be reached, since 1970-01-01 00:00:06 UTC; an incident is due"
+    )
     assert found.evidence == (
         "tunnel 1: 203.0.113.10 does not answer: nothing came back",
         "tunnel 2: it has just gone",
@@ -56,7 +60,7 @@ def test_a_tunnel_that_is_up_and_without_routes_carries_nothing() -> None:
     assert found.fix == "Announce it."
     [both] = assess([link(lost, TunnelSeen(2, True, 5.0, bgp=WAITS))])
     assert both.severity is Severity.TROUBLE
-    assert both.text == "no tunnel carries: nothing behind it can be reached"
+    assert both.text == "no tunnel carries: nothing behind it can be reached; an incident is due"
     assert both.evidence[1] == "tunnel 2: its BGP session is not there yet"
 
 

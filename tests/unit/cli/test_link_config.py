@@ -64,7 +64,7 @@ def test_what_only_the_account_knows_is_said_so(config: Config) -> None:
     assert said.code == 1
     assert "the outside addresses of our two endpoints are not known yet" in said.err
     assert "After the first `anden up --on aws`" in said.err
-    assert "raises no links" in config("core", "--on", "simulated").err
+    assert "remote_addrs = 198.18.1." in config("core", "--on", "simulated").out
 
 
 def test_with_certificates_there_is_no_key_and_aws_alone_knows_what_its_endpoints_show(config: Config) -> None:

@@ -1,6 +1,7 @@
 """Control over the simulated engine and a real store: a bench on which to drive it, watch it, and cut it off."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from anden.model.event import Event, EventKind
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.observation import Observation
 from anden.model.ports import Target
+from anden.model.traffic import Passed
 from anden.store import Records, open_store
 
 CLIENT, ENVIRONMENT = "banco", "dev"
@@ -42,6 +44,8 @@ class Watched(SimulatedEngine):
     def __init__(self, clock: VirtualClock, **options: Any) -> None:
         super().__init__(clock, **options)
         self.floors: dict[str, int] = {}
+        self.strangers: tuple[str, ...] = ()
+        """Issuers of whom tokens came by unknown keys, as a gateway shows it."""
         self.watching = False
 
     def watch(self, floors: Mapping[str, int]) -> None:
@@ -65,7 +69,7 @@ class Watched(SimulatedEngine):
     def observe(self, key: EnvironmentKey) -> Observation:
         seen = super().observe(key)
         self.check(key)
-        return seen
+        return replace(seen, traffic={"balancer-1": Passed(0, 0, self.strangers)}) if self.strangers else seen
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
         version = super().wait(key, seen, timeout_s)

@@ -18,7 +18,7 @@ from anden.model.finding import Severity
 from anden.model.issuer import Answer
 from anden.model.plan import Configure
 from anden.model.problem import Problem
-from anden.planning.issuers import REFRESH_S
+from anden.planning.issuers import REFRESH_S, SOONER_S
 from anden.planning.steps import Rollout
 
 ID, OTHER = "https://id.bank.example", "https://staff.bank.example"
@@ -160,6 +160,28 @@ def test_an_issuer_is_asked_every_ten_minutes_at_most(bank: Bank) -> None:
     for _ in range(100):
         bank.passing(REFRESH_S / 50)
     assert len(bank.issuers.asked) == 1, "1,200 s, and 660 s between two with the whole jitter"
+
+
+def test_a_token_by_an_unknown_key_has_the_issuer_asked_sooner_and_no_more_often_than_that(bank: Bank) -> None:
+    bank.up(MANIFEST)
+    bank.issuers.answers[ID] = (FIRST.public, SECOND.public)
+    bank.issuers.asked.clear()
+    bank.passing(SOONER_S + 1)
+    assert bank.issuers.asked == [], "nobody has shown one"
+    bank.engine.strangers = (OTHER,)
+    bank.passing(1)
+    assert bank.issuers.asked == [], "nor is somebody else's ours"
+    bank.engine.strangers = (ID, OTHER)
+    bank.passing(0)
+    assert (bank.issuers.asked, bank.keys()) == ([ID], ["first", "second"])
+    for _ in range(100):
+        bank.passing(SOONER_S / 10)
+    assert len(bank.issuers.asked) == 1 + 10
+    bank.issuers.answers.clear()
+    bank.issuers.asked.clear()
+    for _ in range(100):
+        bank.passing(SOONER_S / 10)
+    assert len(bank.issuers.asked) == 10, "also while it is down"
 
 
 @pytest.mark.parametrize("days", [-10, 10])

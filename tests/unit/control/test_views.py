@@ -194,12 +194,32 @@ LINKED = """
 """
 
 
-def test_what_lies_behind_a_link_that_the_engine_does_not_raise_is_not_proved(bench: Bench) -> None:
+def test_what_lies_behind_a_link_is_proved_while_a_tunnel_is_up_and_its_outages_are_on_record(bench: Bench) -> None:
     text = OUTSIDE.replace("\n  dev: { zones: 2, egress: per-zone }\n", LINKED).replace("[api, ", "[core-api, api, ")
     bench.up(text)
+    bench.clock.sleep(10.0)
     report = bench.control.prove_links(bench.at(None))
-    assert {(proof.destination, proof.verdict) for proof in report.proofs} == {("core-api", "blocked")}
-    assert report.links == ()
+    assert {(proof.destination, proof.verdict) for proof in report.proofs} == {("core-api", "silent")}
+    (down,) = [one for one in bench.control.status(bench.at(text)).findings if one.subject == "link core"]
+    assert down.text.endswith("an incident is due")
+    list(bench.control.datacentre(bench.at(None), "ana", wanted=True))
+    bench.clock.sleep(1.0)
+    bench.control._means.tick(KEY)
+    report = bench.control.prove_links(bench.at(None))
+    assert {(proof.destination, proof.verdict) for proof in report.proofs} == {("core-api", "proved")}
+    assert report.links[0].by == 1
+    assert not [one for one in bench.control.status(bench.at(text)).findings if one.subject == "link core"]
+    bench.engine.cut_link(KEY, "core", None, 20.0)
+    for _ in range(60):
+        bench.clock.sleep(1.0)
+        bench.control._means.tick(KEY)
+    told = [one for one in reversed(bench.control.commands(bench.at(None))) if one.what.startswith("link core: ")]
+    assert [one.what.partition(", since")[0] for one in told] == [
+        "link core: no tunnel carries", "link core: a tunnel carries again",
+    ] * 2  # fmt: skip
+    assert {(one.who, one.outcome) for one in told} == {("anden", Outcome.DONE)}
+    assert "tunnel 1: 203.0.113.20 does not answer" in told[-1].detail
+    assert told[-1].detail.startswith("after ")
 
 
 def test_links_cannot_be_proved_where_none_is_declared(bench: Bench) -> None:

@@ -1,7 +1,7 @@
 """The name of a blueprint: what is part of it, and that it stays what it was."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -9,8 +9,9 @@ from tests.unit.planning.topologies import drafted, service, topology
 
 from anden.model import codec
 from anden.model.blueprint import Blueprint, Facts
+from anden.model.link import PolicyName
 from anden.model.override import Operation, Override
-from anden.model.topology import Issuer, Rate, Route, VerifyingKey
+from anden.model.topology import Issuer, Link, Rate, Route, VerifyingKey
 
 OVERRIDE = Override("network", (Operation("remove", "/Resources/Vpc/Metadata"),))
 
@@ -70,3 +71,17 @@ def test_limits_are_part_of_the_name_also_where_nothing_may_come() -> None:
 
     all_of_them = named(), named(body_bytes=0), named(rate=Rate(1, 1)), named(rate_each=Rate(1, 1)), named(rewrite="/a")
     assert len({each.digest for each in all_of_them}) == len(all_of_them)
+
+
+def test_a_link_of_the_first_policy_keeps_the_name_that_it_had_before_there_were_others() -> None:
+    core = Link("core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("vpn-1", "vpn-2"))
+    first, other = (
+        drafted(topology(service("web"), links=(replace(core, policy=policy),)))
+        for policy in (PolicyName.AWS, PolicyName.GCM_384)
+    )
+    older = codec.to_data(first)
+    del older["topology"]["links"][0]["policy"], older["topology"]["links"][0]["bgp"]
+    assert codec.from_data(Blueprint, older) == first
+    assert len({first.digest, other.digest}) == 2
+    said = {name: older[name] for name in ("topology", "layout", "placements", "images", "links")}
+    assert first.digest == codec.digest_of_data(said)

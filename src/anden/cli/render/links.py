@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from anden.assess.outages import lasted
 from anden.cli.render import words
 from anden.cli.render.paint import Paint, clean
 from anden.cli.render.table import columns
@@ -40,6 +41,9 @@ def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
                 said.append(f"{paint.bad('!')} {clean(problem.where)}: {clean(problem.what)}")
                 said.append(f"  why: {clean(problem.why)}")
                 said.append(f"  fix: {paint.link(clean(problem.fix))}")
+        if (last := link.outage) is not None and last.until is not None:
+            over = words.ago(last.until, now)
+            said.append(paint.dim(f"no tunnel carried for {lasted(last)}, until {over}"))
     return said
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from anden.engines.aws.errors import explained
+from anden.engines.aws.render import link_alarms
 from anden.engines.aws.session import Session
 from anden.model.ids import EnvironmentKey
 from anden.model.observation import AlarmSeen
@@ -11,11 +12,14 @@ from anden.model.observation import AlarmSeen
 METRIC, COMPOSITE = "MetricAlarms", "CompositeAlarms"
 
 
-def on(session: Session, key: EnvironmentKey, region: str, services: Collection[str]) -> tuple[AlarmSeen, ...]:
-    """Those in ALARM. services: what the environment runs: `banco-dev-` begins the alarms of `banco/dev-2` as well.
-    Raises Problems."""
+def on(
+    session: Session, key: EnvironmentKey, region: str, services: Collection[str], links: Collection[str] = ()
+) -> tuple[AlarmSeen, ...]:
+    """Those in ALARM. services, links: what the environment has: `banco-dev-` begins the alarms of `banco/dev-2` as
+    well. Raises Problems."""
     client: Any = session.client("cloudwatch", region)
     prefix = f"{key.client}-{key.environment}-"
+    of_links = {link_alarms.kind(link): link_alarms.subject(link) for link in links}
     found: list[AlarmSeen] = []
     with explained(f"alarms of {key}"):
         pages = client.get_paginator("describe_alarms").paginate(
@@ -24,9 +28,10 @@ def on(session: Session, key: EnvironmentKey, region: str, services: Collection[
         for page in pages:
             for kind in (METRIC, COMPOSITE):
                 for each in page.get(kind, ()):
-                    service = _service(each["AlarmName"].removeprefix(prefix), services)
-                    if service is not None:
-                        found.append(_seen(each, service, tells=kind == COMPOSITE))
+                    rest = each["AlarmName"].removeprefix(prefix)
+                    whose = of_links.get(rest) or _service(rest, services)
+                    if whose is not None:
+                        found.append(_seen(each, whose, tells=kind == COMPOSITE or rest in of_links))
     return tuple(sorted(found, key=lambda each: each.name))
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
+from anden.assess.outages import followed
 from anden.engines.aws.errors import explained
 from anden.engines.aws.publishing import published
 from anden.engines.aws.render import naming
@@ -41,7 +42,8 @@ def endpoints(
 
 def seen(session: Session, key: EnvironmentKey, region: str, topology: Topology) -> tuple[LinkSeen, ...]:
     """The tunnels of every link that stands, numbered by their insides as on the twin. Which of two that are up carries
-    is AWS's affair and not told: the first counts as it. Raises Problems: AWS cannot be asked."""
+    is AWS's affair and not told: the first counts as it. Of outages AWS knows the one that lasts. Raises Problems: AWS
+    cannot be asked."""
     links = {
         its_id: link for link in topology.links
         if (its_id := published(session, key, region, f"{naming.NETWORK}/{naming.link_key(link.name)}")) is not None
@@ -52,10 +54,13 @@ def seen(session: Session, key: EnvironmentKey, region: str, topology: Topology)
         found = session.client("ec2", region).describe_vpn_connections(VpnConnectionIds=[*links])["VpnConnections"]
     told = {each["VpnConnectionId"]: tuple(_tunnels(each, links[each["VpnConnectionId"]])) for each in found}
     return tuple(
-        LinkSeen(link.name, link.peer, next((one.number for one in told.get(its_id, ()) if one.carries), None), tunnels)
+        LinkSeen(
+            link.name, link.peer, next((one.number for one in tunnels if one.carries), None), tunnels,
+            outage=followed(None, tunnels, 0.0),
+        )
         for its_id, link in links.items()
         if (tunnels := told.get(its_id, ()))
-    )
+    )  # fmt: skip
 
 
 def _tunnels(connection: Mapping[str, Any], link: Link) -> Iterator[TunnelSeen]:

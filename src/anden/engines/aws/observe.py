@@ -58,7 +58,8 @@ def observe(
         key, at, present=True, instances=instances, facts=facts(session, region, known, topology), boot="aws",
         stacks=stacks,
         levels={name: its.level for name, its in services.items() if its.level is not None},
-        gateway=published(session, key, region, "edge/entrance"), alarms=alarms.on(session, key, region, services),
+        gateway=published(session, key, region, "edge/entrance"),
+        alarms=alarms.on(session, key, region, services, [each.name for each in topology.links] if topology else ()),
         images=shelves.seen(session, key, region, {each.revision for each in instances}),
         links=links.seen(session, key, region, topology) if topology is not None and topology.links else (),
     )  # fmt: skip

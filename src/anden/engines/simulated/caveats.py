@@ -27,12 +27,16 @@ def _all(topology: Topology) -> Iterator[Caveat]:
             )
         if service.strategy is not Strategy.ROLLING:
             yield _caveat(f"{service.name} deploy", f"{service.strategy} comes later: only rolling is there yet", UP)
+    if topology.links:
+        names = ", ".join(link.name for link in topology.links)
+        yield _caveat(f"link {names}", "nothing is encrypted: tunnels rise and fall by a table, in virtual time")
+    if spoken := [link.name for link in topology.links if link.bgp is not None]:
+        yield _caveat(f"link {', '.join(spoken)} BGP", "not spoken: a tunnel that is up carries")
+    known = {link.name for link in topology.links}
     for place in topology.destinations:
-        if place.link is not None:
-            yield _caveat(place.name, f"closed: link {place.link} is not raised yet", place.name)
-    for link in topology.links:
-        if link.incoming:
-            yield _caveat(f"link {link.name} incoming", "closed: it is not raised yet", link.caller)
+        if place.link is not None and place.link not in known:
+            text = f"it is nowhere described: {place.name} cannot be reached"
+            yield _caveat(f"link {place.link}", text, place.name)
 
 
 def _caveat(subject: str, text: str, *withholds: str) -> Caveat:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from anden.engines.simulated import caveats, gateway, reach, snapshot
+from anden.engines.simulated import caveats, gateway, reach, snapshot, tethers
 from anden.engines.simulated.behaviour import Behaviour, of_image
 from anden.engines.simulated.clock import VirtualClock
 from anden.engines.simulated.faults import Faults
@@ -21,6 +21,7 @@ from anden.model.event import Event
 from anden.model.fault import LONGEST_S, Fault, FaultKind
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.instance import Instance
+from anden.model.link import Endpoint
 from anden.model.log import GATEWAY, LogLine
 from anden.model.manners import TWIN, Manners
 from anden.model.observation import InstanceSeen, InstanceState, Observation
@@ -142,6 +143,7 @@ class SimulatedEngine(Engine):
                     replace(fault, until=fault.until + self._shift()) for _, fault in sorted(world.outages.items())
                 ),
                 processes=dict(world.processes),
+                links=tuple(each.seen(world.tethers.datacentre) for _, each in sorted(world.tethers.links.items())),
             )
 
     def wait(self, key: EnvironmentKey, seen: int, timeout_s: float) -> int:
@@ -260,6 +262,52 @@ class SimulatedEngine(Engine):
                 self._kept.version += 1
             self._save()
 
+    def endpoints(self, key: EnvironmentKey, blueprint: Blueprint, link: str) -> tuple[Endpoint, ...]:
+        """Invented ones; see tethers."""
+        wanted = next(each for each in blueprint.topology.links if each.name == link)
+        return tethers.endpoints(blueprint.links[link], wanted.tunnels, bgp=wanted.bgp is not None)
+
+    def turn_link(self, key: EnvironmentKey, link: str, tunnel: int | None, up: bool) -> None:
+        """See model.ports.Engine."""
+        for strand in self._strands(key, link, tunnel):
+            strand.lowered = not up
+        self._tied(key)
+
+    def cut_link(self, key: EnvironmentKey, link: str, tunnel: int | None, for_s: float) -> None:
+        """A tunnel, or all of a link's (None), is cut for so long, as by somebody between the two sides."""
+        for strand in self._strands(key, link, tunnel):
+            strand.cut_until = self._clock.steady() + for_s
+        self._tied(key)
+
+    def datacentre(self, key: EnvironmentKey, wanted: bool) -> tuple[str, ...]:
+        """See model.ports.Engine."""
+        with self._lock:
+            self._turn()
+            there = self._world(key).tethers
+            there.datacentre = wanted
+            self._tied(key)
+            return tuple(sorted(there.links))
+
+    def _strands(self, key: EnvironmentKey, link: str, tunnel: int | None) -> list[tethers.Strand]:
+        with self._lock:
+            self._turn()
+            known = self._world(key).tethers.links
+            if link not in known:
+                why, fix = ", ".join(sorted(known)) or "there are none", "`anden up` raises what is declared."
+                raise Problems(Problem(f"link {link}", "nothing of this name runs", why, fix))
+            found = [each for each in known[link].strands if tunnel in (None, each.number)]
+            if not found:
+                why = f"it has {len(known[link].strands)}"
+                raise Problems(Problem(f"link {link}", f"there is no tunnel {tunnel}", why, "Say --tunnel 1."))
+            return found
+
+    def _tied(self, key: EnvironmentKey) -> None:
+        """What follows at once of a change of its links."""
+        with self._lock:
+            self._world(key).tethers.turned(self._clock.steady(), self._shift())
+            self._kept.version += 1
+            self._save()
+
     def ask(self, key: EnvironmentKey, path: str, header_bytes: int = 0, takes_s: float = 0.0) -> int:
         """The HTTP status that the gateway answers for `path`, with a header line of that length, for an answer that
         takes an instance so long; see `gateway`."""
@@ -301,7 +349,7 @@ class SimulatedEngine(Engine):
         if isinstance(step.effect, Configure):
             self._clock.sleep(CONFIGURE_S)
             made = world or World(step.effect.configuration, gateway)
-            made.configure(step.effect.configuration)
+            made.configure(step.effect.configuration, self._clock.steady())
             self._kept.worlds[str(key)] = made
             return None
         if world is None:
@@ -391,7 +439,8 @@ class SimulatedEngine(Engine):
     def _turn(self) -> None:
         """Everything that is due by now happens."""
         now = self._clock.steady()
-        self._kept.version += sum(world.pass_until(now) for world in self._kept.worlds.values())
+        shift = self._shift()
+        self._kept.version += sum(world.pass_until(now, shift) for world in self._kept.worlds.values())
         if self._faults is not None:
             before = sum(self._faults.count.values())
             for name in self._faults.turn(self._clock, self._kept.worlds):

@@ -35,6 +35,10 @@ REFUSING_S = (1.0, 60.0)
 """How long an engine refuses everything, when it does not refuse one step only."""
 OUTAGE_S = (3.0, 120.0)
 """How long a zone is silent."""
+GOES = 0.15
+"""How often it is the other side that goes, and not a tunnel that is cut."""
+CUT_S = (1.0, 90.0)
+"""How long a tunnel is cut."""
 LEAVING_S = (0.1, 30.0)
 """How long an instance goes on leaving, when whoever told it to go has died meanwhile."""
 
@@ -68,6 +72,8 @@ class Kind(StrEnum):
     """Somebody sets the wall clock."""
     OUTAGE = "outage"
     """A zone falls silent for a while, or returns before its time."""
+    CUT = "cut"
+    """The tunnels of a link are cut for a while, one or both; or its other side comes, or goes."""
 
 
 AT_A_TURN = (Kind.EXIT, Kind.HANG, Kind.FLAP, Kind.VANISH, Kind.JUMP, Kind.OUTAGE)
@@ -80,14 +86,16 @@ class ControlDied(BaseException):
 
 
 class Faults:
-    """random: the only source of chance. rates: kind to how probable it is at each occasion; absent kinds never happen.
-    tell: hears of each fault, for the history."""
+    """random: the source of chance. rates: kind to how probable it is at each occasion; absent kinds never happen.
+    tell: hears of each fault, for the history. links: chance for what happens to links, so that where there are none
+    everything else is as it would be; None: nothing happens to them."""
 
     def __init__(
-        self, random: Random, rates: Mapping[Kind, float], tell: Callable[[Kind, str], None] = lambda kind, what: None
-    ) -> None:
+        self, random: Random, rates: Mapping[Kind, float], tell: Callable[[Kind, str], None] = lambda kind, what: None,
+        links: Random | None = None,
+    ) -> None:  # fmt: skip
         self.count: Counter[Kind] = Counter()
-        self._random = random
+        self._random, self._links = random, links
         self._rates = dict(rates)
         self._tell = tell
         self._shown: deque[Observation] = deque(maxlen=MOST_KEPT)
@@ -167,6 +175,8 @@ class Faults:
 
     def turn(self, clock: VirtualClock, worlds: Mapping[str, World]) -> tuple[str, ...]:
         """What happens now that somebody looks, to instances and to the clock. The keys of worlds that end."""
+        if self._links is not None and self._links.random() < self._rates.get(Kind.CUT, 0.0):
+            self._cut(self._links, clock, worlds)
         ended = []
         for kind in AT_A_TURN:
             if self._strikes(kind) and (what := self._happenings[kind](clock, worlds)):
@@ -214,6 +224,25 @@ class Faults:
         until = clock.steady() + self._random.uniform(*OUTAGE_S)
         world.fail(Fault(FaultKind.ZONE, zone, self._random.choice(list(Outage)), until), clock.steady())
         return f"zone {zone}"
+
+    def _cut(self, chance: Random, clock: VirtualClock, worlds: Mapping[str, World]) -> None:
+        """The other side stands after the first time, and mostly since."""
+        known = [world.tethers for _, world in sorted(worlds.items()) if world.tethers.links]
+        if not known:
+            return
+        tethers = chance.choice(known)
+        name = chance.choice(sorted(tethers.links))
+        strands = tethers.links[name].strands
+        if not tethers.datacentre or chance.random() < GOES:
+            tethers.datacentre = not tethers.datacentre
+            what = f"the other side of links {'comes' if tethers.datacentre else 'goes'}"
+        else:
+            cut = chance.choice((strands, strands, *([each] for each in strands)))
+            for each in cut:
+                each.cut_until = clock.steady() + chance.uniform(*CUT_S)
+            what = f"link {name}, tunnel {' and '.join(str(each.number) for each in cut)}"
+        tethers.turned(clock.steady(), clock.now() - clock.steady())
+        self._say(Kind.CUT, what)
 
     def _hit(self, worlds: Mapping[str, World], how: Callable[[Resident], None]) -> str:
         running = [one for _, world in sorted(worlds.items()) for one in _running(world.residents.values())]

@@ -6,7 +6,9 @@ declarations): where the two agree on every pair, neither of them merely repeats
 
 from ipaddress import AddressValueError, IPv4Address
 
+from anden.engines.simulated import tethers
 from anden.engines.simulated.world import World
+from anden.model.configuration import Linked
 from anden.model.instance import Instance
 from anden.model.observation import InstanceState
 from anden.model.reach import Probe, Probed, ProbeKind, Seen
@@ -25,8 +27,12 @@ def tried(world: World, probe: Probe, caller: Instance) -> Probed:
         # Rules name ports, and an echo has none; only one's own address is not asked through the network.
         own = address == caller.address
         return Probed(probe, Seen.OPEN if own else Seen.SILENT, took_s=TOOK_S if own else probe.timeout_s)
-    seen, source = _connected(world, caller, address, probe)
-    idle_s = world.configuration.manners.nat_idle_s
+    linked = tethers.behind(world.configuration, address)
+    if linked is not None:
+        seen, source = _through(world, linked, caller, address, probe.port)
+    else:
+        seen, source = _connected(world, caller, address, probe)
+    idle_s = world.configuration.manners.nat_idle_s if linked is None else None
     if seen is Seen.OPEN and source is not None and idle_s is not None and probe.quiet_s > idle_s:
         return Probed(probe, Seen.REFUSED, took_s=probe.quiet_s)
     return Probed(probe, seen, source, probe.timeout_s if seen is Seen.SILENT else TOOK_S + probe.quiet_s)
@@ -43,7 +49,8 @@ def from_behind(world: World, probe: Probe) -> Probed:
         for allow in configuration.allows_in
         if allow.link == linked.link.name
     )
-    seen = Seen.OPEN if admitted and probe.host in dialled else Seen.SILENT
+    through = world.tethers.links[linked.link.name].by is not None
+    seen = Seen.OPEN if through and admitted and probe.host in dialled else Seen.SILENT
     return Probed(probe, seen, took_s=TOOK_S if seen is Seen.OPEN else probe.timeout_s)
 
 
@@ -81,6 +88,20 @@ def _connected(world: World, caller: Instance, address: IPv4Address, probe: Prob
     if not leaving or not opened or not probe.listen:
         return Seen.SILENT, None
     return Seen.OPEN, leaving[0]
+
+
+def _through(
+    world: World, linked: Linked, caller: Instance, address: IPv4Address, port: int
+) -> tuple[Seen, IPv4Address | None]:
+    """Behind a link: by what is declared, while a tunnel carries."""
+    name, configuration = linked.link.name, world.configuration
+    opened = any(
+        (rule.caller, rule.link, rule.port) == (caller.service, name, port) and address in rule.network
+        for rule in configuration.allows_behind
+    )
+    if not opened or world.tethers.links[name].by is None:
+        return Seen.SILENT, None
+    return Seen.OPEN, tethers.seen_as(linked, configuration.layout, caller.zone, caller.address)
 
 
 def _at(world: World, address: IPv4Address, port: int) -> Seen:

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from zlib import crc32
 
 from anden.engines.simulated.behaviour import Behaviour
+from anden.engines.simulated.tethers import Tethers
 from anden.model.configuration import Configuration
 from anden.model.fault import Fault
 from anden.model.ids import Digest
@@ -219,6 +220,8 @@ class World:
     """Service, address and port that a name outside led to."""
     applied: Digest | None = None
     """The configuration's, worked out once."""
+    tethers: Tethers = field(default_factory=Tethers)
+    """Its links."""
 
     def digest(self) -> Digest:
         """Of what is applied."""
@@ -265,14 +268,14 @@ class World:
     def due(self) -> float:
         """When the next thing happens by itself; NEVER."""
         ends = (fault.until for fault in self.outages.values())
-        return min((*(resident.due() for resident in self.residents.values()), *ends), default=NEVER)
+        return min((*(resident.due() for resident in self.residents.values()), *ends, self.tethers.due()))
 
-    def pass_until(self, now: float) -> int:
-        """Everything due until `now` happens, in order; how many things did."""
+    def pass_until(self, now: float, shift: float = 0.0) -> int:
+        """Everything due until `now` happens, in order; how many things did. shift: from steady to the wall clock's."""
         over = [fault for fault in self.outages.values() if fault.until <= now]
         for fault in sorted(over, key=lambda fault: fault.until):
             self.rejoin(fault.name, fault.until)
-        return len(over) + self._pass(now)
+        return len(over) + self._pass(now) + self.tethers.pass_until(now, shift)
 
     def fail(self, fault: Fault, at: float) -> None:
         """A zone fails."""
@@ -327,7 +330,7 @@ class World:
             resident.begin(at)
         self.residents[instance.id] = resident
 
-    def configure(self, configuration: Configuration) -> None:
+    def configure(self, configuration: Configuration, at: float) -> None:
         """Apply it. Raises ImpossibleError when it gives one address to two services."""
         holders: dict[object, str] = {}
         for backend in configuration.backends:
@@ -336,6 +339,7 @@ class World:
                     both = f"{holders[member.address]} and {backend.service}"
                     raise ImpossibleError(f"{member.address} is given to {both}")
         self.configuration, self.applied = configuration, None
+        self.tethers.configure(configuration.links, at)
 
 
 @dataclass(slots=True)

@@ -22,8 +22,8 @@ STANDBY_DISTANCE = 10
 """Administrative distance of the route by the second tunnel; 1 is a static route's own."""
 _IKE = {Encryption.AES256: "aes-cbc-256", Encryption.AES256_GCM16: "aes-gcm-256"}
 _ESP = {Encryption.AES256: "esp-aes 256", Encryption.AES256_GCM16: "esp-gcm 256"}
-_HASH = {Integrity.SHA256: "sha256"}
-_HMAC = {Integrity.SHA256: "esp-sha256-hmac"}
+_HASH = {Integrity.SHA256: "sha256", Integrity.SHA384: "sha384"}
+_HMAC = {Integrity.SHA256: "esp-sha256-hmac", Integrity.SHA384: "esp-sha384-hmac"}
 
 
 def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:

@@ -20,7 +20,12 @@ STANDBY_PRIORITY = 10
 """Of the second tunnel's route: with the same distance both are there, so that what comes by either passes the check of
 its source; the smaller priority is taken."""
 _WHERE = "Import both under System > Certificates first: what follows names them."
-_SPELLED = {Encryption.AES256: "aes256", Encryption.AES256_GCM16: "aes256gcm", Integrity.SHA256: "sha256"}
+_SPELLED = {
+    Encryption.AES256: "aes256",
+    Encryption.AES256_GCM16: "aes256gcm",
+    Integrity.SHA256: "sha256",
+    Integrity.SHA384: "sha384",
+}
 
 
 def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:

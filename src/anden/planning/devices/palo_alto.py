@@ -4,8 +4,9 @@ Profiles", "Define IPSec Crypto Profiles", "Set Up an IPSec Tunnel", "IKEv2": on
 Networking Administrator's Guide": "Configure BGP"; "PAN-OS
 Administrator's Guide": "Configure a Certificate Profile".
 
-Only what every version takes is offered: for AES-GCM in IKE, which came with 10.0.3, PAN-OS chooses the pseudo-random
-function by itself.
+Only what every version takes is offered, where the policy leaves a choice. AES-GCM in IKE came with 10.0.3; its hash is
+`non-auth`, and PAN-OS chooses the pseudo-random function by the group: SHA-384 with group 20, SHA-256 with lower ones
+("Network > Network Profiles > IKE Crypto").
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,14 @@ LONGEST_NAME = 29
 """Characters: the 31 that a crypto profile may have, without a tunnel's number."""
 HOUR_S = 3600
 _WHERE = "Import both under Device > Certificate Management first: what follows names them."
-_SPELLED = {Encryption.AES256: "aes-256-cbc", Integrity.SHA256: "sha256"}
+_SPELLED = {
+    Encryption.AES256: "aes-256-cbc",
+    Encryption.AES256_GCM16: "aes-256-gcm",
+    Integrity.SHA256: "sha256",
+    Integrity.SHA384: "sha384",
+}
+NO_HASH = "non-auth"
+"""What a profile of IKE has in the place of a hash when it has AES-GCM."""
 
 
 def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:
@@ -46,9 +54,11 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
         *_rule(agreement, openings, own),
         *(line for each in admitted for line in _lets_out(each, own)),
     ]
+    newer = ("AES-GCM in IKE takes PAN-OS 10.0.3 or newer.",) if _aead_only(policy.ike) else ()
     told = [
         device.mark_keys(agreement),
         *([_WHERE] if agreement.certified else []),
+        *newer,
         "Replace WAN by the interface that has your address (ethernet1/1) and LAN by the zone of what we reach; leave "
         "out the lines that begin with #.",
         "PAN-OS keeps a tunnel's interface up while its tunnel is down: without a tunnel monitor its answers do not "
@@ -61,16 +71,23 @@ def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence
 
 
 def _profile(place: str, offered: Proposals, groups: str, hashes: str, before: str) -> list[str]:
-    encryption = [_SPELLED[each] for each in offered.encryption if each not in AEAD]
+    plain = [each for each in offered.encryption if each not in AEAD]
+    encryption = [_SPELLED[each] for each in plain or offered.encryption]
+    # Of ESP the hash of AES-GCM is not used, and stands there all the same.
+    hashed = [NO_HASH] if groups and not plain else [_SPELLED[each] for each in offered.integrity]
     unit, much = ("hours", offered.lifetime_s // HOUR_S) if offered.lifetime_s % HOUR_S == 0 else (
         "seconds", offered.lifetime_s
     )  # fmt: skip
     return [
         f"set {place} {before}encryption [ {' '.join(encryption)} ]",
-        f"set {place} {hashes} [ {' '.join(_SPELLED[each] for each in offered.integrity)} ]",
+        f"set {place} {hashes} [ {' '.join(hashed)} ]",
         *([f"set {place} {groups} [ {' '.join(f'group{each}' for each in offered.groups)} ]"] if groups else []),
         f"set {place} lifetime {unit} {much}",
     ]
+
+
+def _aead_only(offered: Proposals) -> bool:
+    return all(each in AEAD for each in offered.encryption)
 
 
 def _gateway(agreement: Agreement, tunnel: Tunnel, own: str) -> list[str]:

@@ -14,6 +14,7 @@ _SPELLED = {
     Encryption.AES256: "aes256",
     Encryption.AES256_GCM16: "aes256gcm16",
     Integrity.SHA256: "sha256",
+    Integrity.SHA384: "sha384",
     Group.MODP2048: "modp2048",
     Group.ECP256: "ecp256",
     Group.ECP384: "ecp384",

@@ -65,6 +65,10 @@ def test_what_is_good_for_longer_stays_and_is_renewed_when_a_third_is_left(tmp_p
     assert leaf(again).not_valid_after_utc > leaf(first).not_valid_after_utc
     assert first is not None
     assert NOW + 59 * DAY_S < first.renew_at <= NOW + 60 * DAY_S
+    late = authority.sign(tmp_path / "a", "bank", HOSTS, NOW + 100 * DAY_S, present)
+    assert leaf(first).not_valid_after_utc < leaf(late).not_valid_before_utc, (
+        "it had expired: nobody looked for so long"
+    )
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,10 @@ def test_who_is_down_or_whose_certificate_nobody_believes(theirs: LoopbackIssuer
         assert other.asked == []
     found = refused(LoopbackIssuer(other.url, other.trust, other.authority))
     assert (found.what, found.why) == ("it does not answer", "Connection refused")
+    with issuer.serving(tmp_path, days=-1) as late:
+        late.publishes(FIRST)
+        found = refused(late)
+    assert (found.what, found.why) == ("its certificate is not believed", "certificate has expired")
 
 
 def issuer_trust(of: LoopbackIssuer) -> ssl.SSLContext:

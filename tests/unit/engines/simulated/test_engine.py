@@ -1,6 +1,7 @@
 """What the simulated engine does beyond the contract: virtual time, behaviours, its file, and what it refuses."""
 
-from ipaddress import IPv4Address
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from anden.model.observation import Health, InstanceState, Observation
 from anden.model.plan import Action, Configure, Effect, Receipt, Remove, StartInstance, Step, StopInstance
 from anden.model.ports import Clock, Engine, Images
 from anden.model.problem import Problems
-from anden.model.topology import Egress, ImageSource, Range, Route, Service, Strategy, Topology
+from anden.model.topology import Egress, ImageSource, Link, Range, Route, Service, Strategy, Topology
 from anden.planning.blueprint import draft
 from anden.planning.configuration import configure
 from anden.planning.instances import specification
+from anden.planning.link_policies import WATCH
 
 KEY = EnvironmentKey("banco", "dev", EngineName.SIMULATED)
 GATEWAY = "127.0.0.1:8080"
@@ -223,12 +225,87 @@ def test_a_file_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
 # What it says of itself.
 
 
-def test_links_are_not_turned_and_no_data_centre_is_pretended() -> None:
-    engine, key = SimulatedEngine(VirtualClock()), KEY
-    with pytest.raises(Problems, match="not raised and lowered here"):
-        engine.turn_link(key, "core", 1, up=False)
-    with pytest.raises(Problems, match="there is none here"):
-        engine.datacentre(key, wanted=True)
+CORE = Link(
+    "core", IPv4Address("203.0.113.20"), (IPv4Network("10.21.0.0/16"),), ("a", "b"), IPv4Network("100.64.10.0/26")
+)
+
+
+def with_link(engine: SimulatedEngine) -> Blueprint:
+    of = replace(topology(), links=(CORE,))
+    images = {"web": Image("web:1.0", Digest("sha256:" + "1" * 64), command=("serve",))}
+    return draft(of, images, engine.facts(KEY, 1, of), None)
+
+
+def linked() -> SimulatedEngine:
+    """With the other side there, and both tunnels up."""
+    clock = VirtualClock(1_700_000_000.0)
+    engine = SimulatedEngine(clock)
+    up(engine, with_link(engine))
+    engine.datacentre(KEY, wanted=True)
+    clock.sleep(1.0)
+    return engine
+
+
+def by(engine: SimulatedEngine) -> int | None:
+    (link,) = engine.observe(KEY).links
+    assert link.by == min((each.number for each in link.tunnels if each.up), default=None)
+    return link.by
+
+
+def test_a_cut_tunnel_is_left_in_time_and_comes_back_by_itself() -> None:
+    engine = linked()
+    clock: VirtualClock = engine._clock
+    assert by(engine) == 1
+    engine.cut_link(KEY, "core", 1, for_s=30.0)
+    assert by(engine) == 1, "nobody has noticed"
+    clock.sleep(WATCH.notices_s)
+    assert by(engine) == 2
+    (link,) = engine.observe(KEY).links
+    assert str(link.tunnels[0].problem).startswith("link core, tunnel 1: 203.0.113.20 does not answer")
+    assert link.outage is None
+    engine.turn_link(KEY, "core", 2, up=False)
+    assert by(engine) is None, "that is at once"
+    (link,) = engine.observe(KEY).links
+    assert link.outage is not None
+    assert link.outage.until is None
+    clock.sleep(30.0)
+    assert by(engine) == 1
+    engine.turn_link(KEY, "core", None, up=True)
+    clock.sleep(1.0)
+    (link,) = engine.observe(KEY).links
+    assert all(each.up for each in link.tunnels)
+    assert link.outage is not None
+    assert link.outage.until is not None
+
+
+def test_a_wall_clock_that_is_set_moves_no_outage() -> None:
+    engine = linked()
+    clock: VirtualClock = engine._clock
+    engine.turn_link(KEY, "core", None, up=False)
+    (before,) = engine.observe(KEY).links
+    clock.jump(3600.0)
+    assert engine.observe(KEY).links == (before,)
+
+
+def test_links_outlive_a_command(tmp_path: Path) -> None:
+    file = tmp_path / "world.json"
+    engine = SimulatedEngine(VirtualClock(1_700_000_000.0), file)
+    up(engine, with_link(engine))
+    engine.datacentre(KEY, wanted=True)
+    engine.cut_link(KEY, "core", 2, for_s=90.0)
+    seen = engine.observe(KEY)
+    again = SimulatedEngine(VirtualClock(0.0), file)
+    assert again.observe(KEY).links == seen.links
+
+
+def test_what_no_link_has_is_refused() -> None:
+    engine = linked()
+    with pytest.raises(Problems, match="nothing of this name runs"):
+        engine.turn_link(KEY, "kore", 1, up=False)
+    with pytest.raises(Problems, match="there is no tunnel 3"):
+        engine.turn_link(KEY, "core", 3, up=False)
+    with pytest.raises(Problems, match="nobody can be invited"):
+        engine.invite(KEY, blueprint(), "core", None)
 
 
 def test_caveats_name_what_is_withheld() -> None:

@@ -1,5 +1,7 @@
 """Each device's text, as a person loads it, and what is refused rather than guessed."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.planning.devices.agreed import (
     ADDRESSES,
@@ -13,6 +15,7 @@ from tests.unit.planning.devices.agreed import (
     golden,
 )
 
+from anden.model.link import PolicyName
 from anden.planning.devices import DEFAULT, DEVICES, bird
 
 TUNNELS = [name for name, device in DEVICES.items() if not device.bgp_only]
@@ -44,6 +47,11 @@ def test_who_only_speaks_bgp_is_no_device_for_a_link_that_does_not() -> None:
     assert "links/core" in problem.fix
     with pytest.raises(ValueError, match="speaks no BGP"):
         bird.DEVICE.render(agreed(), OPENINGS)
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_with_one_proposal_only(name: str) -> None:
+    golden(f"gcm.{ENDS[name]}", DEVICES[name].render(agreed(replace(CORE, policy=PolicyName.GCM_384)), OPENINGS))
 
 
 def test_several_networks_are_taken_by_those_that_can() -> None:
@@ -85,8 +93,6 @@ def test_nothing_is_written_for_an_address_that_is_not_known(name: str, addresse
 
 
 def test_a_fortigate_takes_names_of_15_characters() -> None:
-    from dataclasses import replace
-
     long = replace(CORE, name="a-link-with-forty-characters-of-a-name-x")
     text = DEVICES["fortinet"].render(agreed(long), OPENINGS)
     assert 'edit "a-link-with-f-1"' in text

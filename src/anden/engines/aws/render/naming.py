@@ -191,6 +191,11 @@ def link_key(link: str) -> str:
     return f"link-{link}"
 
 
+def link_connection(link: str) -> Published:
+    """That id."""
+    return Published("network", link_key(link), "String")
+
+
 def seen_subnet_key(link: str, zone: str) -> str:
     """What the subnet of a zone's share of a link's `seen-as` is published as."""
     return f"seen-{zone}-by-{link}"

@@ -7,7 +7,7 @@ network            VPC, subnets, NAT on those addresses, endpoints, VPN, DNS fir
 firewall           security groups; firewall-2, … for more services
 rules              what they allow; rules-2, …
 data               topic of alarms, registry, secrets' place, backups (recovery: their copies' vault)
-edge               REST API, WAF, VPC link, internal balancer, ECS cluster, namespace
+edge               REST API, WAF, VPC link, internal balancer, ECS cluster, namespace, alarms of links
 service-NAME       one for each service, so that one failure takes nobody along
 """
 
@@ -24,6 +24,7 @@ from anden.engines.aws.render import (
     groups,
     incoming,
     keys,
+    link_alarms,
     naming,
     network,
     records,
@@ -107,7 +108,10 @@ def _environment(
         yield _stack(blueprint, naming.rules_family(which), naming.RULES, part)
     yield from _data(blueprint)
     doors = entrance(blueprint.topology)
-    parts = [cluster.part(blueprint), dashboard.part(blueprint, doors), incoming.balancers(blueprint, land)]
+    parts = [
+        cluster.part(blueprint), dashboard.part(blueprint, doors), incoming.balancers(blueprint, land),
+        link_alarms.part(blueprint),
+    ]  # fmt: skip
     if doors.doors:
         parts += [balancer.part(blueprint), gateway.part(blueprint, doors), waf.part(blueprint, doors)]
     yield _stack(blueprint, naming.EDGE, naming.EDGE, *parts)

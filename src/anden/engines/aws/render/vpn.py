@@ -22,7 +22,7 @@ from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
 from anden.model.link import Encryption, Integrity, Policy, Proposals
 from anden.model.topology import Link
-from anden.planning.link_policies import AWS
+from anden.planning.link_policies import POLICIES
 from anden.planning.links import inside
 
 GATEWAY, ATTACHED = "VpnGateway", "VpnGatewayAttached"
@@ -36,6 +36,7 @@ _SPELLED = {
     Encryption.AES256: "AES256",
     Encryption.AES256_GCM16: "AES256-GCM-16",
     Integrity.SHA256: "SHA2-256",
+    Integrity.SHA384: "SHA2-384",
 }
 """As the resource's properties name them."""
 
@@ -116,7 +117,7 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
             PreSharedKeyStorage=None if link.certificate else "SecretsManager",
             RemoteIpv4NetworkCidr=None if bgp else str(link.seen_as or terrain.network),
             VpnTunnelOptionsSpecifications=[
-                _tunnel(blueprint, secret, None if number is None else inside(number, tunnel, bgp=bgp))
+                _tunnel(blueprint, link, secret, None if number is None else inside(number, tunnel, bgp=bgp))
                 for tunnel, secret in enumerate(link.secret or (None,) * link.tunnels, 1)
             ],
             Tags=tags(Name=name),
@@ -139,12 +140,14 @@ def _certificate(link: Link) -> Json:
     )
 
 
-def _tunnel(blueprint: Blueprint, secret: str | None, ours: IPv4Interface | None) -> Json:
+def _tunnel(blueprint: Blueprint, link: Link, secret: str | None, ours: IPv4Interface | None) -> Json:
     """ours: in the tunnel. The twin has the same, and by it AWS says later which of the two is which. None: AWS
     chooses, for a blueprint that numbers no links. secret: None: certificates prove both sides."""
     logs = sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:${{{LOGS}}}")
     log = {"LogEnabled": True, "LogGroupArn": logs, "LogOutputFormat": "json"}
-    said = options(AWS) if ours is None else {**options(AWS), "TunnelInsideCidr": str(ours.network)}
+    said = options(POLICIES[link.policy])
+    if ours is not None:
+        said["TunnelInsideCidr"] = str(ours.network)
     if secret is not None:
         said["PreSharedKey"] = secret_reference(blueprint.topology, blueprint.secret(secret))
     return {**said, "LogOptions": {"CloudwatchLogOptions": log}}

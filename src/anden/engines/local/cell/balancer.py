@@ -183,9 +183,10 @@ class Balancer:
         """What came through the gateway since each of these processes began, by their names."""
         found: dict[str, Passed] = {}
         with self._lock:
+            routes = () if self._configuration is None else self._configuration.routes
             for process in self._running:
                 with suppress(OSError):
-                    found[process.name] = process.passed()
+                    found[process.name] = process.passed(routes)
         return found
 
     def retired(self) -> tuple[int, ...]:

@@ -1,15 +1,17 @@
 """One HAProxy process of the balancer, by its files and its runtime API."""
 
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anden.engines.local.cell import haproxy_socket, haproxy_stat
 from anden.engines.local.cell.haproxy_stat import ServerStat
+from anden.engines.local.render import guards
 from anden.engines.local.render.dialled import DIALLED, OPEN
 from anden.engines.local.render.haproxy import GATEWAY, Server, options, through, unchecked
+from anden.model.configuration import GatewayRoute
 from anden.model.traffic import Passed
 
 NAME = "balancer-"
@@ -69,9 +71,13 @@ class Process:
         """Its servers. Raises OSError when it does not answer."""
         return haproxy_stat.parse(haproxy_socket.ask(self.socket, "show stat -1 4 -1"))
 
-    def passed(self) -> Passed:
-        """What came through the gateway here. Raises OSError when it does not answer."""
-        return haproxy_stat.passed(haproxy_socket.ask(self.socket, "show stat -1 1 -1"), GATEWAY)
+    def passed(self, routes: Sequence[GatewayRoute]) -> Passed:
+        """What came through the gateway here, by these routes. Raises OSError when it does not answer."""
+        passed = haproxy_stat.passed(haproxy_socket.ask(self.socket, "show stat -1 1 -1"), GATEWAY)
+        if not guards.guards(routes):
+            return passed
+        table = haproxy_socket.ask(self.socket, f"show table {guards.STRANGERS}")
+        return replace(passed, strangers=guards.strangers(table, routes))
 
     def add(self, server: Server, health_path: str | None) -> None:
         """Register a server, which takes nothing until a check says that it may. Raises OSError, or Refused."""

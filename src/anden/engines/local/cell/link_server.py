@@ -14,13 +14,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from anden.assess.outages import followed
 from anden.engines.local.cell import bgp_cause, link_network
 from anden.engines.local.cell.bird import Bird
 from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.link_files import LinkFiles, write
 from anden.engines.local.cell.tunnel import Link
 from anden.model import codec
-from anden.model.link import Agreement, Session
+from anden.model.link import Agreement, Outage, Session, TunnelSeen
 
 LOOK_S = 0.25
 """Between two writings of what has changed."""
@@ -43,6 +44,8 @@ class Watch:
         self._lowered: frozenset[int] = frozenset()
         self._counted: dict[int, tuple[int, int]] = {}
         self._written = ""
+        was = files.seen().get("outage")
+        self._outage = None if was is None else codec.from_data(Outage, was)
 
     def run(self, again: threading.Event) -> None:
         """For good. again: set when what is to stay down was changed. Where the traffic goes when this begins, it goes
@@ -108,6 +111,15 @@ class Watch:
                 standing = daemon.standing(self._agreement.link)
                 self._counted[number] = (standing.bytes_in, standing.bytes_out)
 
+    def _tunnels(self) -> list[TunnelSeen]:
+        return [
+            TunnelSeen(
+                number, state.up, state.since, lowered=number in self._lowered, problem=state.problem,
+                bgp=self._sessions.get(number),
+            )
+            for number, state in self._link.states().items()
+        ]  # fmt: skip
+
     def _write(self) -> None:
         tunnels: dict[str, Any] = {}
         for number, state in self._link.states().items():
@@ -117,7 +129,9 @@ class Watch:
                 "problem": None if state.problem is None else codec.to_data(state.problem),
                 "bgp": codec.to_data(self._sessions[number]) if number in self._sessions else None,
             }  # fmt: skip
-        said = json.dumps({"by": self._link.by, "tunnels": tunnels})
+        self._outage = followed(self._outage, self._tunnels(), time.time())
+        outage = None if self._outage is None else codec.to_data(self._outage)
+        said = json.dumps({"by": self._link.by, "tunnels": tunnels, "outage": outage})
         if said != self._written:
             write(self._files.state, said, 0o600)
             self._written = said

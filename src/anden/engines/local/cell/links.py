@@ -28,7 +28,7 @@ from anden.engines.local.wire import Heard
 from anden.model import codec
 from anden.model.configuration import Configuration, Linked
 from anden.model.invitation import Rehearsal
-from anden.model.link import Agreement, Invited, LinkSeen, Session, TunnelSeen
+from anden.model.link import Agreement, Invited, LinkSeen, Outage, Session, TunnelSeen
 from anden.model.problem import Problem, Problems
 from anden.planning import link_page, sights
 from anden.planning.devices import bird
@@ -350,8 +350,9 @@ def _seen(linked: Linked, agreement: Agreement, files: LinkFiles) -> LinkSeen:
         )  # fmt: skip
     by = said.get("by")
     return LinkSeen(
-        linked.link.name, agreement.peer, by, tuple(tunnels), files.far.exists(), _invited(files, agreement)
-    )
+        linked.link.name, agreement.peer, by, tuple(tunnels), files.far.exists(), _invited(files, agreement),
+        None if (outage := said.get("outage")) is None else codec.from_data(Outage, outage),
+    )  # fmt: skip
 
 
 def _invited(files: LinkFiles, agreement: Agreement) -> Invited | None:

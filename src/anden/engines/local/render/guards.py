@@ -12,6 +12,10 @@ that cannot be read is a refusal. Four things of HAProxy 2.6 decide how it is wr
 
 A signature is verified once: what passed is remembered for its guard by the digest of the whole token, and asked for
 nothing but its end the next time. All else that was asked cannot become untrue while the process has these keys.
+
+A token that is refused, and says that it is of the route's issuer by a key that nobody has, is a sign that the issuer
+has newer keys. That it came is remembered for a while, by the issuer and nothing of the token: who fetches keys looks
+there.
 """
 
 import hashlib
@@ -49,6 +53,12 @@ MOST_KNOWN = 20_000
 """Tokens that passed, by the digest of the whole token and the guard; about 150 bytes each, in each process."""
 KNOWN_S = 600
 """After which a token is verified anew."""
+STRANGERS = "anden:strangers"
+STRANGERS_S = 30
+"""How long it is remembered that a token by an unknown key came."""
+LONGEST_KID = 128
+_KID = f"{{ var(txn.anden_kid) -m len 1:{LONGEST_KID} }} {{ var(txn.anden_kid) -m reg -- \\A[!-~]+\\z }}"
+_ALGORITHMS = "{ var(txn.anden_alg) -m str RS256 ES256 }"
 
 
 def guards(routes: Iterable[GatewayRoute]) -> dict[Guard, str]:
@@ -92,12 +102,22 @@ def rules(
     yield access_log.subject(_TOKEN, _GUARDED)
 
 
+def strangers(table: str, routes: Iterable[GatewayRoute]) -> tuple[str, ...]:
+    """The issuers of whom a token by an unknown key came lately. table: what HAProxy shows of STRANGERS."""
+    came = set(re.findall(r"\bkey=([0-9a-f]+)\b", table))
+    return tuple(sorted({guard.issuer for guard in guards(routes) if _brief(guard.issuer) in came}))
+
+
 def table(routes: Sequence[GatewayRoute]) -> Iterator[list[str]]:
-    """The tokens that passed, where any route has a guard."""
-    if guards(routes):
+    """The tokens that passed, and the issuers of strange ones, where any route has a guard."""
+    if named := guards(routes):
         yield [
             f"backend {TOKENS}",
             f"stick-table type binary len 32 size {MOST_KNOWN} expire {KNOWN_S}s store gpt0",
+        ]
+        yield [
+            f"backend {STRANGERS}",
+            f"stick-table type string len 32 size {len(named)} expire {STRANGERS_S}s store gpt0",
         ]
 
 
@@ -151,7 +171,11 @@ def _guard(guard: Guard, name: str, quote: Callable[[str], str], folder: str) ->
         verify = f"jwt_verify('{key.algorithm}','{folder}/{_file(key)}')"
         by = f"{_is('kid', key.id, quote)} {_is('alg', key.algorithm, quote)}"
         yield _read("verified", verify, f"{mine} {by}")
-    yield f"{invalid} if {mine} !{{ var({_variable('verified')}) -m int 1 }}"
+    refused = f"{mine} !{{ var({_variable('verified')}) -m int 1 }}"
+    yield from (_mark("kid_known", f"{refused} {_is('kid', key.id, quote)}") for key in guard.keys)
+    stranger = f"{refused} !{{ var({_variable('kid_known')}) -m found }} {_is('iss', guard.issuer, quote)}"
+    yield f"http-request track-sc2 str({_brief(guard.issuer)}) table {STRANGERS} if {stranger} {_ALGORITHMS} {_KID}"
+    yield f"{invalid} if {refused}"
     yield f"{invalid} if {mine} {{ var({_variable('crit')}) -m found }}"
     for held in _both("iss", guard.issuer, quote):
         yield f"{invalid} if {mine} !{held}"
@@ -206,6 +230,11 @@ def _both(claim: str, text: str, quote: Callable[[str], str]) -> tuple[str, str]
     # A word `}` ends the condition, quoted or not: an issuer that calls its key so would have the whole refused.
     same = rf"-m reg -- {quote(_BRACE)}" if text == "}" else f"-m str -- {quote(text)}"
     return f"{{ var({variable}) {same} }}", f"{{ var({variable}) -m len {len(text)} }}"
+
+
+def _brief(issuer: str) -> str:
+    """Of its address, which may hold what would have to be quoted twice."""
+    return hashlib.sha256(issuer.encode()).hexdigest()[:16]
 
 
 def _plain(text: str) -> str:

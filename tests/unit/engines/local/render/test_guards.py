@@ -15,6 +15,7 @@ import pytest
 from tests import gateway_process, tokens
 from tests.unit.engines.local.render.sample import SMALLEST, golden
 
+from anden.engines.local.cell import haproxy_socket
 from anden.engines.local.render import guards, haproxy
 from anden.engines.local.render.haproxy import Server
 from anden.model.configuration import Backend, Configuration, GatewayRoute, Guard
@@ -244,6 +245,35 @@ BAD: dict[str, Callable[[Path], str]] = {
     "no JSON": lambda _: RSA.token(b"\xff\xfe{"),
     "claims that are a list": lambda _: RSA.token(b"[1,2]"),
 }  # fmt: skip
+
+
+NO_STRANGER: dict[str, Callable[[Path], str]] = {
+    **{name: BAD[name] for name in ("none", "changed claims", "expired", "no key", "the key of another algorithm")},
+    "of another issuer": lambda _: RSA.token(claims(iss="https://id.other.example"), kid="2027-01"),
+    "without an algorithm that is verified": lambda _: RSA.token(claims(), kid="2027-01", alg="HS256"),
+    "an empty id": lambda _: RSA.token(claims(), kid=""),
+    "a long id": lambda _: RSA.token(claims(), kid="k" * (guards.LONGEST_KID + 1)),
+    "an id that is not letters": lambda _: RSA.token(claims(), kid="2027\n01"),
+}  # fmt: skip
+
+
+def strangers(gateway: Gateway, *before: str) -> tuple[str, ...]:
+    """Issuers whose newer keys somebody seems to have."""
+    routes = configuration(RSA.public, EC.public, BRACE.public).routes
+    said = haproxy_socket.ask(gateway.folder / "s", [*before, f"show table {guards.STRANGERS}"])
+    return guards.strangers(said, routes)
+
+
+def test_a_token_by_a_key_that_nobody_knows_shows_that_the_issuer_may_have_newer_ones(gateway: Gateway) -> None:
+    assert strangers(gateway, f"clear table {guards.STRANGERS}") == ()
+    assert gateway.ask("/mine", bearer(RSA.token(claims()))).status == 200
+    for bad in NO_STRANGER.values():
+        assert gateway.ask("/mine", bearer(bad(gateway.folder))).status == 401
+        assert strangers(gateway) == ()
+    assert gateway.ask("/mine", bearer(RSA.token(claims(), kid="2027-01"))).status == 401
+    assert strangers(gateway) == (ISSUER,)
+    said = haproxy_socket.ask(gateway.folder / "s", f"show table {guards.STRANGERS}")
+    assert "2027" not in said, "nothing of the token is kept"
 
 
 @pytest.mark.parametrize("name", BAD)
