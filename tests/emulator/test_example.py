@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -17,21 +18,26 @@ from anden.engines.aws.session import Session
 from anden.engines.simulated.clock import VirtualClock
 from anden.engines.simulated.images import SimulatedImages
 from anden.model.blueprint import Blueprint, Facts
-from anden.model.ids import Digest, EngineName, EnvironmentKey
+from anden.model.ids import Digest, EngineName, EnvironmentKey, ServiceName
 from anden.model.plan import Action, ApplyStack, Receipt, Step
 from anden.model.problem import Problem
 from anden.model.stack import StackSeen, StackState, StackWanted
+from anden.model.topology import Incoming
 from anden.planning import blueprint
 from anden.planning.stacks import removal_of_stacks
 
 ROOT = Path(__file__).parents[2]
 KEY = EnvironmentKey("banco-andino", "production", EngineName.AWS)
 POLL_S = 0.02
+LET_IN = (Incoming(ServiceName("ledger"), (IPv4Network("10.20.4.0/24"),), 8443),)
+"""What the link lets in, so that balancer, listener and targets are made and hurt with everything else."""
 
 
 def drafted() -> Blueprint:
     read = manifest.read((ROOT / "tests/golden/client/anden.yaml").read_text(), "anden.yaml", client="banco-andino")
     topology, marks = read.topologies["production"], read.marks["production"]
+    (core,) = topology.links
+    topology = replace(topology, links=(replace(core, incoming=LET_IN),))
     images = SimulatedImages().presume(ROOT, {each.name: each.source for each in topology.services})
     return blueprint.draft(replace(topology, account=None), images, Facts(), None, marks)
 

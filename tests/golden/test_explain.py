@@ -94,3 +94,32 @@ def test_a_way_over_a_link_names_each_thing_on_it() -> None:
         "task", "security group", "network ACL", "route", "nat", "route", "tunnel", "destination",
     ]  # fmt: skip
     assert "100.64.10.0/28" in answer.hops[4].rule
+
+
+@pytest.mark.parametrize(
+    ("which", "kind", "words", "stop"),
+    [
+        ("network.json", "AWS::EC2::VPNConnectionRoute", "10.20.0.0/16", "tunnel"),
+        ("network.json", "AWS::EC2::NetworkAclEntry", "10.20.4.0/24", "network ACL"),
+        ("rules.json", "AWS::EC2::SecurityGroupIngress", "10.20.4.0/24", "security group"),
+        ("edge.json", "AWS::ElasticLoadBalancingV2::LoadBalancer", "100.64.10.6", "balancer"),
+        ("service-notices.json", "AWS::ElasticLoadBalancingV2::Listener", "8443", "balancer"),
+        ("rules.json", "AWS::EC2::SecurityGroupEgress", "to notices", "security group"),
+        ("rules.json", "AWS::EC2::SecurityGroupIngress", "from link core", "security group"),
+        ("network.json", "AWS::EC2::NetworkAclEntry", "PrivateAclIn31889", "network ACL"),
+    ],
+)
+def test_what_is_taken_away_stops_what_comes_in_over_a_link(which: str, kind: str, words: str, stop: str) -> None:
+    name = "vpn/staging"
+    assert asked(name, "link:core", "notices").open
+    broken = asked(name, "link:core", "notices", without(name, which, kind, words))
+    assert (broken.open, broken.hops[-1].kind, broken.hops[-1].passes) == (False, stop, False)
+
+
+def test_a_way_in_over_a_link_names_each_thing_on_it() -> None:
+    answer = asked("vpn/staging", "link:core", "notices")
+    assert [hop.kind for hop in answer.hops] == [
+        "tunnel", "network ACL", "security group", "balancer", "security group", "security group", "network ACL",
+        "network ACL", "task",
+    ]  # fmt: skip
+    assert "100.64.10.6:8443" in answer.hops[3].what

@@ -9,18 +9,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 from tests.live import network_world as world
 from tests.live.load import Load
 
-from anden.engines.local.cell import firewall, netns, network
+from anden.engines.local import endpoints
+from anden.engines.local.cell import firewall, link_network, netns, network
 from anden.engines.local.cell.balancer import Balancer
-from anden.model.configuration import Backend, Configuration, GatewayRoute
+from anden.engines.local.render.stations import BALANCER
+from anden.model.configuration import AllowIncoming, Backend, Configuration, GatewayRoute, Linked
 from anden.model.ids import ServiceName
 from anden.model.observation import Health
-from anden.model.topology import Protocol
+from anden.model.secret import SecretRef
+from anden.model.topology import Link, Protocol
 
 pytestmark = pytest.mark.live
 RUN = Path("/run/anden")
@@ -42,6 +46,8 @@ class Cell:
     def configure(self, wanted: Configuration) -> float:
         network.build(wanted)
         firewall.apply(wanted)
+        for linked in wanted.links:
+            link_network.welcome(endpoints.agreed(wanted.layout, linked), wanted.layout.balancer)
         start = time.monotonic()
         self.balancer.configure(wanted, tuple(self.balancer.servers()))
         return time.monotonic() - start
@@ -113,6 +119,17 @@ BOTH = world.configuration(
 )
 
 
+CORE = Link(
+    "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), IPv4Network("100.64.10.0/26")
+)
+LET_IN = replace(
+    PLAIN,
+    links=(Linked(CORE, 1, (SecretRef("one", ""), SecretRef("two", ""))),),
+    allows_in=(AllowIncoming("core", 8443, ServiceName("accounts"), IPv4Network("10.20.4.0/24")),),
+)
+DIALLED = ("100.64.10.6", 8443)
+
+
 def scenario_core() -> None:
     """From nothing to an answer; health in words at each stage."""
     cell = Cell()
@@ -164,7 +181,7 @@ def scenario_core() -> None:
 def scenario_coming_and_going() -> None:
     """Instances are added, drained and removed, one with another health path, while requests come."""
     cell = Cell()
-    cell.configure(PLAIN)
+    cell.configure(LET_IN)
     cell.up(ACCOUNTS, 1)
     cell.healthy("accounts-1")
     took = []
@@ -179,6 +196,15 @@ def scenario_coming_and_going() -> None:
             cell.healthy("accounts-1")
             cell.down("accounts-2")
             cell.down("accounts-3")
+            assert get("/x", DIALLED, BALANCER)[1].startswith("accounts-1 "), "who dials over a link finds it as well"
+    with netns.inside(BALANCER, lambda: socket.create_connection(DIALLED, 5)) as held:
+        held.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert held.recv(4096).startswith(b"HTTP/1.1 200")
+        cell.balancer.drain("accounts-1")
+        world.until(lambda: cell.balancer.sessions("accounts-1") == 1, "what was dialled is waited for")
+    cell.down("accounts-1")
+    with netns.inside(BALANCER, lambda: socket.create_connection(DIALLED, 5)) as nobody:
+        assert nobody.recv(1) == b"", "accepted, and ended: nobody is there"
     print(f"balancer.add {1e3 * sorted(took)[len(took) // 2]:.1f} ms median")
 
 

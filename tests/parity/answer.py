@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, NamedTuple
 
+from tests.parity.dialled import Doors
 from tests.parity.entrance import Entrance
 from tests.parity.groups import Groups
 from tests.parity.network import Network
@@ -53,6 +54,7 @@ class Ground:
         self.world = world
         self.groups, self.network, self.entrance = Groups(world), Network(world), Entrance(world)
         self.services = services(world)
+        self.doors = Doors(world, self.groups, self.network, self.services)
 
     # Among services.
 
@@ -216,8 +218,11 @@ class Ground:
         if not isinstance(peer, Id):
             return str(peer)
         whose = [each.name for each in self.services.values() if peer in each.groups]
+        whose += [each.name for each in self.doors.all if peer in each.groups]
         for kind, name, field in _HOLDERS:
-            if any(peer in _ids(each.get(field)) for _, each in self.world.items(kind)):
+            if any(
+                peer in _ids(each.get(field)) and each.get("Type") != "network" for _, each in self.world.items(kind)
+            ):
                 whose.append(name)
         return " and ".join(whose) or NOBODY
 

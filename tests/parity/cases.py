@@ -16,7 +16,7 @@ from anden.engines.aws.engine import AwsEngine
 from anden.engines.simulated.clock import VirtualClock
 from anden.model.blueprint import Blueprint, Facts
 from anden.model.plan import Caveat
-from anden.model.topology import Issuer, Link, Protocol, Route, Service, Strategy, Topology
+from anden.model.topology import Incoming, Issuer, Link, Protocol, Route, Service, Strategy, Topology
 from anden.planning.blueprint import draft
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -41,6 +41,9 @@ def rendered(topology: Topology) -> tuple[Blueprint, tuple[Caveat, ...], Templat
     return blueprint, caveats(topology), {each["stack"]: json.loads(files[each["file"]]) for each in order}
 
 
+_SOURCES = st.sampled_from([(IPv4Network("10.20.4.0/24"),), (IPv4Network("10.20.0.0/16"), IPv4Network("10.20.8.1/32"))])
+
+
 @st.composite
 def environments(draw: st.DrawFn) -> Topology:
     """Topologies as the planner's tests have them, with what only AWS looks at."""
@@ -48,7 +51,12 @@ def environments(draw: st.DrawFn) -> Topology:
     seen_as = draw(st.sampled_from([None, IPv4Network("100.64.10.0/24")]))
     behind = any(place.link for place in of.destinations)
     bgp = draw(st.sampled_from([None, 65010]))
-    link = Link("core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as, bgp)
+    listening = [service.name for service in of.services if service.port is not None]
+    let_in = draw(st.lists(st.sampled_from(listening), unique=True, max_size=3)) if listening and seen_as else []
+    link = Link(
+        "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"), seen_as, bgp,
+        tuple(Incoming(name, draw(_SOURCES), port) for port, name in enumerate(sorted(let_in), 8440)),
+    )  # fmt: skip
     services, taken = [], set[tuple[str | None, str]]()
     domain = draw(st.sampled_from([None, "api.bank.example"]))
     for service in of.services:
@@ -59,7 +67,7 @@ def environments(draw: st.DrawFn) -> Topology:
             taken.add((route.host, route.path))
         services.append(replace(service, route=route, strategy=draw(st.sampled_from(Strategy))))
     return replace(
-        of, services=tuple(services), region=REGION, domain=domain, links=(link,) if behind else (),
+        of, services=tuple(services), region=REGION, domain=domain, links=(link,) if behind or let_in else (),
         auth=(Issuer("customers", "https://id.bank.example", "bank"),),
     )  # fmt: skip
 

@@ -68,6 +68,7 @@ class Entrance:
             (balancer, int(each["Port"])): listener
             for listener, each in world.items("AWS::ElasticLoadBalancingV2::Listener")
             if (balancer := of(each["LoadBalancerArn"])) is not None
+            and world.properties(balancer).get("Type") != "network"
         }
 
     # The REST API.

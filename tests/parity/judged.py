@@ -5,14 +5,15 @@ aws engine only what it says that it does otherwise (caveats).
 """
 
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from tests.parity.answer import FIREWALL, PARTLY, Answer, Ground
 
 from anden.model.blueprint import Blueprint
+from anden.model.ids import ZoneName
 from anden.model.plan import Caveat
 from anden.model.topology import Destination, Egress, Service, Topology
-from anden.planning import reachability
+from anden.planning import links, reachability
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 ENDPOINTS = ("the endpoints", 443, 443)
@@ -26,10 +27,12 @@ def differences(ground: Ground, blueprint: Blueprint, caveats: Sequence[Caveat])
     missing = {service.name for service in blueprint.topology.services} ^ ground.services.keys()
     if missing:
         return [f"services: {', '.join(sorted(missing))} are on one side only"]
+    zones = [zone.name for zone in blueprint.layout.zones]
     return [
         *_matrix(ground, blueprint, caveats),
         *_outside(ground, blueprint, caveats),
-        *_nothing_else(ground, blueprint.topology),
+        *_over_links(ground, blueprint, caveats),
+        *_nothing_else(ground, blueprint.topology, zones),
         *_hosts(ground, blueprint, caveats),
         *(f"{name} can be opened from outside" for name in ground.exposed()),
     ]
@@ -41,6 +44,8 @@ def differences(ground: Ground, blueprint: Blueprint, caveats: Sequence[Caveat])
 def _matrix(ground: Ground, blueprint: Blueprint, caveats: Sequence[Caveat]) -> Iterator[str]:
     topology = blueprint.topology
     for path in reachability.matrix(blueprint, {}, caveats):
+        if path.caller.startswith(reachability.LINK):
+            continue
         place = topology.destination(path.callee) if topology.service(path.callee) is None else None
         seen = asked(ground, path.caller, path.callee, place, path.port)
         if place is not None and not path.open and seen.stop != FIREWALL and implied(topology, path.caller, place):
@@ -91,6 +96,47 @@ def _way(ground: Ground, topology: Topology, caller: str, place: Destination, se
         for source in seen.sources:
             if not isinstance(source, IPv4Network) or not source.subnet_of(within):
                 yield f"{caller} → {place.name} is seen as {source}, declared is {within}"
+
+
+# From behind a link.
+
+
+def _over_links(ground: Ground, blueprint: Blueprint, caveats: Sequence[Caveat]) -> Iterator[str]:
+    """At every address that is dialled, from every edge of what a rule may cut, on every port of anybody's."""
+    topology = blueprint.topology
+    zones = [zone.name for zone in blueprint.layout.zones]
+    opened = [path for path in reachability.matrix(blueprint, {}, caveats) if path.open]
+    every = {service.port for service in topology.services if service.port is not None} | {22, 443}
+    every |= {port for door in ground.doors.all for port in door.listeners}
+    declared: set[IPv4Address] = set()
+    for link in topology.links:
+        ours = {path.port: path.callee for path in opened if path.caller == link.caller}
+        sources = {one.port: one.sources for one in link.incoming}
+        addresses = links.dialled(link, zones).values() if link.incoming else ()
+        declared.update(addresses)
+        edges = {each for one in link.incoming for network in one.sources for each in _around(network)}
+        edges |= {each for network in link.networks for each in (network[0], network[-1])}
+        for address in addresses:
+            for port in sorted(every | set(ours)):
+                for source in sorted(each for each in edges if any(each in network for network in link.networks)):
+                    meant = ours.get(port, "") if any(source in each for each in sources.get(port, ())) else ""
+                    seen = ground.doors.dial(source, address, port)
+                    if seen.service != meant:
+                        yield f"{source} → {address}:{port}: {meant or 'nobody'}, seen {seen.service or seen.why}"
+                    elif seen.sees == "the client":
+                        yield f"{meant} sees {source} itself, and on the twin the balancer"
+        allowed = {(str(network), port, port) for port in ours for network in sources[port]}
+        for door in ground.doors.all:
+            if set(door.addresses) == set(addresses):
+                rules = frozenset((str(rule.peer), rule.first, rule.last) for rule in ground.doors.admits(door))
+                yield from _same(f"{link.name} lets in", rules, allowed)
+    standing = {address for door in ground.doors.all for address in door.addresses}
+    yield from (f"somebody is at {address}, which nobody declares" for address in sorted(standing - declared))
+    yield from (f"nobody is at {address}, which is declared" for address in sorted(declared - standing))
+
+
+def _around(network: IPv4Network) -> tuple[IPv4Address, ...]:
+    return (network[0] - 1, network[0], network[-1], network[-1] + 1)
 
 
 # From outside.
@@ -178,7 +224,7 @@ def _paths(service: Service) -> Iterator[str]:
 # Nothing else.
 
 
-def _nothing_else(ground: Ground, topology: Topology) -> Iterator[str]:
+def _nothing_else(ground: Ground, topology: Topology, zones: Sequence[ZoneName]) -> Iterator[str]:
     """Every rule of every service's group is one that the manifest declares, and the other way round."""
     inside = ground.network.inside[0]
     services: dict[str, Service] = {service.name: service for service in topology.services}
@@ -201,6 +247,10 @@ def _nothing_else(ground: Ground, topology: Topology) -> Iterator[str]:
         }
         if service.route is not None and service.port is not None and ground.entrance.listeners:
             into.add(("the balancer", service.port, service.port))
+        for link in topology.links:
+            if service.port is not None and any(one.service == name for one in link.incoming):
+                addresses = " and ".join(map(str, links.dialled(link, zones).values()))
+                into.add((f"the balancer at {addresses}", service.port, service.port))
         yield from _same(f"{name} may be opened by", ground.ways_in(name), into)
 
 

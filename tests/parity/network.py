@@ -160,6 +160,16 @@ class Network:
             return Out(NAT, "" if open_ else "nat", "" if open_ else "no public address to leave from")
         return Out("", "route", f"{kind} is not understood here")
 
+    def enters(self, there: Id, source: IPv4Address, port: int) -> str:
+        """Why a packet from behind a VPN, and its answer, do not pass between there and a subnet; empty when they do.
+        What comes in needs no route but the VPC's own; its answer goes by the subnet's table."""
+        target = self._target(there, source)
+        if target is None or self._world.kind(target) != "AWS::EC2::VPNGateway" or target not in self._attached:
+            return f"{there.name} has no route back to {source}"
+        if not any(source in network for network in self._carried(target)):
+            return f"no connection carries {source}"
+        return self._acl(there, False, source, port, port) or self._acl(there, True, source, *CALLERS_PORTS)
+
     def _target(self, subnet: Id, address: IPv4Address) -> Id | None:
         routes = self._routes.get(self._tables[subnet], []) if subnet in self._tables else []
         fitting = [(network.prefixlen, target) for network, target in routes if address in network]

@@ -12,7 +12,8 @@ from tests.parity.cases import REGION, Templates, rendered
 from tests.parity.judged import differences
 from tests.unit.planning.topologies import destination, service, topology
 
-from anden.model.topology import Egress, Issuer, Link, Range, Route, Strategy
+from anden.model.ids import ServiceName
+from anden.model.topology import Egress, Incoming, Issuer, Link, Range, Route, Strategy
 
 BANK = topology(
     service(
@@ -32,6 +33,7 @@ BANK = topology(
         Link(
             "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"),
             IPv4Network("100.64.10.0/26"),
+            incoming=(Incoming(ServiceName("queue"), (IPv4Network("10.20.4.0/24"),), 8443),),
         ),
     ),
     auth=(Issuer("customers", "https://id.bank.example", "bank"),),
@@ -338,7 +340,8 @@ def the_balancer_answers_by_itself(templates: Templates) -> None:
     }  # fmt: skip
     queue = next(each for name, each in templates.items() if name.endswith("-service-queue"))
     queue["Parameters"]["Stray"] = {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/stray"}
-    balanced["LoadBalancers"] = [{"ContainerName": "queue", "ContainerPort": 5672, "TargetGroupArn": {"Ref": "Stray"}}]
+    stray = {"ContainerName": "queue", "ContainerPort": 5672, "TargetGroupArn": {"Ref": "Stray"}}
+    balanced["LoadBalancers"].append(stray)
     resources = stack(templates, "rules")
     there = {"IpProtocol": "tcp", "FromPort": 5672, "ToPort": 5672}
     balancer = next(

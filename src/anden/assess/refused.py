@@ -15,6 +15,7 @@ MOST = 5
 def assess(rows: Iterable[Refused], now: float) -> tuple[Finding, ...]:
     """One finding for each service and what it goes on trying. now: Unix seconds."""
     found = [row for row in rows if row.count >= REPEATED and now - row.last <= RECENT_S]
+    found.sort(key=lambda row: row.outside)  # whoever is behind a link crowds out no service
     return tuple(
         Finding(
             Severity.WARNING,

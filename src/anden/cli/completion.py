@@ -46,7 +46,9 @@ def zones(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 
 
 def ends(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The manifest's services and destinations."""
+    """The manifest's services and destinations, and who is behind links."""
     here = _place(ctx)
-    places = [place.name for place in here.topology.destinations] if here and here.topology else []
-    return _items([*(here.services if here else ()), *places], incomplete)
+    topology = here.topology if here else None
+    places = [place.name for place in topology.destinations] if topology else []
+    behind = [link.caller for link in topology.links] if topology else []
+    return _items([*(here.services if here else ()), *places, *behind], incomplete)

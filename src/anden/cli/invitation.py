@@ -31,7 +31,7 @@ def made(agreed: LinkConfig, meet: str, now: float, for_s: float) -> Invitation:
         wire=secrets.token_hex(WIRE_KEY_BYTES),
     )
     key = EnvironmentKey(agreed.client, agreed.environment, EngineName(agreed.engine))
-    return Invitation(key, float(int(now)), agreed.agreement, agreed.openings, rehearsal)
+    return Invitation(key, float(int(now)), agreed.agreement, agreed.openings, rehearsal, agreed.admitted)
 
 
 def met_at() -> str:

@@ -31,6 +31,8 @@ def seen(
         "nat": _left(probed, blueprint, observation),
     }
     found = [answers.get(hop.kind) for hop in path.hops]
+    if path.hops and path.hops[0].kind == "tunnel":
+        found[0] = True if through else None  # silence does not say whether a tunnel or the wall behind it is silent
     if path.hops and path.hops[0].kind == "instance":
         caller = observation.instance(probed.probe.caller)
         found[0] = caller is not None and caller.serving

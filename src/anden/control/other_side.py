@@ -8,7 +8,7 @@ from anden.control.means import Means
 from anden.control.reading import Wish, compared, meant
 from anden.model.blueprint import Blueprint
 from anden.model.ids import EngineName, EnvironmentKey
-from anden.model.link import Agreement, Endpoint, LinkSeen, Opening
+from anden.model.link import Admitted, Agreement, Endpoint, LinkSeen, Opening
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig, LinkPage
 from anden.model.sight import Sight, TunnelSight
@@ -18,11 +18,12 @@ from anden.planning.devices import DEVICES
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """A link of an environment: what both sides agree on, and what we open through it."""
+    """A link of an environment: what both sides agree on, what we open through it, and what they may."""
 
     key: EnvironmentKey
     agreement: Agreement
     openings: tuple[Opening, ...]
+    admitted: tuple[Admitted, ...]
 
 
 def agreed(means: Means, at: Asked, name: str, *, to_configure: bool = False) -> Agreed:
@@ -37,7 +38,8 @@ def agreed(means: Means, at: Asked, name: str, *, to_configure: bool = False) ->
         raise Problems(_only_aws_knows(name))
     if not agreement.known:
         raise Problems(_later(key, name))
-    return Agreed(key, agreement, links.openings(blueprint.topology, name))
+    topology = blueprint.topology
+    return Agreed(key, agreement, links.openings(topology, name), links.admitted(topology, name, zones))
 
 
 def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
@@ -51,9 +53,9 @@ def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
         raise Problems(problem)
     return LinkConfig(
         found.key.client, found.key.environment, found.key.engine.value, name, chosen.name, chosen.title,
-        chosen.render(found.agreement, found.openings),
+        chosen.render(found.agreement, found.openings, found.admitted),
         tuple(tunnel.key for tunnel in found.agreement.tunnels if tunnel.key), chosen.sources, chosen.tried,
-        found.agreement, found.openings,
+        found.agreement, found.openings, found.admitted,
     )  # fmt: skip
 
 
@@ -66,7 +68,8 @@ def page(means: Means, at: Asked, name: str) -> LinkPage:
     link = next((each for each in observed.links if each.name == name), None) if observed is not None else None
     ours = _sight(link, observed.at) if link is not None and observed is not None else None
     theirs = link.invited.sight if link is not None and link.invited is not None else None
-    written = link_page.text(link_page.Page(found.key, found.agreement, found.openings, now, ours, theirs))
+    whole_page = link_page.Page(found.key, found.agreement, found.openings, now, ours, theirs, found.admitted)
+    written = link_page.text(whole_page)
     signature = means.engine.sign(found.key, name, written) if link is not None else None
     whole = link_page.unsigned(written) if signature is None else link_page.signed(written, *signature)
     key = found.key

@@ -1,9 +1,10 @@
 """Who reaches whom, and from which address: computed, and really tried."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
-from anden.control import egress, follow, hops, probing
+from anden.control import egress, follow, hops, incoming, probing
 from anden.control.asked import Asked
 from anden.control.drafts import after
 from anden.control.means import Means
@@ -17,7 +18,7 @@ from anden.model.observation import Observation
 from anden.model.plan import Caveat
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Path, Probe, Probed
-from anden.model.report import EgressProof, EgressReport, LinksReport, ReachReport
+from anden.model.report import EgressProof, EgressReport, IncomingProof, LinksReport, ReachReport
 from anden.planning import reachability
 
 MOST_PROBES = 2_000
@@ -66,7 +67,8 @@ def described(means: Means, at: Asked, *, running: bool) -> tuple[EnvironmentKey
 def _check_names(blueprint: Blueprint, caller: str | None, callee: str | None) -> None:
     services = {service.name for service in blueprint.topology.services}
     known = services | {place.name for place in blueprint.topology.destinations}
-    wrong = [name for name in (caller,) if name is not None and name not in services]
+    callers = services | set(reachability.callers(blueprint))
+    wrong = [name for name in (caller,) if name is not None and name not in callers]
     wrong += [name for name in (callee,) if name is not None and name not in known]
     if wrong:
         names = ", ".join(sorted(known))
@@ -107,6 +109,9 @@ def _past_the_name(seen: Observation, probes: Sequence[tuple[Path, Probe]]) -> l
 
 
 def _probe(blueprint: Blueprint, seen: Observation, path: Path) -> Probe | None:
+    link = next((each for each in blueprint.topology.links if each.caller == path.caller), None)
+    if link is not None:
+        return next(iter(incoming.dials(blueprint, link, path).values()), None)
     inside = next((one for one in seen.of(path.caller) if one.serving), None)
     place = blueprint.topology.destination(path.callee)
     if inside is None or path.port == reachability.NO_PORT:
@@ -134,7 +139,24 @@ def prove_links(means: Means, at: Asked, who: str = "") -> LinksReport:
     asked = [each for each in egress.questions(*_asking(means, key, blueprint, marks)) if each.destination in behind]
     proofs = _proved(means, key, who, "prove links", asked)
     since, seen = _since(means, key), means.look(key)
-    return LinksReport(key.client, key.environment, key.engine.value, means.clock.now(), proofs, seen.links, since)
+    incoming_ = _dialled(means, key, who, blueprint, marks)
+    now = means.clock.now()
+    return LinksReport(key.client, key.environment, key.engine.value, now, proofs, seen.links, since, incoming_)
+
+
+def _dialled(
+    means: Means, key: EnvironmentKey, who: str, blueprint: Blueprint, marks: Marks
+) -> tuple[IncomingProof, ...]:
+    """What begins on the other side, tried from there."""
+    asked = list(incoming.questions(blueprint, marks, _caveats(means, key, blueprint)))
+    probes = _bounded(key, [probe for _, probe in asked if probe is not None])
+    tried = probing.probed(means, key, who, "prove links", probes) if probes else ()
+    answers = {probed.probe: probed for probed in tried}
+    found = []
+    for proof, probe in asked:
+        verdict, reason = incoming.verdict(proof, answers.get(probe) if probe is not None else None)
+        found.append(replace(proof, verdict=verdict, reason=reason))
+    return tuple(found)
 
 
 def _asking(
@@ -151,13 +173,18 @@ def _caveats(means: Means, key: EnvironmentKey, blueprint: Blueprint) -> tuple[C
 def _proved(
     means: Means, key: EnvironmentKey, who: str, what: str, asked: Sequence[egress.Question]
 ) -> tuple[EgressProof, ...]:
-    probes = [question.probe for question in asked if question.probe is not None]
-    if len(probes) > MOST_PROBES:
-        many = f"{len(probes):,} paths are too many to try at once"
-        raise Problems(Problem(str(key), many, f"at most {MOST_PROBES:,}"))
+    probes = _bounded(key, [question.probe for question in asked if question.probe is not None])
     tried = probing.probed(means, key, who, what, probes) if probes else ()
     answers = {probed.probe: probed for probed in tried}
     return tuple(egress.proof(question, answers) for question in asked)
+
+
+def _bounded(key: EnvironmentKey, probes: list[Probe]) -> list[Probe]:
+    """Raises Problems: too many."""
+    if len(probes) > MOST_PROBES:
+        many = f"{len(probes):,} paths are too many to try at once"
+        raise Problems(Problem(str(key), many, f"at most {MOST_PROBES:,}"))
+    return probes
 
 
 def _since(means: Means, key: EnvironmentKey) -> float | None:

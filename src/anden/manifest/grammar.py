@@ -13,6 +13,8 @@ MOST_LINKS = 10
 """VPN connections of a gateway, by AWS's quota."""
 MOST_NETWORKS = 100
 """Routes that a VPN connection advertises, by AWS's quota."""
+MOST_INCOMING = 50
+"""Services that the other side of a link may open: listeners of a Network Load Balancer, by AWS's quota."""
 """Of a link, as AWS has it."""
 MOST_SCOPES = 10
 """That one route asks for."""
@@ -151,6 +153,20 @@ DESTINATION = Record(
                "port": "Write it behind the host: `to: HOST:PORT`."},
 )  # fmt: skip
 
+INCOMING = Record(
+    "incoming",
+    "what may come in",
+    (
+        Field("from", ListOf("a list of networks", addresses.CIDR, MOST_NETWORKS, least=1, twice="once is enough"),
+              "Where it may begin, as CIDR: within the link's networks.", required=True, example="[10.20.4.0/24]"),
+        Field("at", figures.PORT, "The port that the other side dials; absent: the service's own."),
+    ),
+    "{ from: [10.20.4.0/24], at: 8443 }",
+    short="from",
+    elsewhere={"port": "at", "on": "at", "source": "from", "sources": "from", "networks": "from", "allow": "from",
+               "to": "The key above it is the service that answers: remove it."},
+)  # fmt: skip
+
 LINK = Record(
     "link",
     "a link",
@@ -165,6 +181,10 @@ LINK = Record(
               "A pre-shared key for each of the two tunnels, by name; or `certificate`."),
         Field("certificate", names.CERTIFICATE, "In the place of keys: the ARN of the other side's certificate in ACM, "
               "of AWS Private CA; or `rehearsal`."),
+        Field("incoming", MapOf("a service", names.NAME, INCOMING, MOST_INCOMING,
+                                "Say from where it may be opened, or remove it.", whole=True),
+              "The services that the other side may open; it dials an address in each zone's share of `seen-as`. "
+              "Absent: nothing comes in."),
         Field("bgp", asn.ASN, "The other side's AS number: both sides announce their networks by BGP. Absent: static "
               "routes."),
     ),
@@ -172,6 +192,7 @@ LINK = Record(
     elsewhere={"certificates": "certificate", "cert": "certificate", "arn": "certificate",
                "seen_as": "seen-as", "secrets": "secret", "keys": "secret", "psk": "secret", "network": "networks",
                "cidr": "networks", "routes": "networks", "gateway": "peer", "address": "peer",
+               "inbound": "incoming", "ingress": "incoming", "admits": "incoming", "services": "incoming",
                "asn": "bgp", "as": "bgp", "bgp-asn": "bgp", "routing": "bgp"},
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from anden.model.topology import (
     Egress,
     Health,
     ImageSource,
+    Incoming,
     Issuer,
     Link,
     Protocol,
@@ -47,7 +48,7 @@ def topology(
         environment=view.name,
         services=tuple(built[id(each)] for _, each in sorted(view.services.items())),
         destinations=tuple(_destination(name, each) for name, each in sorted(view.destinations.items())),
-        links=tuple(_link(name, each) for name, each in sorted(view.links.items())),
+        links=tuple(_link(name, each, view) for name, each in sorted(view.links.items())),
         auth=tuple(
             Issuer(name, each.get("issuer"), each.get("audience"), each.get("keys"), keys.get(each.get("keys", ""), ()))
             for name, each in sorted(view.issuers.items())
@@ -142,16 +143,17 @@ def _destination(name: str, said: Said) -> Destination:
     )
 
 
-def _link(name: str, said: Said) -> Link:
-    return Link(
-        name,
-        said.get("peer"),
-        said.get("networks"),
-        said.get("secret", ()),
-        said.get("seen-as"),
-        said.get("bgp"),
-        said.get("certificate"),
+def _link(name: str, said: Said, view: View) -> Link:
+    incoming = tuple(
+        Incoming(
+            ServiceName(service), tuple(sorted(each.get("from"))), each.get("at", view.services[service].get("port"))
+        )
+        for service, each in sorted(said.get("incoming", {}).items())
     )
+    return Link(
+        name, said.get("peer"), said.get("networks"), said.get("secret", ()), said.get("seen-as"), said.get("bgp"),
+        incoming, said.get("certificate"),
+    )  # fmt: skip
 
 
 def _sorted(values: Mapping[str, str]) -> dict[str, str]:

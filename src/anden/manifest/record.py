@@ -59,7 +59,7 @@ class MapOf:
                 values[name] = child
             elif child.null:
                 self._nothing(name, child, node, faults)
-                if not _overrides(child):
+                if self.whole or not _overrides(child):
                     values[name] = BROKEN
             else:
                 values[name] = self.item.read(child, faults)
@@ -69,7 +69,7 @@ class MapOf:
         return values
 
     def _nothing(self, name: str, child: Node, node: Table, faults: Faults) -> None:
-        if not _overrides(child):
+        if self.whole or not _overrides(child):
             faults.add(child, f"{shown(name)} is empty", f"each entry says something of {self.noun}", self.empty)
             return
         others = [other for other, each in node.entries.items() if not each.null]

@@ -91,7 +91,7 @@ class Facts:
 _LATER = ("scopes", "keys_file", "keys", "rewrite", "body_bytes", "rate", "rate_each", "cors")
 """Fields of routes and issuers that came later: left out of a digest while they say nothing, so that blueprints without
 them keep the names that they have always had."""
-_LATER_OF_LINKS: Mapping[str, Any] = {"bgp": None, "certificate": None}
+_LATER_OF_LINKS: Mapping[str, Any] = {"bgp": None, "incoming": [], "certificate": None}
 """The same of links, and what says nothing."""
 
 

@@ -104,6 +104,17 @@ class AllowBehind:
     transport: Transport = Transport.TCP
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class AllowIncoming:
+    """Whoever is in `network`, behind `link`, may open `port` at the addresses that the other side dials; the balancer
+    answers there for `service`. TCP."""
+
+    link: str
+    port: int
+    service: ServiceName
+    network: IPv4Network
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
     """A link that is to be raised. number: its place in the network (planning.links). keys: a version for each tunnel,
@@ -170,6 +181,8 @@ class Configuration:
     allows_behind: tuple[AllowBehind, ...] = ()
     tls: tuple[str, ...] = ()
     """The hosts that the gateway's certificate is for; none: it has no TLS."""
+    allows_in: tuple[AllowIncoming, ...] = ()
+    """At most one service for each port of a link."""
 
     @property
     def digest(self) -> Digest:

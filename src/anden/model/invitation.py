@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from anden.model.ids import EnvironmentKey
-from anden.model.link import Agreement, Opening
+from anden.model.link import Admitted, Agreement, Opening
 
 VERSION = 1
 """Of the file."""
@@ -37,3 +37,4 @@ class Invitation:
     agreement: Agreement
     openings: tuple[Opening, ...]
     rehearsal: Rehearsal
+    admitted: tuple[Admitted, ...] = ()

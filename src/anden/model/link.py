@@ -186,6 +186,22 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """What may begin on the other side: TCP from `sources` to any of `addresses`, one a zone, on `port`. service: whose
+    instance answers. It sees the balancer, which opens a connection of its own."""
+
+    service: str
+    sources: tuple[IPv4Network, ...]
+    addresses: tuple[IPv4Address, ...]
+    port: int
+
+    @property
+    def to(self) -> str:
+        """As people write it: `100.64.10.6:8443 and 100.64.10.22:8443`."""
+        return " and ".join(f"{address}:{self.port}" for address in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """BGP on a tunnel, as our side sees it. state: as the speaker calls it, in small letters: `established`, `active`.
 

@@ -178,15 +178,17 @@ class Engine(Protocol):
         yield self.exec(key, instance, argv, stdin, timeout_s)
 
     def probe(self, key: EnvironmentKey, probes: Sequence[Probe], who: str = "") -> tuple[Probed, ...]:
-        """Really try connections from instances' networks, all at once; for whom, where that starts something."""
+        """Really try connections from instances' networks, and from the other side of links where somebody of ours is,
+        all at once; for whom, where that starts something."""
 
     def explain(self, blueprint: Blueprint, path: Way, marks: Marks) -> Way:
         """The same answer with the hops in this engine's own words, as far as it has any; pure."""
         return path
 
     def refused(self, key: EnvironmentKey) -> tuple[Attempt, ...]:
-        """What services tried and were refused, as long as it is remembered (a day, and a bounded number). Raises
-        Problems: it does not run, or this engine does not know; then with where else to look."""
+        """What services tried and were refused, and who is behind links, as long as it is remembered (a day, and a
+        bounded number). Raises Problems: it does not run, or this engine does not know; then with where else to look.
+        """
 
     def refused_caveats(self) -> tuple[Caveat, ...]:
         """What this engine cannot tell of them. An engine that says something here takes seconds to answer, so only who

@@ -54,6 +54,9 @@ class Seen(StrEnum):
 class Probe:
     """Connect by TCP from the network of an instance to `host` (name or address) and `port`, within `timeout_s`.
 
+    caller: the instance's id, or `link:NAME`: from the other side of a link, where somebody of ours stands in for it.
+    source: which of its addresses that one calls from.
+
     listen: have the cell's internet side answer at the address first, and say which source it saw.
     quiet_s: with `listen`, say nothing for so long once connected, then speak: REFUSED when that is met by a reset,
     SILENT when nobody hears it.
@@ -66,6 +69,7 @@ class Probe:
     listen: bool = False
     kind: ProbeKind = ProbeKind.TCP
     quiet_s: float = 0.0
+    source: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ class Attempt:
 
     to: an address, or, of a question, the name that was asked for. port: None of a question. count: packets that began
     a connection (a try that meets silence sends several), datagrams, or questions. first, last: Unix seconds. why: of a
-    question.
+    question; of somebody behind a link, who it was. service: or `link:NAME`, behind which it began.
     """
 
     service: str
@@ -39,6 +39,11 @@ class Refused:
     why: str
     fix: str
     declared: bool = False
+
+    @property
+    def outside(self) -> bool:
+        """Whether it was somebody behind a link, who may try as often as they like."""
+        return self.service.startswith("link:")
 
 
 @dataclass(frozen=True, slots=True)

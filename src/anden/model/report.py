@@ -9,7 +9,7 @@ from anden.model.fault import Fault
 from anden.model.finding import Finding
 from anden.model.foresight import Foresight
 from anden.model.image import ImageScan
-from anden.model.link import Agreement, LinkSeen, Opening
+from anden.model.link import Admitted, Agreement, LinkSeen, Opening
 from anden.model.plan import Caveat, Difference, Step
 from anden.model.problem import Problem
 from anden.model.reach import Path, Probed
@@ -166,9 +166,26 @@ class EgressReport:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingProof:
+    """Somebody behind a link who dials a service in one zone. to: `100.64.10.6:8443`. admitted: as declared.
+
+    verdict: `proved`, `silent`, `opens` (and should not), `untried`, `blocked` (with why in `reason`)."""
+
+    link: str
+    service: str
+    zone: str
+    source: str
+    to: str
+    admitted: bool
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LinksReport:
     """`anden prove links`: what lies behind them, tried as by `prove egress`, and their tunnels; none where the engine
-    does not show them. `at` in Unix seconds. since: as an EgressReport's."""
+    does not show them. `at` in Unix seconds. since: as an EgressReport's. incoming: what may begin on the other side,
+    and what may not."""
 
     client: str
     environment: str
@@ -177,6 +194,7 @@ class LinksReport:
     proofs: tuple[EgressProof, ...]
     links: tuple[LinkSeen, ...] = ()
     since: float | None = None
+    incoming: tuple[IncomingProof, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +238,7 @@ class StateReport:
 class LinkConfig:
     """`anden link config`: the other side's configuration of a link, for one device. text: without keys, whose names
     `keys` has, a tunnel each. sources: whose manuals its syntax comes from. tried: on what it was; empty: on nothing.
-    openings: what services open through it."""
+    openings: what services open through it. admitted: what may begin on the other side."""
 
     client: str
     environment: str
@@ -234,6 +252,7 @@ class LinkConfig:
     tried: str
     agreement: Agreement
     openings: tuple[Opening, ...]
+    admitted: tuple[Admitted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,9 +216,21 @@ REHEARSAL = "rehearsal"
 """In the place of a certificate's ARN."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Incoming:
+    """What may begin on the other side of a link: TCP from `sources`, within the link's networks, to a service that is
+    dialled on `port` at the link's own addresses, one a zone (planning.links)."""
+
+    service: ServiceName
+    sources: tuple[IPv4Network, ...]
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A site-to-site IPsec link. An engine that does not raise it says so and withholds what lies behind it."""
+    """A site-to-site IPsec link. An engine that does not raise it says so and withholds what lies behind it.
+
+    incoming: by service; none: what begins on the other side is dropped."""
 
     name: str
     peer: IPv4Address
@@ -228,6 +240,7 @@ class Link:
     seen_as: IPv4Network | None = None
     bgp: int | None = None
     """The other side's AS number; None: static routes, and no BGP is spoken."""
+    incoming: tuple[Incoming, ...] = ()
     certificate: str | None = None
     """In the place of keys: the ARN of the other side's certificate in ACM, or REHEARSAL where there is none yet.
     Either way the twin rehearses with certificates of its own."""
@@ -236,6 +249,12 @@ class Link:
     def tunnels(self) -> int:
         """How many it has."""
         return len(self.secret) or TUNNELS
+
+    @property
+    def caller(self) -> str:
+        """What whoever is behind it is called where callers are named, and what a caveat withholds that closes it to
+        them. No service has a colon in its name."""
+        return f"link:{self.name}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,6 +18,8 @@ So a change may turn round at any moment (a rollback): what served before it sti
     limits        of a path (rates, sizes, origins): the target's at once
     rewrites      the old version's until the service is ready, then the new one's
     links         both; where they have one of the same name, the target's
+    incoming      both. A port that moves to another service stays where it is until that one is ready; from where it
+                  may be opened is the target's at once
     tls           for every host of both
     layout        the target's, and so are the internal names' addresses: when the network itself changes, old instances
                   serve on and lose their names (differences say `replaces everything`)
@@ -28,7 +30,16 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from anden.model.blueprint import Blueprint, Layout, Placement
-from anden.model.configuration import AllowService, Backend, Configuration, GatewayRoute, Leave, Linked, Member
+from anden.model.configuration import (
+    AllowIncoming,
+    AllowService,
+    Backend,
+    Configuration,
+    GatewayRoute,
+    Leave,
+    Linked,
+    Member,
+)
 from anden.model.ids import ServiceName, ZoneName
 from anden.model.manners import TWIN, Manners
 from anden.model.plan import Caveat
@@ -73,6 +84,7 @@ def configure(
         links=_links(target, before),
         allows_behind=tuple(sorted({allow for each in topologies for allow in firewall.allows_behind(each, caveats)})),
         tls=tuple(sorted({host for each in topologies for host in _hosts(each)})),
+        allows_in=_incoming(target, before, caveats, ready),
     )
 
 
@@ -91,6 +103,29 @@ def _links(target: Blueprint, before: Blueprint) -> tuple[Linked, ...]:
             keys = tuple(SecretRef(name, each.secrets.get(name, "")) for name in link.secret)
             found[link.name] = Linked(link, each.links[link.name], keys)
     return tuple(found[name] for name in sorted(found))
+
+
+def _incoming(
+    target: Blueprint, before: Blueprint, caveats: Sequence[Caveat], ready: Collection[str]
+) -> tuple[AllowIncoming, ...]:
+    """What may begin on the other side of links, in the middle of a change."""
+    new, old = (_dialled(each.topology, caveats) for each in (target, before))
+    found = []
+    for place in old | new:
+        allows = new.get(place) or old[place]
+        if place in new and place in old and old[place][0].service != allows[0].service:
+            service = allows[0].service if allows[0].service in ready else old[place][0].service
+            allows = [replace(allow, service=service) for allow in allows]
+        found += allows
+    return tuple(sorted(found))
+
+
+def _dialled(topology: Topology, caveats: Sequence[Caveat]) -> dict[tuple[str, int], list[AllowIncoming]]:
+    """Link and port to the rules; at least one each."""
+    found: dict[tuple[str, int], list[AllowIncoming]] = {}
+    for allow in firewall.allows_incoming(topology, caveats):
+        found.setdefault((allow.link, allow.port), []).append(allow)
+    return found
 
 
 def _both(target: Blueprint, before: Blueprint) -> tuple[Blueprint, ...]:
@@ -122,7 +157,8 @@ def parting(target: Blueprint, keeping: Blueprint, caveats: Sequence[Caveat], ma
 
 
 def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
-    """The services whose being ready changes the union: those that take over a path, a port, or a health path."""
+    """The services whose being ready changes the union: those that take over a path, a port, a
+    link's port, or a health path."""
     old = {service.name: service for service in keeping.topology.services}
     taking = {
         service.name
@@ -134,6 +170,10 @@ def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
         winner = _winner(standing, host, path)
         if winner is not None and winner.name != service.name:
             taking.add(service.name)
+    dialled = _dialled(keeping.topology, ())
+    for place, allows in _dialled(target.topology, ()).items():
+        if place in dialled and dialled[place][0].service != allows[0].service:
+            taking.add(allows[0].service)
     return frozenset(taking)
 
 

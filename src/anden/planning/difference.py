@@ -19,6 +19,7 @@ from anden.model.topology import (
     Cors,
     Destination,
     Health,
+    Incoming,
     Issuer,
     Latency,
     Link,
@@ -70,6 +71,7 @@ def _all(before: Blueprint | None, after: Blueprint, marks: Marks) -> Iterator[D
     yield from _paths(old, new, marks)
     yield from _named("destination", old.destinations if old else (), new.destinations, new, marks)
     yield from _named("link", old.links if old else (), new.links, new, marks)
+    yield from _incoming(old, new, marks)
     yield from _named("auth", old.auth if old else (), new.auth, new, marks)
     yield from _overrides(before, after, marks)
 
@@ -257,6 +259,27 @@ def _paths(old: Topology | None, new: Topology, marks: Marks) -> Iterator[Differ
         yield Difference(Action.DELETE, "path", f"{caller} → {callee}", marks.get(f"services/{caller}/reaches"))
 
 
+def _incoming(old: Topology | None, new: Topology, marks: Marks) -> Iterator[Difference]:
+    """What may begin on the other side of a link: a line for each service."""
+    was, is_ = (
+        {(link.name, str(one.service)): one for link in each.links for one in link.incoming} if each else {}
+        for each in (old, new)
+    )
+    for link, service in sorted({*was, *is_}):
+        before, after = was.get((link, service)), is_.get((link, service))
+        mark = mark_of(new, marks, f"links/{link}/incoming/{service}")
+        if before is None and after is not None:
+            yield Difference(Action.CREATE, "incoming", f"{link} → {service}: {_from(after)}", mark)
+        elif after is None and before is not None:
+            yield Difference(Action.DELETE, "incoming", f"{link} → {service}: {_from(before)}")
+        elif before is not None and after is not None and before != after:
+            yield _update("incoming", f"{link} → {service}: {_from(before)}{ARROW}{_from(after)}", mark)
+
+
+def _from(one: Incoming) -> str:
+    return f"from {_said(one.sources)} at port {one.port}"
+
+
 # Destinations, links, issuers: things with a name.
 
 _Named = Destination | Link | Issuer
@@ -274,8 +297,8 @@ def _named(
             yield Difference(Action.CREATE, subject, f"{name} {_about(news[name])}", mark)
         elif name not in news:
             yield Difference(Action.DELETE, subject, f"{name} {_about(olds[name])}")
-        elif olds[name] != news[name]:
-            yield _update(subject, f"{name} {_inner(olds[name], news[name])}", mark)
+        elif (text := _inner(olds[name], news[name])) != "":
+            yield _update(subject, f"{name} {text}", mark)
 
 
 def _about(thing: _Named) -> str:
@@ -297,7 +320,7 @@ def _inner(old: _Named, new: _Named) -> str:
     return ", ".join(
         f"{field.name.replace('_', '-')} {_arrow(getattr(old, field.name), getattr(new, field.name))}"
         for field in fields(new)
-        if getattr(old, field.name) != getattr(new, field.name)
+        if field.name != "incoming" and getattr(old, field.name) != getattr(new, field.name)
     )
 
 

@@ -7,7 +7,7 @@ for every instance and are no rule here. What an engine withholds yields no rule
 from collections.abc import Sequence
 from ipaddress import IPv4Network, collapse_addresses
 
-from anden.model.configuration import AllowBehind, AllowDestination, AllowName, AllowService
+from anden.model.configuration import AllowBehind, AllowDestination, AllowIncoming, AllowName, AllowService
 from anden.model.plan import Caveat
 from anden.model.topology import Egress, Topology
 
@@ -90,6 +90,22 @@ def allows_behind(topology: Topology, caveats: Sequence[Caveat]) -> tuple[AllowB
                 and withheld(caveats, name) is None
                 and withheld(caveats, place.link) is None
             }
+        )
+    )
+
+
+def allows_incoming(topology: Topology, caveats: Sequence[Caveat]) -> tuple[AllowIncoming, ...]:
+    """A rule for each network that may open a service over a link, where no caveat withholds the link; sorted. A
+    service without a port gives none, nor a link that has no address to dial."""
+    listening = {service.name for service in topology.services if service.port is not None}
+    return tuple(
+        sorted(
+            AllowIncoming(link.name, one.port, one.service, source)
+            for link in topology.links
+            if link.seen_as is not None and withheld(caveats, link.caller) is None
+            for one in link.incoming
+            if one.service in listening
+            for source in one.sources
         )
     )
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from anden.model import codec
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.invitation import LONGEST_S, VERSION, WIRE_KEY_BYTES, Invitation, Rehearsal
-from anden.model.link import Agreement, Opening
+from anden.model.link import Admitted, Agreement, Opening
 from anden.model.problem import Problem, Problems
 from anden.model.secret import NAME, PRE_SHARED_KEY
 from anden.planning import links
@@ -51,6 +51,7 @@ def text(invitation: Invitation) -> str:
         "admit": admit(rehearsal.meet),
         "agreement": codec.to_data(invitation.agreement),
         "openings": [codec.to_data(each) for each in invitation.openings],
+        "admitted": [codec.to_data(each) for each in invitation.admitted],
         "keys": dict(rehearsal.keys),
         "wire": rehearsal.wire,
     }
@@ -84,6 +85,7 @@ def read(content: str, where: str, now: float) -> Invitation:
         codec.from_data(Agreement, said["agreement"]),
         tuple(codec.from_data(Opening, each) for each in said["openings"]),
         Rehearsal(said["id"], moment(said["expires"]), said["meet"], said["keys"], said["wire"]),
+        tuple(codec.from_data(Admitted, each) for each in said.get("admitted", ())),
     )
 
 
@@ -135,13 +137,7 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
         yield Problem(f"{where}, agreement", "it is none that anden writes", "a name or a number is no such", _ASK)
     if agreement.link != said.get("link"):
         yield Problem(f"{where}, link", f"{said.get('link')!r} is not the agreement's", agreement.link, _ASK)
-    try:
-        for each in said.get("openings", ()):
-            opening = codec.from_data(Opening, each)
-            if not LABEL.fullmatch(opening.destination) or not 1 <= opening.port <= MOST_PORT:
-                raise ValueError("no such opening")
-    except (ValidationError, ValueError, TypeError):
-        yield Problem(f"{where}, openings", "they cannot be read", "they say what is asked for", _ASK)
+    yield from _wrong_flows(said, where)
     keys = said.get("keys")
     for name in dict.fromkeys(tunnel.key for tunnel in agreement.tunnels):
         value = keys.get(name) if isinstance(keys, dict) else None
@@ -150,6 +146,24 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
     wire = said.get("wire")
     if not isinstance(wire, str) or len(wire) != 2 * WIRE_KEY_BYTES or not set(wire) <= set(string.hexdigits):
         yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
+
+
+def _wrong_flows(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """What is opened, either way."""
+    try:
+        for each in said.get("openings", ()):
+            opening = codec.from_data(Opening, each)
+            if not LABEL.fullmatch(opening.destination) or not 1 <= opening.port <= MOST_PORT:
+                raise ValueError("no such opening")
+    except (ValidationError, ValueError, TypeError):
+        yield Problem(f"{where}, openings", "they cannot be read", "they say what is asked for", _ASK)
+    try:
+        for each in said.get("admitted", ()):  # a file of before there was such a thing has none
+            admitted = codec.from_data(Admitted, each)
+            if not LABEL.fullmatch(admitted.service) or not 1 <= admitted.port <= MOST_PORT:
+                raise ValueError("no such service")
+    except (ValidationError, ValueError, TypeError):
+        yield Problem(f"{where}, admitted", "it cannot be read", "it says what may begin there", _ASK)
 
 
 def _spoken(agreement: Agreement) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from anden.model.ids import EnvironmentKey
-from anden.model.link import Agreement, Encryption, Group, Opening, Proposals
+from anden.model.link import Admitted, Agreement, Encryption, Group, Opening, Proposals
 from anden.model.problem import Problem
 from anden.model.sight import Sight
 from anden.planning.invitations import when
@@ -27,6 +27,7 @@ _SPELLED = {
     Group.ECP256: "19 (256 bits, elliptic)",
     Group.ECP384: "20 (384 bits, elliptic)",
 }
+_NOTHING = "; nothing begins on the client's side"
 UNSIGNED = "This page is not signed: nobody is invited, so there is no key that both sides hold."
 
 
@@ -41,6 +42,7 @@ class Page:
     at: float
     ours: Sight | None = None
     theirs: Sight | None = None
+    admitted: tuple[Admitted, ...] = ()
 
 
 def text(page: Page) -> str:
@@ -150,7 +152,7 @@ def _admitted(page: Page) -> Iterator[str]:
     yield from (
         "## To admit", "",
         f"- At {agreement.peer}: UDP 500 and 4500 from {ours}, and ESP (protocol 50) where there is no NAT between.",
-        f"- Behind it, what begins at {agreement.local}; nothing begins on the client's side:", "",
+        f"- Behind it, what begins at {agreement.local}{'' if page.admitted else _NOTHING}:", "",
         "| destination | to | protocol |", "|---|---|---|",
     )  # fmt: skip
     for each in page.openings:
@@ -158,6 +160,12 @@ def _admitted(page: Page) -> Iterator[str]:
     if not page.openings:
         yield "| none is reached yet | | |"
     yield ""
+    if page.admitted:
+        yield from ("- From behind it, what the environment lets in; nothing else begins on the client's side:", "")
+        yield from ("| service | from | dials | protocol |", "|---|---|---|---|")
+        for one in page.admitted:
+            yield f"| {one.service} | {', '.join(map(str, one.sources))} | {one.to} | TCP |"
+        yield ""
 
 
 def _seen(page: Page) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """What both sides of a link have to agree on, from the topology and what an engine knows of its endpoints."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from anden.model.ids import ZoneName
-from anden.model.link import Agreement, Endpoint, Opening, Policy, Tunnel, Watch
+from anden.model.link import Admitted, Agreement, Endpoint, Opening, Policy, Tunnel, Watch
 from anden.model.topology import Link, Topology
 from anden.planning.addressing import ZONE_NAMES
 from anden.planning.link_policies import AWS, WATCH, bgp
@@ -13,6 +13,9 @@ ZONE_PREFIX = 28
 """Of a zone's share of `seen-as` at the least: AWS's smallest subnet."""
 ZONE_BITS = 2
 """Four shares: as many as an environment has zones at most."""
+SEEN, DIALLED = 5, 6
+"""Which address of its zone's share a zone is seen as, and which one the other side dials: of the first that AWS leaves
+to anybody, so that a rule for one engine fits the other."""
 INSIDE = IPv4Network("169.254.0.0/16")
 INSIDE_PREFIX = 30
 RESERVED_INSIDE = frozenset(
@@ -65,6 +68,24 @@ def openings(topology: Topology, link: str) -> tuple[Opening, ...]:
         for place in topology.destinations
         if place.link == link and place.network is not None and place.name in reached
     )
+
+
+def admitted(topology: Topology, link: str, zones: Sequence[ZoneName]) -> tuple[Admitted, ...]:
+    """What the other side may open, by service. zones: the environment's."""
+    return tuple(
+        Admitted(str(one.service), one.sources, tuple(dialled(each, zones).values()), one.port)
+        for each in topology.links
+        if each.name == link
+        for one in each.incoming
+    )
+
+
+def dialled(link: Link, zones: Sequence[ZoneName]) -> dict[ZoneName, IPv4Address]:
+    """The address that the other side dials in each zone, where something may come in; none without `seen-as`. Raises
+    ValueError as `shares`."""
+    if link.seen_as is None:
+        return {}
+    return {zone: share.network_address + DIALLED for zone, share in shares(link.seen_as, zones)}
 
 
 def shares(block: IPv4Network, zones: Sequence[ZoneName]) -> tuple[tuple[ZoneName, IPv4Network], ...]:

@@ -17,6 +17,8 @@ from anden.planning.places import at, where, where_of
 
 NEARLY_FULL = 0.8
 """The share of a private subnet's addresses from which on a warning is due: AWS's own interfaces need some as well."""
+WIDE_PREFIX = 16
+"""A network that is let in over a link and is wider than this is worth a word."""
 LONGEST_START_S = 600.0
 """The longest grace that a new instance may have; the manifest takes no longer one either."""
 
@@ -318,6 +320,19 @@ def _still_elastic(case: _Case) -> Iterator[Problem]:
             )
 
 
+def _let_in_widely(case: _Case) -> Iterator[Problem]:
+    for link in case.topology.links:
+        for one in link.incoming:
+            for source in one.sources:
+                if source.prefixlen < WIDE_PREFIX:
+                    yield Problem(
+                        case.of(f"links/{link.name}/incoming/{one.service}"),
+                        f"{source.num_addresses:,} addresses behind {link.name} are let in to {one.service}",
+                        f"{source} is wider than a /{WIDE_PREFIX}: whoever takes over one machine there may open it",
+                        "Name the networks of those who need it.",
+                    )
+
+
 BLOCKING: tuple[_Rule, ...] = (
     _exhausted,
     _overlapping,
@@ -338,6 +353,7 @@ WARNING: tuple[_Rule, ...] = (
     _empty_zone,
     _open_route,
     _still_elastic,
+    _let_in_widely,
 )
 
 

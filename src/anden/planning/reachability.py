@@ -6,6 +6,7 @@
                             instance · firewall · route · nat · tunnel · destination, for what lies behind a link
     gateway → service       balancer (the route) · instance
     internet → service      internet · balancer (the route) · instance
+    link → service          tunnel · firewall (`incoming`) · balancer · instance
 
 The last hop that is shown of a blocked path is the one that stops it.
 """
@@ -21,8 +22,9 @@ from anden.model.mark import Mark, Marks, find
 from anden.model.plan import Caveat
 from anden.model.problem import Problem, Problems
 from anden.model.reach import Hop, Path
-from anden.model.topology import Destination, Egress, Service
+from anden.model.topology import Destination, Egress, Link, Service
 from anden.planning.firewall import withheld
+from anden.planning.links import dialled
 from anden.planning.places import at, mark_of, of_environment
 
 GATEWAY = "gateway"
@@ -30,7 +32,8 @@ GATEWAY = "gateway"
 INTERNET = "internet"
 """The caller that stands for anybody outside; it comes in by the gateway only."""
 LINK = "link:"
-"""Before a link's name, in the place of a callee: what lies behind it on the port that is asked for."""
+"""Before a link's name. In the place of a callee: what lies behind it on the port that is asked for. In the place of a
+caller: whoever is there."""
 OUTSIDE = (GATEWAY, INTERNET)
 """Names that `path` takes for a caller beside services; a service of the same name wins."""
 NO_PORT = 0
@@ -40,7 +43,8 @@ NO_PORT = 0
 def path(
     blueprint: Blueprint, caller: str, callee: str, port: int | None, marks: Marks, caveats: Sequence[Caveat]
 ) -> Path:
-    """Whether `caller` (a service, `gateway` or `internet`) may open `callee` (a service or a destination), and why.
+    """Whether `caller` (a service, `gateway`, `internet`, `link:NAME`) may open `callee` (a service or a destination),
+    and why.
 
     port: None is the callee's own. Raises Problems for names that the environment does not have.
     """
@@ -48,15 +52,22 @@ def path(
 
 
 def matrix(blueprint: Blueprint, marks: Marks, caveats: Sequence[Caveat]) -> tuple[Path, ...]:
-    """Every ordered pair of services (with itself too) on the callee's port, then every service and destination.
+    """Every ordered pair of services (with itself too) on the callee's port, then every service and destination; then
+    every link by which something may come in, and service.
 
-    Sorted by caller; services that listen on nothing are callers only. n services and d destinations give up to
-    n × (n + d) paths, about 8 µs each.
+    Sorted by caller; services that listen on nothing are callers only. n services, d destinations and l such links give
+    up to n × (n + d + l) paths, about 8 µs each.
     """
     ground = _Ground(blueprint, marks, caveats)
-    callees = sorted(name for name, service in ground.services.items() if service.port is not None)
-    callees += sorted(ground.destinations)
-    return tuple(ground.path(caller, callee, None) for caller in sorted(ground.services) for callee in callees)
+    listening = sorted(name for name, service in ground.services.items() if service.port is not None)
+    callees = listening + sorted(ground.destinations)
+    inside = [ground.path(caller, callee, None) for caller in sorted(ground.services) for callee in callees]
+    return (*inside, *(ground.path(caller, callee, None) for caller in callers(blueprint) for callee in listening))
+
+
+def callers(blueprint: Blueprint) -> tuple[str, ...]:
+    """The links by which something may come in, as callers are called: `link:core`; sorted."""
+    return tuple(link.caller for link in blueprint.topology.links if link.incoming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ class _Ground:
         self.reaches: dict[str, frozenset[str]] = {
             service.name: frozenset(service.reaches) for service in topology.services
         }
+        self.links: dict[str, Link] = {link.caller: link for link in topology.links}
         self.caveats = tuple(caveats)
 
     @cached_property
@@ -105,6 +117,8 @@ class _Ground:
         if callee.startswith(LINK):
             callee = self._behind(caller, callee.removeprefix(LINK), port)
         self._check(caller, callee)
+        if caller in self.links:
+            return self._from_link(caller, callee, port)
         service, place = self.services.get(callee), self.destinations.get(callee)
         own = service.port if service else place.port if place else None
         asked = port if port is not None else own if own is not None else NO_PORT
@@ -140,8 +154,8 @@ class _Ground:
         if caller in self.destinations and caller not in self.services:
             why = "a destination is outside and opens nothing; what comes from outside comes by the gateway"
             problems.append(Problem(caller, f"{caller} is no caller", why, f"Ask for `{INTERNET}` instead."))
-        elif caller not in self.services and caller not in OUTSIDE:
-            problems.append(self._unknown(caller, [*self.services, *OUTSIDE]))
+        elif caller not in self.services and caller not in OUTSIDE and caller not in self.links:
+            problems.append(self._unknown(caller, [*self.services, *OUTSIDE, *self.links]))
         if callee not in self.services and callee not in self.destinations and callee not in OUTSIDE:
             problems.append(self._unknown(callee, [*self.services, *self.destinations]))
         if problems:
@@ -247,6 +261,43 @@ class _Ground:
         return way.open(
             Hop("balancer", entrance, _with(routed, mark), True),
             Hop("instance", self.instances[service.name], "", True),
+            mark=mark,
+        )
+
+    def _from_link(self, caller: str, callee: str, port: int | None) -> Path:
+        """From the other side of a link: to what it lets in, at the addresses that are dialled, and to nothing else."""
+        link, service = self.links[caller], self.services.get(callee)
+        own = mark_of(self.blueprint.topology, self.marks, f"links/{link.name}")
+        entry = next((one for one in link.incoming if one.service == callee), None)
+        listens = service.port if service is not None and service.port is not None else NO_PORT
+        asked = port if port is not None else entry.port if entry is not None else listens
+        way = _Way(caller, callee, asked, ())
+        closed = withheld(self.caveats, caller)
+        if closed is not None:
+            return way.blocked(Hop("tunnel", link.name, closed, False), closed, mark=own)
+        way = way.then(Hop("tunnel", f"{link.name} (peer {link.peer})", "IPsec: one of its tunnels", True))
+        rule = f"{link.name} → {callee}:{asked}"
+        if entry is None or service is None or listens == NO_PORT:
+            field = of_environment(self.blueprint.topology, f"links/{link.name}/incoming").replace("/", ".")
+            place = mark_of(self.blueprint.topology, self.marks, f"links/{link.name}/incoming") or own
+            fix = f"add {callee} to {field}" + (f" ({place})" if place else "")
+            reason = "what begins on the other side is dropped, where incoming does not name it"
+            if service is None:
+                reason, fix = f"only services are opened over a link, and {callee} is none", ""
+            elif listens == NO_PORT:
+                reason, fix = f"{callee} listens on nothing", ""
+            return way.blocked(Hop("firewall", rule, "default deny", False), reason, fix, own)
+        mark = mark_of(self.blueprint.topology, self.marks, f"links/{link.name}/incoming/{callee}")
+        if asked != entry.port:
+            stop = Hop("firewall", rule, f"only port {entry.port} is open", False)
+            reason = f"{callee} is dialled on port {entry.port}, not {asked}"
+            return way.blocked(stop, reason, f"use port {entry.port}", mark)
+        zones = [zone.name for zone in self.blueprint.layout.zones]
+        at_ = " and ".join(map(str, dialled(link, zones).values()))
+        return way.open(
+            Hop("firewall", f"{' and '.join(map(str, entry.sources))} → {at_}:{asked}", _with("declared", mark), True),
+            Hop("balancer", f"{at_}:{asked} → {callee}:{listens}", "TCP; it opens a connection of its own", True),
+            Hop("instance", self.instances[callee], "", True),
             mark=mark,
         )
 

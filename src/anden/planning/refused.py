@@ -7,10 +7,12 @@ from ipaddress import AddressValueError, IPv4Address
 from anden.model.blueprint import Blueprint
 from anden.model.mark import Marks
 from anden.model.refused import Attempt, Refused
-from anden.planning.places import at
+from anden.model.topology import Link
+from anden.planning.links import dialled
+from anden.planning.places import at, mark_of
 
 MOST_ROWS = 200
-"""Rows of an answer; those tried last come first."""
+"""Rows of an answer; those tried last come first. Whoever is behind a link crowds out no service."""
 
 
 def named(
@@ -32,7 +34,9 @@ def named(
         key = (row.service, row.to, row.port, row.why)
         known = rows.get(key)
         rows[key] = row if known is None else _joined(known, row)
-    return tuple(sorted(rows.values(), key=lambda row: (-row.last, row.service, row.to, row.port or 0)))[:MOST_ROWS]
+    ordered = sorted(rows.values(), key=lambda row: (-row.last, row.service, row.to, row.port or 0))
+    kept = set(sorted(ordered, key=lambda row: row.outside)[:MOST_ROWS])
+    return tuple(row for row in ordered if row in kept)
 
 
 def _joined(one: Refused, other: Refused) -> Refused:
@@ -42,6 +46,9 @@ def _joined(one: Refused, other: Refused) -> Refused:
 
 def _row(blueprint: Blueprint, marks: Marks, inside: dict[IPv4Address, str], one: Attempt) -> Refused:
     topology = blueprint.topology
+    link = next((each for each in topology.links if each.caller == one.service), None)
+    if link is not None:
+        return _over_link(blueprint, marks, link, one)
     caller = topology.service(one.service)
     reaches = caller.reaches if caller is not None else ()
     to, port, declared = one.to, one.port, False
@@ -65,6 +72,26 @@ def _row(blueprint: Blueprint, marks: Marks, inside: dict[IPv4Address, str], one
         fix = "no name outside may lead there: ask whoever looks after it"
     return Refused(
         one.service, to, port, one.transport, one.count, one.first, one.last, why, fix, declared
+    )  # fmt: skip
+
+
+def _over_link(blueprint: Blueprint, marks: Marks, link: Link, one: Attempt) -> Refused:
+    """What began on the other side of a link."""
+    topology = blueprint.topology
+    field = f"links.{link.name}.incoming"
+    zones = [zone.name for zone in blueprint.layout.zones]
+    here = _address(one.to) in dialled(link, zones).values()
+    entry = next((each for each in link.incoming if here and each.port == one.port), None)
+    place = mark_of(topology, marks, field.replace(".", "/") + (f"/{entry.service}" if entry else ""))
+    at_ = f" ({place})" if place else ""
+    if entry is None:
+        to, why = one.to, f"{one.why}: nothing is let in there"
+        fix = f"add a service to {field} of {topology.environment}{at_}, or ask them why it is tried"
+    else:
+        to, why = str(entry.service), f"{one.why}, which may not"
+        fix = f"add it to `from` in {field}.{entry.service} of {topology.environment}{at_}, or ask them why it is tried"
+    return Refused(
+        one.service, to, one.port, one.transport, one.count, one.first, one.last, why, fix, entry is not None
     )  # fmt: skip
 
 

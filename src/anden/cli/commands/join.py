@@ -91,7 +91,7 @@ def _joined(found: Invitation, page: Path, *, as_json: bool) -> int:
         fix = "`anden join --check` says what is missing."
         raise Problems(Problem("this machine", "it cannot join", said, fix)) from error
     if last is not None:
-        agreed = link_page.Page(found.key, found.agreement, found.openings, last.at, theirs, last)
+        agreed = link_page.Page(found.key, found.agreement, found.openings, last.at, theirs, last, found.admitted)
         written, rehearsal = link_page.text(agreed), found.rehearsal
         value = link_page.signature(written, rehearsal.wire)
         invitation.keep_page(page, link_page.signed(written, rehearsal.id, value))

@@ -47,6 +47,7 @@ def egress(words: Words) -> int:
 @click.pass_obj
 def links(words: Words) -> int:
     """Whom the other side of every link sees, for every service that reaches something there: declared against seen.
+    And what may begin there, in every zone: dialled from where it may, and from where it may not.
 
     Exit: 1 when one is not as declared, when nothing can be proved, or when a link has no tunnel that is up.
     """
@@ -60,8 +61,10 @@ def links(words: Words) -> int:
     else:
         paint = terminal.paint_for(terminal.stdout())
         terminal.data([*tunnels.lines(report.links, report.at, paint), *render.ways(report, paint, "through a link")])
+        terminal.data(render.dialled(report, paint))
     down = [each for each in report.links if each.by is None]
-    return ERROR if down or not report.proofs or render.failures(report) else DONE
+    nothing = not report.proofs and not report.incoming
+    return ERROR if down or nothing or render.failures(report) or render.undeclared(report) else DONE
 
 
 @command.command("reach")

@@ -28,7 +28,7 @@ def command(words: Words, caller: str | None, callee: str | None, live: bool, ma
     """Who reaches whom, through which hops, and why not.
 
     FROM is a service, TO a service or a destination of the manifest, PORT its own when not given; link:NAME:PORT is
-    what lies behind a link on that port. Computed from the
+    what lies behind a link on that port. FROM may be link:NAME, for whoever is behind that link. Computed from the
     manifest as it is now; with --live from what runs, and also tried in it.
     Exit: 1 when a live probe saw something else than was computed.
     """

@@ -3,7 +3,7 @@
 from anden.cli.render import words
 from anden.cli.render.paint import Paint
 from anden.cli.render.table import columns
-from anden.model.report import EgressProof, EgressReport, LinksReport
+from anden.model.report import EgressProof, EgressReport, IncomingProof, LinksReport
 
 _SIGNS = {"proved": "✓", "opens": "~", "blocked": "…"}
 
@@ -33,6 +33,28 @@ def ways(report: EgressReport | LinksReport, paint: Paint, where: str) -> list[s
     if report.since is not None:
         said += f"; declared so since {words.ago(report.since, report.at)}"
     return [*columns(rows), said]
+
+
+def dialled(report: LinksReport, paint: Paint) -> list[str]:
+    """One line for each try from behind a link, and how many were as declared; nothing where nothing may come in."""
+    if not report.incoming:
+        return []
+    rows = [[paint.dim(title) for title in ("  LINK", "FROM", "DIALS", "ZONE", "SERVICE", "")]]
+    for each in report.incoming:
+        sign = paint.sign({"proved": "✓", "blocked": "…", "untried": "…"}.get(each.verdict, "✗"))
+        why = each.verdict + (f": {each.reason}" if each.reason else "")
+        service = each.service if each.admitted else f"not {each.service}"
+        rows.append([f"{sign} {each.link}", each.source, each.to, each.zone, service, why])
+    proved = sum(each.verdict == "proved" for each in report.incoming)
+    return [
+        *columns(rows),
+        f"{proved} of {words.count(len(report.incoming), 'try', 'tries')} from behind a link proved",
+    ]
+
+
+def undeclared(report: LinksReport) -> tuple[IncomingProof, ...]:
+    """What was tried from behind a link and is not as declared. What cannot be tried from here says so: no failure."""
+    return tuple(each for each in report.incoming if each.verdict in ("silent", "opens"))
 
 
 def failures(report: EgressReport | LinksReport) -> tuple[EgressProof, ...]:

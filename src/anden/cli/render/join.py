@@ -18,6 +18,10 @@ def would(invitation: Invitation, file: str) -> list[str]:
         f"would be {agreement.peer} to their endpoints {ours}, in networks of its own; this machine's stay as they are",
         f"would answer for {', '.join(map(str, agreement.remote))}, on {opened}",
         f"would see them as {agreement.local}",
+        *(
+            f"may dial {each.to} ({each.service}) from {', '.join(map(str, each.sources))}"
+            for each in invitation.admitted
+        ),
         *(f"admit: {line}" for line in admit(rehearsal.meet)),
         f"nothing is in the way: anden join {file}",
     ]

@@ -157,9 +157,9 @@ def _batches(things: Iterator[Any] | Sequence[Any], most: int) -> Iterator[list[
 def _balancers(clients: Clients, topology: Topology) -> Iterator[tuple[str, float]]:
     elb = clients("elbv2")
     kinds = {each["LoadBalancerArn"]: each["Type"] for each in _paged(elb, "describe_load_balancers", "LoadBalancers")}
-    applications = [arn for arn, kind in kinds.items() if kind == "application"]
+    applications, networks = ([arn for arn, its in kinds.items() if its == kind] for kind in ("application", "network"))
     targets = [each["TargetGroupArn"] for each in _paged(elb, "describe_target_groups", "TargetGroups")]
-    for key, arns in (("balancers", applications), ("target-groups", targets)):
+    for key, arns in (("balancers", applications), ("network-balancers", networks), ("target-groups", targets)):
         count = 0
         for some in _batches(arns, TAGS_A_CALL):
             described = elb.describe_tags(ResourceArns=some)["TagDescriptions"]

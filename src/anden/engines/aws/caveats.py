@@ -87,6 +87,10 @@ def _all(topology: Topology) -> Iterator[_Found]:
         )
         yield f"link {', '.join(certified)} certificate", text, ()
     yield from _spoken([link for link in topology.links if link.bgp is not None])
+    for link in topology.links:
+        if link.incoming:
+            text = "a port moves from one service to another in two changes: taken out, then let in; a listener has one"
+            yield f"link {link.name} incoming", text, ()
 
 
 def _spoken(links: Sequence[Link]) -> Iterator[_Found]:

@@ -39,18 +39,33 @@ def _scaling(holds: Inventory) -> Iterator[Problem]:
 
 
 def _protocols(holds: Inventory) -> Iterator[Problem]:
-    """All balancers of an environment are of one type, or a target group could belong to either."""
+    """A target group is of the balancer whose listener, or whose listener's rule, leads to it. Where all balancers of
+    an environment are of one type, every group is of that one."""
     kinds = {item.get("Type") or "application" for item in holds.of("AWS::ElasticLoadBalancingV2::LoadBalancer")}
-    if len(kinds) != 1:
+    if not kinds:
         return
-    (kind,) = kinds
+    one = next(iter(kinds)) if len(kinds) == 1 else None
+    of = dict(_led_to(holds)) if one is None else {}
     for item in holds.of("AWS::ElasticLoadBalancingV2::TargetGroup"):
+        kind = one or of.get(f"{item.family}/{item.name}", "")
         protocol = item.get("Protocol")
         if protocol is not None and protocol not in PROTOCOLS.get(kind, frozenset({protocol})):
             why = f"a balancer of type {kind} takes {', '.join(sorted(PROTOCOLS[kind]))}"
             yield Problem(
                 _at(item), f"its protocol is {protocol}", why, "Give the service `protocol: http`, or no route."
             )
+
+
+def _led_to(holds: Inventory) -> Iterator[tuple[str, str]]:
+    """Target group and type of balancer. Only an application's listener has rules, and only a network's says TCP."""
+    for kind, field in (("ListenerRule", "Actions"), ("Listener", "DefaultActions")):
+        for item in holds.of(f"AWS::ElasticLoadBalancingV2::{kind}"):
+            network = kind == "Listener" and item.get("Protocol") in PROTOCOLS["network"]
+            for action in item.get(field) or ():
+                forwards = (action.get("ForwardConfig") or {}).get("TargetGroups") or [action]
+                for each in forwards:
+                    if "TargetGroupArn" in each:
+                        yield holds.thing(item.family, each["TargetGroupArn"]), "network" if network else "application"
 
 
 def _inside(holds: Inventory) -> Iterator[Problem]:

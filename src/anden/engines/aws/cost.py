@@ -28,7 +28,7 @@ MILLION = 1_000_000
 WHOLE = frozenset({naming.KEYS, naming.NETWORK, naming.FIREWALL, naming.RULES, naming.DATA, naming.EDGE})
 """Families of stacks without which an estimate is not whole."""
 LEFT_OUT = (
-    "traffic between zones and regions, through links, and flow logs: it depends on what callers do",
+    "traffic between zones and regions, through links and their balancers, and flow logs: it depends on callers",
     "requests to KMS, Secrets Manager, SSM, S3 and DNS, and notifications: usually cents",
     "what an ARM image saves: instances are priced as x86",
     "storage of your own: databases, buckets, volumes beyond the 20 GB of a task",
@@ -186,10 +186,13 @@ def _network(case: _Case) -> Iterator[_Line]:
 
 def _entrance(case: _Case) -> Iterator[_Line]:
     holds, assumed = case.inventory, case.assumed
-    balancers = holds.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    standing = holds.of("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    balancers = [item for item in standing if item.get("Type") != "network"]
+    of_links = len(standing) - len(balancers)
     answered = assumed.requests * MILLION * assumed.answer_kb / KB_A_GB
     apis = holds.count("AWS::ApiGateway::RestApi")
     yield _always("Load balancer", "alb-hour", _count(len(balancers), "balancer"), len(balancers) * HOURS)
+    yield _always("Balancers of links", "nlb-hour", _count(of_links, "balancer"), of_links * HOURS)
     if balancers:
         # One LCU is, by the measure that small environments meet first, a GB processed in an hour.
         yield _always("Load balancer", "alb-lcu", f"{answered:g} GB processed", answered)

@@ -15,7 +15,8 @@ from anden.engines.aws.render import naming
 from anden.model.blueprint import Blueprint
 from anden.model.mark import Marks
 from anden.model.reach import Hop, Path
-from anden.model.topology import Destination
+from anden.model.topology import Destination, Link
+from anden.planning.links import dialled
 from anden.planning.places import at
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
@@ -23,6 +24,7 @@ SOMEWHERE = IPv4Address("203.0.113.1")
 """Stands for an address that a name leads to."""
 TCP = ("6", "tcp", "-1")
 NAMES = "DNS Firewall"
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,18 @@ class _Templates:
 
 
 def explain(files: Mapping[str, str], blueprint: Blueprint, path: Path, marks: Marks) -> Path:
-    """The path in AWS's words. Paths that do not begin at a service are returned as they are."""
+    """The path in AWS's words. Paths that begin neither at a service nor behind a link are returned as they are."""
     topology = blueprint.topology
-    if topology.service(path.caller) is None:
+    link = next((each for each in topology.links if each.caller == path.caller), None)
+    if topology.service(path.caller) is None and link is None:
         return path
     templates = _Templates(files)
     service, place = topology.service(path.callee), topology.destination(path.callee)
-    if service is not None and service.port is not None:
+    if link is not None:
+        if service is None or service.port is None or not link.incoming:
+            return path
+        hops = _from_link(templates, blueprint, path, link, service.port)
+    elif service is not None and service.port is not None:
         hops = _inside(templates, blueprint, path, marks)
     elif place is not None:
         hops = _outside(templates, blueprint, path, place, marks)
@@ -119,6 +126,82 @@ def _inside(templates: _Templates, blueprint: Blueprint, path: Path, marks: Mark
     yield _group(path, into, f"{callee} ← {caller}:{path.port}", "no ingress rule lets it in", marks)
     yield Hop("name", f"{path.callee}:{path.port}", "Service Connect, task to task", True)
     yield _task(templates, blueprint, path.callee)
+
+
+def _from_link(
+    templates: _Templates, blueprint: Blueprint, path: Path, link: Link, port: int
+) -> Iterator[Hop]:  # fmt: skip
+    """From somebody behind a link, at the address that is dialled in the first zone, through the link's balancer."""
+    entry = next((one for one in link.incoming if one.service == path.callee), link.incoming[0])
+    source = entry.sources[0]
+    address = next(iter(dialled(link, [zone.name for zone in blueprint.layout.zones]).values()))
+    yield _carried(templates, link, source)
+    yield _acl(templates, address, source.network_address, path.port, egress=False)
+    door = next(
+        (
+            one for one in templates.of(BALANCER)
+            if str(address) in [each.get("PrivateIPv4Address") for each in one.properties.get("SubnetMappings", ())]
+        ), None,
+    )  # fmt: skip
+    if door is None:
+        yield Hop("balancer", str(address), "nobody is there", False)
+        return
+    ours, theirs = naming.link_group_key(link.name), naming.group_key(path.callee)
+    rule = next(
+        (
+            one for one in templates.of("AWS::EC2::SecurityGroupIngress")
+            if templates.ref(one, "GroupId") == ours and _port(one, path.port)
+            and "CidrIp" in one.properties and source.subnet_of(IPv4Network(one.properties["CidrIp"]))
+        ), None,
+    )  # fmt: skip
+    what = f"{ours} ← {source}:{path.port}"
+    yield Hop("security group", what, str(rule or "no ingress rule lets it in"), rule is not None)
+    listener = next(
+        (
+            one for one in templates.of("AWS::ElasticLoadBalancingV2::Listener")
+            if templates.ref(one, "LoadBalancerArn") == naming.link_balancer_key(link.name)
+            and one.properties["Port"] == path.port and one.stack == naming.service_family(path.callee)
+        ), None,
+    )  # fmt: skip
+    at_ = f"{door.id} at {address}:{path.port}"
+    yield Hop("balancer", at_, str(listener or f"no listener of {path.callee}"), listener is not None)
+    for kind, own, other in (
+        ("Egress", ("GroupId", ours), ("DestinationSecurityGroupId", theirs)),
+        ("Ingress", ("SourceSecurityGroupId", ours), ("GroupId", theirs)),
+    ):
+        found = next(
+            (
+                one for one in templates.of(f"AWS::EC2::SecurityGroup{kind}")
+                if templates.ref(one, own[0]) == own[1] and templates.ref(one, other[0]) == other[1]
+                and _port(one, port)
+            ), None,
+        )  # fmt: skip
+        said = str(found or f"no {kind.lower()} rule")
+        yield Hop("security group", f"{ours} → {theirs}:{port}", said, found is not None)
+    there = _address(blueprint, path.callee)
+    if there is not None:
+        yield _acl(templates, address, there, port, egress=True)
+        yield _acl(templates, there, address, port, egress=False)
+    yield _task(templates, blueprint, path.callee)
+
+
+def _carried(templates: _Templates, link: Link, source: IPv4Network) -> Hop:
+    """The connection to the link's peer: a static route of its names the network, or BGP tells AWS of it."""
+    peers = {o.id for o in templates.of("AWS::EC2::CustomerGateway") if o.properties["IpAddress"] == str(link.peer)}
+    connection = next(
+        (o for o in templates.of("AWS::EC2::VPNConnection") if templates.ref(o, "CustomerGatewayId") in peers), None
+    )
+    if connection is None:
+        return Hop("tunnel", "no connection", f"none leads to {link.peer}", False)
+    if not connection.properties.get("StaticRoutesOnly"):
+        return Hop("tunnel", connection.id, f"{connection}: what its peer announces by BGP", True)
+    route = next(
+        (
+            o for o in templates.of("AWS::EC2::VPNConnectionRoute")
+            if templates.ref(o, "VpnConnectionId") == connection.id and source.subnet_of(_leads(o))
+        ), None,
+    )  # fmt: skip
+    return Hop("tunnel", connection.id, str(route or f"no route carries {source}"), route is not None)
 
 
 def _outside(

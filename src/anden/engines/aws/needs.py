@@ -20,6 +20,11 @@ from anden.model.topology import Service, Strategy
 from anden.planning.placement import surge
 
 ECS_SERVICE = "AWS::ECS::Service"
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
+TARGETS = "AWS::ElasticLoadBalancingV2::TargetGroup"
+APPLICATION, NETWORK = "application", "network"
+"""Types of balancers: the gateway's, and those of links."""
 DOUBLES = (Strategy.BLUE_GREEN, Strategy.CANARY, Strategy.LINEAR)
 """Ways to deploy that run the new version whole beside the old one (ECS developer guide, "Blue/green deployments")."""
 BALANCER_ADDRESSES = 8
@@ -34,9 +39,7 @@ BY_REGION: Mapping[str, str] = {
     "subnets": "AWS::EC2::Subnet",
     "route-tables": "AWS::EC2::RouteTable",
     "groups": "AWS::EC2::SecurityGroup",
-    "balancers": "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "target-groups": "AWS::ElasticLoadBalancingV2::TargetGroup",
-    "balancer-target-groups": "AWS::ElasticLoadBalancingV2::TargetGroup",
     "balancer-rules": "AWS::ElasticLoadBalancingV2::ListenerRule",
     "vpc-links": "AWS::ApiGatewayV2::VpcLink",
     "vpn-connections": "AWS::EC2::VPNConnection",
@@ -49,8 +52,8 @@ BY_REGION: Mapping[str, str] = {
     "namespaces": "AWS::ServiceDiscovery::HttpNamespace",
     "scalable-targets": "AWS::ApplicationAutoScaling::ScalableTarget",
 }
-"""Quotas that a number of resources of one type counts against. An environment has one VPC and one balancer, so what is
-limited for each of them is counted the same way."""
+"""Quotas that a number of resources of one type counts against. An environment has one VPC and one balancer for its
+gateway, so what is limited for each of them is counted the same way."""
 BY_THING: Mapping[str, tuple[str, str]] = {
     "routes": ("AWS::EC2::Route", "RouteTableId"),
     "api-resources": ("AWS::ApiGateway::Resource", "RestApiId"),
@@ -82,6 +85,7 @@ def needs(blueprint: Blueprint, stacks: Sequence[Stack]) -> tuple[Need, ...]:
         *_network(blueprint, holds, tasks),
         *_groups(holds),
         *_entrance(holds, tasks),
+        *_over_links(blueprint, holds, tasks),
         _flat("secrets", len(secret_names(blueprint.topology))),
         *_stacks(stacks),
     ]
@@ -123,6 +127,7 @@ def _compute(tasks: Sequence[_Tasks]) -> Iterator[Need]:
 
 
 def _network(blueprint: Blueprint, holds: Inventory, tasks: Sequence[_Tasks]) -> Iterator[Need]:
+    balancers = _balancers(holds, APPLICATION)
     endpoints = [item for item in holds.of("AWS::EC2::VPCEndpoint") if item.get("VpcEndpointType") == "Interface"]
     yield _flat("endpoints", len(endpoints))
     yield _worst("nat-gateways", _gateways_by_zone(blueprint, holds))
@@ -132,7 +137,8 @@ def _network(blueprint: Blueprint, holds: Inventory, tasks: Sequence[_Tasks]) ->
         yield _worst(key, Counter(holds.thing(item.family, item.get("NetworkAclId")) for item in entries))
     fixed = sum(len(item.get("SubnetIds") or ()) for item in endpoints)
     fixed += holds.count("AWS::EC2::NatGateway")
-    fixed += holds.count("AWS::ElasticLoadBalancingV2::LoadBalancer") * 2 * BALANCER_ADDRESSES
+    fixed += len(balancers) * 2 * BALANCER_ADDRESSES
+    fixed += sum(len(item.get("SubnetMappings") or ()) for item in _balancers(holds, NETWORK))
     fixed += sum(len(item.get("SubnetIds") or ()) for item in holds.of("AWS::ApiGatewayV2::VpcLink")) * LINK_ADDRESSES
     yield Need(
         "interfaces", fixed + sum(each.base for each in tasks), fixed + sum(each.max for each in tasks),
@@ -145,9 +151,8 @@ def _network(blueprint: Blueprint, holds: Inventory, tasks: Sequence[_Tasks]) ->
         f"of {zones}" if zones > 1 else "",
     )  # fmt: skip
     yield _worst("data-addresses", _endpoints_by_subnet(holds, endpoints))
-    balancers = holds.count("AWS::ElasticLoadBalancingV2::LoadBalancer")
     links = holds.count("AWS::ApiGatewayV2::VpcLink")
-    yield _flat("edge-addresses", balancers * BALANCER_ADDRESSES + links * LINK_ADDRESSES)
+    yield _flat("edge-addresses", len(balancers) * BALANCER_ADDRESSES + links * LINK_ADDRESSES)
 
 
 def _in_a_zone(counts: Sequence[int], zones: int) -> int:
@@ -195,11 +200,39 @@ def _groups(holds: Inventory) -> Iterator[Need]:
 
 def _entrance(holds: Inventory, tasks: Sequence[_Tasks]) -> Iterator[Need]:
     routed = [each for each in tasks if each.service.route is not None]
-    if holds.count("AWS::ElasticLoadBalancingV2::LoadBalancer"):
+    balancers = _balancers(holds, APPLICATION)
+    yield _flat("balancers", len(balancers))
+    of_links = sum(item.get("Protocol") == "TCP" for item in holds.of(TARGETS))
+    yield _flat("balancer-target-groups", holds.count(TARGETS) - of_links)
+    if balancers:
         yield Need(
             "balancer-targets", sum(each.base for each in routed), sum(each.max for each in routed),
             sum(each.deploying for each in routed),
         )  # fmt: skip
+
+
+def _balancers(holds: Inventory, kind: str) -> Sequence[Item]:
+    return [item for item in holds.of(BALANCER) if (item.get("Type") or APPLICATION) == kind]
+
+
+def _over_links(blueprint: Blueprint, holds: Inventory, tasks: Sequence[_Tasks]) -> Iterator[Need]:
+    """The balancers that other sides of links dial: theirs have quotas of their own."""
+    balancers = _balancers(holds, NETWORK)
+    if not balancers:
+        return
+    yield _flat("network-balancers", len(balancers))
+    through_links = [item for item in holds.of(LISTENER) if item.get("Protocol") == "TCP"]
+    counted = Counter(holds.thing(item.family, item.get("LoadBalancerArn")) for item in through_links)
+    yield _worst("network-balancer-listeners", counted)
+    levels = [
+        (link.name, [each for each in tasks if any(one.service == each.service.name for one in link.incoming)])
+        for link in blueprint.topology.links
+    ]
+    name, some = max(levels, key=lambda each: sum(one.deploying for one in each[1]))
+    yield Need(
+        "network-balancer-targets", sum(each.base for each in some), sum(each.max for each in some),
+        sum(each.deploying for each in some), f"link {name}",
+    )  # fmt: skip
 
 
 def _stacks(stacks: Sequence[Stack]) -> Iterator[Need]:

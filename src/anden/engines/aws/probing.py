@@ -21,6 +21,8 @@ from anden.model.reach import Probe, Probed, ProbeKind, Seen
 MOST_A_TASK = 20
 """Tries of one task: what fits in a task's overrides (debug.MOST_OVERRIDES) with the longest names that there are."""
 MOST_TASKS = 100
+LINK = "link:"
+"""What a caller on the other side of a link begins with."""
 AT_ONCE = 10
 """Tasks: half of what an account may launch in a second (ECS, "AWS Fargate throttling quotas")."""
 MARGIN_S = 30.0
@@ -57,9 +59,16 @@ def probe(session: Session, clock: Clock, asked: Asked, probes: Sequence[Probe])
     instances = {each.id: each for each in asked.seen.instances}
     _check(instances, probes)
     done = {
+        number: Probed(each, Seen.UNTRIED, note="what begins at the client's side is tried there")
+        for number, each in enumerate(probes)
+        if each.caller.startswith(LINK)
+    }
+    done |= {
         number: Probed(each, Seen.UNTRIED, note=f"no instance of {each.host} serves")
         for number, each in enumerate(probes)
-        if each.host in asked.services and not any(one.serving for one in asked.seen.of(each.host))
+        if number not in done
+        and each.host in asked.services
+        and not any(one.serving for one in asked.seen.of(each.host))
     }
     ways = WaysOut(session, asked.region)
     left = [(number, each) for number, each in enumerate(probes) if number not in done]
@@ -83,7 +92,8 @@ def _by(one: Probed, by: str, given: str) -> Probed:
 
 
 def _check(instances: Mapping[InstanceId, InstanceSeen], probes: Sequence[Probe]) -> None:
-    if unknown := sorted({InstanceId(each.caller) for each in probes} - instances.keys()):
+    inside = {InstanceId(each.caller) for each in probes if not each.caller.startswith(LINK)}
+    if unknown := sorted(inside - instances.keys()):
         raise Problems(Problem(unknown[0], "there is no such instance", "", "`anden status` lists them."))
     if any(each.kind is ProbeKind.PING for each in probes):
         why = "a Fargate task has no right to raw sockets"

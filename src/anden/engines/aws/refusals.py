@@ -33,7 +33,7 @@ CAVEATS = (
     Caveat(
         EngineName.AWS, "refused",
         "packets are counted by the minute and can be read about five minutes later; AWS names their task as well as"
-        " it can, and what it does not name is left out",
+        " it can, and what it does not name is left out; what begins behind a link is not told",
     ),
     Caveat(
         EngineName.AWS, "refused",

@@ -11,8 +11,6 @@ from anden.planning import links
 
 FIRST_ENDPOINT = 100
 """Behind the addresses that instances leave from."""
-SEEN = 5
-"""Which address of its zone's share: the first that AWS leaves to anybody, so that a rule for one fits the other."""
 ANY_STATION = "link.*"
 """All of their cables, as the firewall writes it."""
 
@@ -42,7 +40,12 @@ def agreed(layout: Layout, linked: Linked) -> Agreement:
 
 def seen(agreement: Agreement) -> dict[ZoneName, IPv4Address]:
     """The address that the other side sees of each zone's instances; none without `seen-as`."""
-    return {zone: share.network_address + SEEN for zone, share in agreement.zones}
+    return {zone: share.network_address + links.SEEN for zone, share in agreement.zones}
+
+
+def dialled(layout: Layout, linked: Linked) -> dict[ZoneName, IPv4Address]:
+    """The address that the other side dials in each zone, where something may come in."""
+    return links.dialled(linked.link, [zone.name for zone in layout.zones])
 
 
 def wire(number: int) -> str:

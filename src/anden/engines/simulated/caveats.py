@@ -30,6 +30,9 @@ def _all(topology: Topology) -> Iterator[Caveat]:
     for place in topology.destinations:
         if place.link is not None:
             yield _caveat(place.name, f"closed: link {place.link} is not raised yet", place.name)
+    for link in topology.links:
+        if link.incoming:
+            yield _caveat(f"link {link.name} incoming", "closed: it is not raised yet", link.caller)
 
 
 def _caveat(subject: str, text: str, *withholds: str) -> Caveat:

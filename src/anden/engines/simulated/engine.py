@@ -202,10 +202,16 @@ class SimulatedEngine(Engine):
         with self._lock:
             self._turn()
             world = self._world(key)
-            unknown = sorted({probe.caller for probe in probes} - world.residents.keys())
+            links = {linked.link.caller for linked in world.configuration.links}
+            unknown = sorted({probe.caller for probe in probes} - world.residents.keys() - links)
             if unknown:
                 raise Problems(Problem(unknown[0], "there is no such instance", "", "`anden status` lists them."))
-            tried = tuple(reach.tried(world, probe, world.residents[probe.caller].instance) for probe in probes)
+            tried = tuple(
+                reach.from_behind(world, probe)
+                if probe.caller in links
+                else reach.tried(world, probe, world.residents[probe.caller].instance)
+                for probe in probes
+            )
             self._clock.sleep(max((each.took_s for each in tried), default=0.0))
             return tried
 

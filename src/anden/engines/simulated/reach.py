@@ -10,6 +10,7 @@ from anden.engines.simulated.world import World
 from anden.model.instance import Instance
 from anden.model.observation import InstanceState
 from anden.model.reach import Probe, Probed, ProbeKind, Seen
+from anden.planning import links
 
 TOOK_S = 0.001
 """What a connection takes."""
@@ -29,6 +30,21 @@ def tried(world: World, probe: Probe, caller: Instance) -> Probed:
     if seen is Seen.OPEN and source is not None and idle_s is not None and probe.quiet_s > idle_s:
         return Probed(probe, Seen.REFUSED, took_s=probe.quiet_s)
     return Probed(probe, seen, source, probe.timeout_s if seen is Seen.SILENT else TOOK_S + probe.quiet_s)
+
+
+def from_behind(world: World, probe: Probe) -> Probed:
+    """The same of one that begins on the other side of a link: what that lets in is dialled at its own addresses."""
+    configuration, port = world.configuration, probe.port
+    zones = [zone.name for zone in configuration.layout.zones]
+    linked = next(each for each in configuration.links if each.link.caller == probe.caller)
+    dialled = {str(address) for address in links.dialled(linked.link, zones).values()}
+    admitted = any(
+        allow.port == port and (probe.source is None or probe.source in allow.network)
+        for allow in configuration.allows_in
+        if allow.link == linked.link.name
+    )
+    seen = Seen.OPEN if admitted and probe.host in dialled else Seen.SILENT
+    return Probed(probe, seen, took_s=TOOK_S if seen is Seen.OPEN else probe.timeout_s)
 
 
 def _resolved(world: World, host: str, caller: str) -> IPv4Address | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from anden.model.link import Agreement, Bgp, Opening
+from anden.model.link import Admitted, Agreement, Bgp, Opening
 from anden.planning.devices import device
 from anden.planning.devices.device import Device, inside, theirs_inside
 
@@ -79,7 +79,9 @@ protocol bgp {neighbour.name} {{
 """
 
 
-def theirs(agreement: Agreement, openings: Sequence[Opening] = ()) -> str:
+def theirs(
+    agreement: Agreement, openings: Sequence[Opening] = (), admitted: Sequence[Admitted] = ()
+) -> str:  # fmt: skip
     """bird.conf of the other side. Raises ValueError while the agreement is not known, and where no BGP is spoken."""
     bgp = device.spoken(agreement)
     name = agreement.link.replace("-", "_")
@@ -92,7 +94,7 @@ def theirs(agreement: Agreement, openings: Sequence[Opening] = ()) -> str:
         f"{' and '.join(str(each.here) for each in neighbours)} have to be addresses of this machine, on lo for "
         "example (/32).",
     )
-    head = device.head(DEVICE, agreement, openings, "#", *told)
+    head = device.head(DEVICE, agreement, openings, admitted, "#", *told)
     return head + speaker(bgp.theirs, bgp.ours, bgp, agreement.remote, [agreement.local], neighbours)
 
 

@@ -11,7 +11,7 @@ AWS asks for everything then; BGP: "IP Routing: BGP Configuration Guide, Cisco I
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from anden.model.link import Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Admitted, Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
 from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
 
@@ -26,7 +26,7 @@ _HASH = {Integrity.SHA256: "sha256"}
 _HMAC = {Integrity.SHA256: "esp-sha256-hmac"}
 
 
-def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
+def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:
     """Commands of configuration mode. Raises ValueError while the agreement is not known."""
     name, policy = agreement.link, agreement.policy
     ike = [_proposal(name, policy.ike, encryption) for encryption in policy.ike.encryption]
@@ -52,7 +52,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         )
     if agreement.bgp is not None:
         told.append("`network` announces what your own routes lead to, and nothing that they do not.")
-    return device.head(DEVICE, agreement, openings, "!", *told) + "\n".join(lines) + "\n"
+    return device.head(DEVICE, agreement, openings, admitted, "!", *told) + "\n".join(lines) + "\n"
 
 
 def _proposal(name: str, offered: Proposals, encryption: Encryption) -> tuple[str, list[str]]:

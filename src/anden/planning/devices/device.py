@@ -1,10 +1,11 @@
 """What every device's module has in common: what is said at the top, and what an agreement has to hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Protocol
 
-from anden.model.link import Agreement, Bgp, Encryption, Opening, Tunnel
+from anden.model.link import Admitted, Agreement, Bgp, Encryption, Opening, Tunnel
 from anden.model.problem import Problem
 
 AEAD = frozenset({Encryption.AES256_GCM16})
@@ -28,7 +29,7 @@ class Device:
     sources: tuple[str, ...]
     tried: str
     several: bool
-    render: Callable[[Agreement, Sequence[Opening]], str]
+    render: "Render"
     bgp_only: bool = False
     bgp_sources: tuple[str, ...] = ()
 
@@ -46,6 +47,15 @@ class Device:
             f"our side asks for one pair that carries all of {networks}",
             f"Declare one network that holds them all in `links/{agreement.link}/networks`, or choose another device.",
         )
+
+
+class Render(Protocol):
+    """The text. openings: what we open; admitted: what may begin on their side."""
+
+    def __call__(
+        self, agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()
+    ) -> str:  # fmt: skip
+        """Raises ValueError: an address is not known yet."""
 
 
 def known(tunnel: Tunnel) -> str:
@@ -94,10 +104,21 @@ def missing(key: str) -> str:
     return f"the value of {key}, handed over apart"
 
 
-def head(device: Device, agreement: Agreement, openings: Sequence[Opening], mark: str, *more: str) -> str:
+def head(
+    device: Device,
+    agreement: Agreement,
+    openings: Sequence[Opening],
+    admitted: Sequence[Admitted],
+    mark: str,
+    *more: str,
+) -> str:
     """The lines of comment at the top. mark: what begins a comment. more: what this device needs to have said."""
     opened = (
         ", ".join(f"{each.to} ({each.destination})" for each in openings) or "nothing yet: no destination is reached"
+    )
+    begins = "".join(
+        f" You may open TCP from {', '.join(map(str, each.sources))} to {each.to} ({each.service})."
+        for each in admitted
     )
     ends = ", ".join(known(tunnel) for tunnel in agreement.tunnels)
     sources = (*device.sources, *(device.bgp_sources if agreement.bgp is not None else ()))
@@ -106,7 +127,8 @@ def head(device: Device, agreement: Agreement, openings: Sequence[Opening], mark
         f"Syntax: {'; '.join(sources)}.",
         f"Tried on: {device.tried or 'no device yet; read it before you load it'}.",
         f"Our endpoints: {ends}. Admit UDP 500 and 4500 from them, and ESP where there is no NAT between us.",
-        f"You see us as {agreement.local}. We open TCP to: {opened}. Nothing begins on your side.",
+        f"You see us as {agreement.local}. We open TCP to: {opened}."
+        + (f"{begins} Nothing else begins on your side." if begins else " Nothing begins on your side."),
         *([] if agreement.bgp is None else [_neighbours(agreement, agreement.bgp)]),
         *more,
     ]

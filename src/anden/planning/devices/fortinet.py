@@ -9,7 +9,7 @@ FortiOS needs a policy on a tunnel's interface before it talks of it at all.
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from anden.model.link import Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Admitted, Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
 from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
 
@@ -23,7 +23,7 @@ _WHERE = "Import both under System > Certificates first: what follows names them
 _SPELLED = {Encryption.AES256: "aes256", Encryption.AES256_GCM16: "aes256gcm", Integrity.SHA256: "sha256"}
 
 
-def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
+def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:
     """Commands of its shell. Raises ValueError while the agreement is not known."""
     own = f"anden-{agreement.link}"
     lines = [
@@ -48,6 +48,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         "end",
         *(_speaker(agreement, agreement.bgp, own) if agreement.bgp is not None else _routes(agreement)),
         *_policy(agreement, openings, own),
+        *(line for each in admitted for line in _lets_out(agreement, each, own)),
     ]
     more = [_WHERE] if agreement.certified else []
     told = (
@@ -55,7 +56,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         *more,
         'Replace "WAN" by the interface that has your address, and "LAN" by the one that leads to what we reach.',
     )
-    return device.head(DEVICE, agreement, openings, "#", *told) + "\n".join(lines) + "\n"
+    return device.head(DEVICE, agreement, openings, admitted, "#", *told) + "\n".join(lines) + "\n"
 
 
 def _proposals(offered: Proposals, *, key_exchange: bool) -> str:
@@ -272,6 +273,37 @@ def _policy(agreement: Agreement, openings: Sequence[Opening], own: str) -> list
         '        set schedule "always"',
         f"        set service {' '.join(map(_quoted, services)) or _quoted('ALL')}",
         *([f"        set tcp-mss-sender {agreement.segment}", f"        set tcp-mss-receiver {agreement.segment}"]),
+        "    next",
+        "end",
+    ]
+
+
+def _lets_out(agreement: Agreement, one: Admitted, own: str) -> list[str]:
+    """What may begin on their side: from where we let in, to where it is dialled."""
+    its = f"{own}-to-{one.service}"
+    sources = [(f"{its}-from-{at}", network) for at, network in enumerate(one.sources, 1)]
+    places = [(f"{its}-at-{at}", IPv4Network(address)) for at, address in enumerate(one.addresses, 1)]
+    return [
+        "config firewall address",
+        *(line for name, network in (*sources, *places) for line in _address(name, network)),
+        "end",
+        "config firewall service custom",
+        f'    edit "{its}"',
+        f"        set tcp-portrange {one.port}",
+        "    next",
+        "end",
+        "config firewall policy",
+        "    edit 0",
+        f'        set name "{own[:29]}-{one.port}"',
+        '        set srcintf "LAN"',
+        f"        set dstintf {' '.join(_quoted(name(agreement, tunnel)) for tunnel in agreement.tunnels)}",
+        f"        set srcaddr {' '.join(_quoted(name) for name, _ in sources)}",
+        f"        set dstaddr {' '.join(_quoted(name) for name, _ in places)}",
+        "        set action accept",
+        '        set schedule "always"',
+        f'        set service "{its}"',
+        f"        set tcp-mss-sender {agreement.segment}",
+        f"        set tcp-mss-receiver {agreement.segment}",
         "    next",
         "end",
     ]

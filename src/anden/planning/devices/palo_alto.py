@@ -10,7 +10,7 @@ function by itself.
 
 from collections.abc import Sequence
 
-from anden.model.link import Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
+from anden.model.link import Admitted, Agreement, Bgp, Encryption, Integrity, Opening, Proposals, Tunnel
 from anden.planning.devices import device
 from anden.planning.devices.device import AEAD, Device, inside, known, theirs_inside
 
@@ -26,7 +26,7 @@ _WHERE = "Import both under Device > Certificate Management first: what follows 
 _SPELLED = {Encryption.AES256: "aes-256-cbc", Integrity.SHA256: "sha256"}
 
 
-def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
+def render(agreement: Agreement, openings: Sequence[Opening], admitted: Sequence[Admitted] = ()) -> str:
     """Commands. Raises ValueError while the agreement is not known."""
     own, policy = f"anden-{agreement.link}"[:LONGEST_NAME], agreement.policy
     trust = f"set shared certificate-profile {own} CA {device.authority(agreement)}"
@@ -44,6 +44,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         f"[ {' '.join(_interface(tunnel) for tunnel in agreement.tunnels)} ]",
         *(_speaker(agreement, agreement.bgp, own) if agreement.bgp is not None else _routes(agreement, own)),
         *_rule(agreement, openings, own),
+        *(line for each in admitted for line in _lets_out(each, own)),
     ]
     told = [
         device.mark_keys(agreement),
@@ -56,7 +57,7 @@ def render(agreement: Agreement, openings: Sequence[Opening]) -> str:
         else "BGP is written for the virtual router, not for Advanced Routing; a rule announces what your own routes "
         "lead to, and nothing that they do not.",
     ]
-    return device.head(DEVICE, agreement, openings, "#", *told) + "\n".join(lines) + "\n"
+    return device.head(DEVICE, agreement, openings, admitted, "#", *told) + "\n".join(lines) + "\n"
 
 
 def _profile(place: str, offered: Proposals, groups: str, hashes: str, before: str) -> list[str]:
@@ -203,6 +204,17 @@ def _rule(agreement: Agreement, openings: Sequence[Opening], own: str) -> list[s
         f"{place} from {own} to LAN source {agreement.local} destination "
         f"[ {' '.join(sorted({str(each.network) for each in openings}))} ]",
         f"{place} application any service [ {services} ] action allow",
+    ]
+
+
+def _lets_out(one: Admitted, own: str) -> list[str]:
+    """What may begin on their side: from where we let in, to where it is dialled."""
+    service, rule = f"{own}-in-tcp-{one.port}", f"set rulebase security rules {own}-{one.port}"
+    sources, addresses = (" ".join(map(str, each)) for each in (one.sources, one.addresses))
+    return [
+        f"set service {service} protocol tcp port {one.port}",
+        f"{rule} from LAN to {own} source [ {sources} ] destination [ {addresses} ]",
+        f"{rule} application any service [ {service} ] action allow",
     ]
 
 

@@ -4,7 +4,7 @@ Suites". Loaded by strongSwan 5.9.8 in tests/live, where it raises tunnels.
 
 from collections.abc import Sequence
 
-from anden.model.link import Agreement, Encryption, Group, Integrity, Opening, Policy, Proposals, Tunnel
+from anden.model.link import Admitted, Agreement, Encryption, Group, Integrity, Opening, Policy, Proposals, Tunnel
 from anden.planning.devices import device
 from anden.planning.devices.device import AEAD, Device, known
 
@@ -42,14 +42,17 @@ def random_s(policy: Policy) -> int:
     return policy.rekey_margin_s * policy.rekey_fuzz_percent // 100
 
 
-def theirs(agreement: Agreement, openings: Sequence[Opening] = ()) -> str:
+def theirs(
+    agreement: Agreement, openings: Sequence[Opening] = (), admitted: Sequence[Admitted] = ()
+) -> str:  # fmt: skip
     """swanctl.conf of the other side, without the keys. It answers and never starts: only one side may. Raises
     ValueError while the agreement is not known."""
     own, authority = files(agreement)
     said = [f"Below /etc/swanctl: x509/{own}, private/{own}, x509ca/{authority}."] if agreement.certified else []
     keys = [] if agreement.certified else [_key(agreement, tunnel) for tunnel in agreement.tunnels]
     beside = ("BGP is not strongSwan's: `--device bird` writes BIRD's file.",) if agreement.bgp is not None else ()
-    return device.head(DEVICE, agreement, openings, "#", device.mark_keys(agreement), *said, *beside) + "".join(
+    notes = (device.mark_keys(agreement), *said, *beside)
+    return device.head(DEVICE, agreement, openings, admitted, "#", *notes) + "".join(
         [
             "connections {\n",
             *(_connection(agreement, tunnel) for tunnel in agreement.tunnels),

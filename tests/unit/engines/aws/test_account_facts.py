@@ -89,7 +89,8 @@ def test_one_code_may_be_two_quotas_and_what_is_not_listed_is_left_to_its_defaul
 def test_what_others_use_and_not_what_is_this_environments() -> None:
     assert facts(ANSWERS).used == {
         "vpcs": 2, "internet-gateways": 0, "groups": 1, "addresses": 1, "vpn-connections": 1, "vpn-gateways": 0,
-        "customer-gateways": 0, "balancers": 1, "target-groups": 0, "stacks": 1, "fargate-vcpu": 1.5,
+        "customer-gateways": 0, "balancers": 1, "network-balancers": 1, "target-groups": 0, "stacks": 1,
+        "fargate-vcpu": 1.5,
     }  # fmt: skip
 
 

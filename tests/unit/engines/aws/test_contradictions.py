@@ -31,6 +31,27 @@ def test_a_protocol_that_the_balancer_does_not_take() -> None:
     assert alone == ()
 
 
+def test_with_balancers_of_both_types_the_listener_says_whose_a_target_group_is() -> None:
+    edge = stack("edge", {
+        "Balancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Type": "application"}),
+        "OfLink": ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Type": "network"}),
+    })  # fmt: skip
+    kinds = ("TargetGroup", "Listener", "ListenerRule")
+    group, listener, rule = (f"AWS::ElasticLoadBalancingV2::{kind}" for kind in kinds)
+
+    def wrong(routed: str, dialled: str) -> list[str]:
+        web: dict[str, tuple[str, dict[str, Any]]] = {
+            "Routed": (group, {"Protocol": routed}), "Dialled": (group, {"Protocol": dialled}),
+            "Rule": (rule, {"Actions": [{"ForwardConfig": {"TargetGroups": [{"TargetGroupArn": {"Ref": "Routed"}}]}}]}),
+            "Door": (listener, {"Protocol": "TCP", "DefaultActions": [{"TargetGroupArn": {"Ref": "Dialled"}}]}),
+        }  # fmt: skip
+        return [each.where for each in contradictions.found([edge, stack("service-web", web)])]
+
+    assert wrong("HTTP", "TCP") == []
+    assert wrong("TCP", "TCP") == ["stack service-web, Routed"]
+    assert wrong("HTTP", "HTTP") == ["stack service-web, Dialled"]
+
+
 @pytest.mark.parametrize(
     ("inside", "right"),
     [

@@ -1,6 +1,7 @@
 """What an environment needs of each quota: every count against a small case made by hand."""
 
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from anden.engines.aws.needs import needs
 from anden.engines.aws.render import stacks as rendered
 from anden.engines.aws.render.template import Published, Stack, att, ref
 from anden.model.blueprint import Blueprint
+from anden.model.ids import ServiceName
 from anden.model.preflight import Need
-from anden.model.topology import Egress, Route, Service, Strategy
+from anden.model.topology import Egress, Incoming, Link, Route, Service, Strategy
 
 Three = tuple[float, float, float]
 Made = dict[str, tuple[str, dict[str, Any]]]
@@ -174,6 +176,25 @@ def test_targets_are_tasks_of_services_with_a_route() -> None:
     edge = stack("edge", {"Balancer": ("AWS::ElasticLoadBalancingV2::LoadBalancer", {})})
     found = needed(blueprint(service("web", "2..4", route=Route("/")), service("api", "1..9")), edge)
     assert three(found["balancer-targets"]) == (2, 4, 5)
+
+
+def test_balancers_of_links_have_quotas_of_their_own() -> None:
+    core = Link(
+        "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("one", "two"),
+        IPv4Network("100.64.10.0/26"),
+        incoming=tuple(
+            Incoming(ServiceName(name), (IPv4Network("10.20.4.0/24"),), at) for name, at in (("api", 1), ("web", 2))
+        ),
+    )  # fmt: skip
+    drafted = blueprint(service("api", "1..9"), service("web", "2..4", route=Route("/")), zones=2, links=(core,))
+    found = needed(drafted, *rendered.environment(drafted, caveats(drafted.topology)))
+    assert (found["balancers"].base, found["network-balancers"].base) == (1, 1)
+    assert found["network-balancer-listeners"].base == 2
+    assert (found["balancer-target-groups"].base, found["target-groups"].base) == (1, 3)
+    assert (three(found["network-balancer-targets"]), found["network-balancer-targets"].of) == (
+        (3, 13, 26),
+        "link core",
+    )
 
 
 def test_what_a_stack_is_limited_in() -> None:

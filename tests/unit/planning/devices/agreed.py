@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 from anden.model.ids import ZoneName
-from anden.model.link import Agreement, Endpoint, Opening
+from anden.model.link import Admitted, Agreement, Endpoint, Opening
 from anden.model.topology import Link
 from anden.planning.links import agreement, inside
 
@@ -27,6 +27,13 @@ OPENINGS = (
     Opening("core-api", IPv4Network("10.20.4.17/32"), 8443),
     Opening("files", IPv4Network("10.20.9.0/24"), 2049),
 )
+ADMITTED = (
+    Admitted(
+        "notices", (IPv4Network("10.20.4.0/24"), IPv4Network("10.20.8.1/32")),
+        (IPv4Address("100.64.10.6"), IPv4Address("100.64.10.22")), 8443,
+    ),
+    Admitted("files", (IPv4Network("10.20.9.0/24"),), (IPv4Address("100.64.10.6"), IPv4Address("100.64.10.22")), 2049),
+)  # fmt: skip
 ADDRESSES = (IPv4Address("198.51.100.100"), IPv4Address("198.51.100.101"))
 
 

@@ -1,7 +1,17 @@
 """Each device's text, as a person loads it, and what is refused rather than guessed."""
 
 import pytest
-from tests.unit.planning.devices.agreed import ADDRESSES, BOTH, CERTIFIED, CORE, OPENINGS, SPEAKING, agreed, golden
+from tests.unit.planning.devices.agreed import (
+    ADDRESSES,
+    ADMITTED,
+    BOTH,
+    CERTIFIED,
+    CORE,
+    OPENINGS,
+    SPEAKING,
+    agreed,
+    golden,
+)
 
 from anden.planning.devices import DEFAULT, DEVICES, bird
 
@@ -81,3 +91,14 @@ def test_a_fortigate_takes_names_of_15_characters() -> None:
     text = DEVICES["fortinet"].render(agreed(long), OPENINGS)
     assert 'edit "a-link-with-f-1"' in text
     assert 'edit "a-link-with-f-2"' in text
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_what_we_let_in_is_let_out_there_and_said(name: str) -> None:
+    link = agreed(SPEAKING if DEVICES[name].bgp_only else CORE)
+    plain, text = (DEVICES[name].render(link, OPENINGS, each) for each in ((), ADMITTED))
+    golden(f"in.{ENDS[name]}", text)
+    assert "Nothing begins on your side." in plain
+    assert "Nothing else begins on your side." in text
+    lines = [line for line in plain.splitlines() if "begins on your side" not in line]
+    assert [line for line in text.splitlines() if line in lines][: len(lines)] == lines, "the rest stays what it was"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network
 
 from anden.engines.aws.render import seen_as
-from anden.engines.aws.render.acl_openings import Direction, Opening, Wall, fit, passing, range_of, walls
+from anden.engines.aws.render.acl_openings import Direction, Opening, Wall, dialled, fit, passing, range_of, walls
 from anden.engines.aws.render.template import Json, Part, Resource, apart, logical, ref, resource, tags
 from anden.engines.aws.render.terrain import ANYWHERE, Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, subnet, subnets
@@ -42,7 +42,8 @@ def part(terrain: Terrain, entrances: Iterable[int]) -> Part:
         resources |= _wall(terrain, layer, logical(layer), wall, subnets_of[layer])
     for link in terrain.links:
         if link.seen_as is not None:
-            wall = passing(range_of(terrain, PRIVATE), terrain.behind(link.name))
+            private = range_of(terrain, PRIVATE)
+            wall = dialled(private, passing(private, terrain.behind(link.name)), terrain.entering(link.name))
             here = [seen_as.subnet(link, zone) for zone, _ in seen_as.placed(terrain, link)]
             resources |= _wall(terrain, link.name, apart("link", link.name), wall, here)
     return Part(resources)

@@ -12,7 +12,8 @@ somebody has changed them.
               answers of services
     public    from the private layer to what is reached    what is reached, on its ports
               answers of what is outside                   answers to the private layer
-    link      as public, for one link with `seen-as`
+    link      as public, for one link with `seen-as`; and who may come in by it, on the ports that are dialled
+              answers of services                          services that may be opened, on their ports, and answers
 
 With few rules to a direction, they are coarser where a lot is declared: see `fit`.
 """
@@ -23,7 +24,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, collapse_addresses
 from itertools import groupby, pairwise
 
-from anden.engines.aws.render.terrain import Outside, Terrain
+from anden.engines.aws.render.terrain import Entering, Outside, Terrain
 from anden.engines.aws.render.vpc import DATA, EDGE, PRIVATE, PUBLIC
 from anden.planning.addressing import edges
 
@@ -78,8 +79,13 @@ def walls(terrain: Terrain, entrances: Iterable[int]) -> dict[str, Wall]:
     among = (*calls, *_if(calls, answers_private))
     return {
         PRIVATE: Wall(
-            Direction((*among, *_on(edge, terrain.entered), _answers(data)), _answers_of(terrain.outside)),
-            Direction((*among, *_if(enters, answers_edge), Opening(data, HTTPS, HTTPS)), _to(terrain.outside)),
+            Direction(
+                (*among, *_on(edge, terrain.entered), _answers(data)), (*_answers_of(terrain.outside), *_from(terrain))
+            ),
+            Direction(
+                (*among, *_if(enters, answers_edge), Opening(data, HTTPS, HTTPS)),
+                (*_to(terrain.outside), *_answers_to(terrain)),
+            ),
         ),
         DATA: Wall(Direction((Opening(private, HTTPS, HTTPS),)), Direction((answers_private,))),
         EDGE: Wall(
@@ -98,6 +104,31 @@ def passing(private: IPv4Network, reached: Iterable[Outside]) -> Wall:
         Direction(inside=tuple(_on(private, ports)), outside=_answers_of(outside)),
         Direction(inside=_if(ports, _answers(private)), outside=_to(outside)),
     )
+
+
+def dialled(private: IPv4Network, wall: Wall, entering: Iterable[Entering]) -> Wall:
+    """The wall around a link with who may come in by it, its balancer's calls to the private layer, and the answers."""
+    some = tuple(entering)
+    if not some:
+        return wall
+    ports = sorted({each.port for each in some})
+    begin = tuple(Opening(each.network, each.at, each.at) for each in some)
+    answered = tuple(_answers(each.network) for each in some)
+    return Wall(
+        Direction((*wall.inward.inside, _answers(private)), (*wall.inward.outside, *begin)),
+        Direction((*wall.outward.inside, *_on(private, ports)), (*wall.outward.outside, *answered)),
+    )
+
+
+def _from(terrain: Terrain) -> tuple[Opening, ...]:
+    """What balancers of links open in the private layer: they stand in blocks of their own, beside the VPC's first."""
+    blocks = {link.name: link.seen_as for link in terrain.links}
+    found = {(blocks.get(each.link), each.port) for each in terrain.incoming}
+    return tuple(Opening(block, port, port) for block, port in sorted(found, key=str) if block is not None)
+
+
+def _answers_to(terrain: Terrain) -> tuple[Opening, ...]:
+    return tuple(_answers(each.network) for each in _from(terrain))
 
 
 def _on(network: IPv4Network, ports: Iterable[int]) -> list[Opening]:

@@ -1,11 +1,20 @@
 """Security groups: one for each service, one for the internal balancer, one for the VPC link by which the gateway
-comes in. What they allow is `rules`. A group alone allows nothing, in either direction: CloudFormation would give one
-without an egress rule its own, which allows everything, so each has one that allows nothing.
+comes in, one for the balancer of each link that lets something in. What they allow is `rules`. A group alone allows
+nothing, in either direction: CloudFormation would give one without an egress rule its own, which allows everything, so
+each has one that allows nothing.
 """
 
 from collections.abc import Iterator
 
-from anden.engines.aws.render.naming import BALANCER_KEY, GATEWAY_KEY, GROUPS_A_STACK, VPC, group_key, place
+from anden.engines.aws.render.naming import (
+    BALANCER_KEY,
+    GATEWAY_KEY,
+    GROUPS_A_STACK,
+    VPC,
+    group_key,
+    link_group_key,
+    place,
+)
 from anden.engines.aws.render.template import Json, Part, Resource, att, logical, resource, tags
 from anden.model.blueprint import Blueprint
 from anden.model.configuration import Configuration
@@ -44,6 +53,8 @@ def _wanted(configuration: Configuration, which: int) -> Iterator[tuple[str, str
     if which == 1:
         yield BALANCER_KEY, "the internal load balancer"
         yield GATEWAY_KEY, "the VPC link of the gateway"
+        for link in sorted({allow.link for allow in configuration.allows_in}):
+            yield link_group_key(link), f"the balancer of link {link}"
     for backend in configuration.backends:
         if shard(backend.number) == which:
             yield group_key(backend.service), f"service {backend.service}"

@@ -12,7 +12,7 @@ from anden.engines.aws.render.naming import RESERVED_ENVIRONMENTS
 from anden.engines.aws.render.seen_as import NARROWEST_SUBNET, parts_of
 from anden.model.mark import Marks
 from anden.model.problem import Problem
-from anden.model.topology import REHEARSAL, TUNNELS, Link, Topology
+from anden.model.topology import REHEARSAL, TUNNELS, Link, Strategy, Topology
 from anden.planning.addressing import WIDEST_PREFIX
 from anden.planning.places import where, where_of
 
@@ -29,6 +29,8 @@ LINK_LOCAL = IPv4Network("169.254.0.0/16")
 CERTIFICATE = re.compile(
     r"arn:aws[a-zA-Z-]*:acm:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):certificate/[a-zA-Z0-9_-]+"
 )
+MOST_TARGET_GROUPS = 5
+"""Of an ECS service (ECS developer guide, "Registering multiple target groups with an Amazon ECS service")."""
 _RESTRICTIONS = 'VPC user guide, "IPv4 CIDR block association restrictions"'
 
 
@@ -43,7 +45,34 @@ def problems(topology: Topology, network: IPv4Network | None = None, marks: Mark
         if link.seen_as is not None:
             found += _seen_as(topology, known, link, link.seen_as, own)
     found += _together(topology, known)
+    found += _let_in(topology, known)
     return tuple(found)
+
+
+def _let_in(topology: Topology, marks: Marks) -> Iterator[Problem]:
+    """What comes in over a link ends in a target group of the service's own, which ECS fills."""
+    routed: dict[str, int] = {service.name: int(service.route is not None) for service in topology.services}
+    for link in topology.links:
+        for one in link.incoming:
+            where = where_of(topology, marks, f"links/{link.name}/incoming/{one.service}")
+            service = topology.service(one.service)
+            if service is None:
+                continue
+            if service.strategy is not Strategy.ROLLING:
+                yield Problem(
+                    where,
+                    f"{service.name} is let in, and its versions take over by {service.strategy}",
+                    "traffic that is dialled over a link is not moved between two target groups here",
+                    f"Set deploy of {service.name} to rolling.",
+                )
+            routed[service.name] += 1
+            if routed[service.name] == MOST_TARGET_GROUPS + 1:
+                yield Problem(
+                    where,
+                    f"{service.name} would be in {routed[service.name]} target groups",
+                    f"ECS registers a service in {MOST_TARGET_GROUPS} at most; its route takes one, each link another",
+                    "Let a service of its own in by some of the links.",
+                )
 
 
 def _name(topology: Topology, marks: Marks) -> Iterator[Problem]:

@@ -191,6 +191,16 @@ def link_key(link: str) -> str:
     return f"link-{link}"
 
 
+def seen_subnet_key(link: str, zone: str) -> str:
+    """What the subnet of a zone's share of a link's `seen-as` is published as."""
+    return f"seen-{zone}-by-{link}"
+
+
+def seen_subnet(link: str, zone: str) -> Published:
+    """Where the other side dials."""
+    return Published("network", seen_subnet_key(link, zone), "AWS::EC2::Subnet::Id")
+
+
 # What the firewall's stacks publish.
 
 BALANCER_KEY, GATEWAY_KEY = "balancer-group", "gateway-group"
@@ -199,6 +209,16 @@ BALANCER_KEY, GATEWAY_KEY = "balancer-group", "gateway-group"
 def group_key(service: str) -> str:
     """What a service's security group is published as."""
     return f"group-of-{service}"
+
+
+def link_group_key(link: str) -> str:
+    """What the security group of a link's balancer is published as."""
+    return f"group-by-{link}"
+
+
+def link_group(link: str) -> Published:
+    """The group of what may come in over a link."""
+    return Published(FIREWALL, link_group_key(link), GROUP)
 
 
 def firewall_family(shard: int) -> str:
@@ -239,6 +259,17 @@ LISTENER = Published("edge", "listener", "String")
 """ARN of the internal load balancer's listener, to which services add their rules."""
 BALANCER_NAME = Published("edge", "balancer-name", "String")
 """Full name of the load balancer, as CloudWatch's metrics and request-count scaling have it (`app/…/…`)."""
+
+
+def link_balancer_key(link: str) -> str:
+    """What the ARN of the balancer that a link's other side dials is published as."""
+    return f"balancer-by-{link}"
+
+
+def link_balancer(link: str) -> Published:
+    """The balancer to which services add their listeners."""
+    return Published("edge", link_balancer_key(link), "String")
+
 
 ENTRANCE = Published("edge", "entrance", "String")
 """The name that the environment's domain must point to; without a domain, the address that people ask."""

@@ -4,12 +4,13 @@
                             caller's group → a destination's addresses, on its port
     what AWS itself needs   every service → interface endpoints :443 (images, logs, secrets)
     the entrance            VPC link → balancer → services with a route, on their port
+    what links let in       the client's networks → the link's balancer → services, on their port
 
 What is left out cannot talk. A name as a destination is open to every address on its port (`Caveat`s say so): which
 names resolve at all is the DNS firewall's.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from itertools import chain
 
@@ -19,6 +20,7 @@ from anden.engines.aws.render.naming import (
     GATEWAY_GROUP,
     fitting,
     group,
+    link_group,
 )
 from anden.engines.aws.render.template import Json, Part, Published, Resource, apart, resource
 from anden.model.blueprint import Blueprint
@@ -74,6 +76,7 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
         for port in ports[service]:
             if port is not None:
                 yield from _pair("the balancer", BALANCER_GROUP, service, of(service), port)
+    yield from _over_links(configuration, which, here, of)
     for caller in sorted(here):
         yield from _pair(caller, of(caller), "AWS endpoints", ENDPOINTS_GROUP, HTTPS)
     for allow in configuration.allows:
@@ -81,6 +84,23 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
             yield from _pair(allow.caller, of(allow.caller), allow.callee, of(allow.callee), allow.port)
     for (caller, network, port), destinations in _leaving(both, configuration, here).items():
         yield _leaves(caller, of(caller), sorted(destinations), network, port)
+
+
+def _over_links(
+    configuration: Configuration, which: int, here: Collection[str], of: Callable[[str], Published]
+) -> Iterator[tuple[str, Resource]]:
+    """Who may open a link's balancer, one rule for a network and port, whichever service answers there; and the
+    balancer's way to the services that are here."""
+    for allow in configuration.allows_in if which == 1 else ():
+        network = str(allow.network)
+        yield apart("link", allow.link, "from", network, str(allow.port)), resource(
+            "AWS::EC2::SecurityGroupIngress", GroupId=link_group(allow.link), CidrIp=network, IpProtocol="tcp",
+            FromPort=allow.port, ToPort=allow.port, Description=f"to {allow.service}",
+        )  # fmt: skip
+    ports = {one.service: sorted({one.port, *one.also}) for one in configuration.backends if one.port is not None}
+    for link, service in sorted({(allow.link, allow.service) for allow in configuration.allows_in}):
+        for port in ports[service] if service in here else ():
+            yield from _pair(f"link {link}", link_group(link), service, of(service), port)
 
 
 def _leaving(both: Sequence[Blueprint], configuration: Configuration, here: Collection[str]) -> dict[_Way, set[str]]:

@@ -4,7 +4,8 @@
                    ─(that subnet's route)→ virtual private gateway → tunnel
 
 The block becomes one of the VPC's own, cut into four, one part a zone, so that a zone more moves none; a /27 gives two
-and a /28 one. Nothing comes in this way: a private NAT gateway answers nobody who was not asked.
+and a /28 one. Nothing comes in this way: a private NAT gateway answers nobody who was not asked. What may come in has
+an address of its own in each share (`incoming`), so the gateway's is said: AWS might choose that one for it.
 """
 
 from ipaddress import IPv4Network
@@ -16,6 +17,7 @@ from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, made, routes, way
 from anden.model.blueprint import Blueprint
 from anden.model.topology import Link
 from anden.planning.addressing import ZONE_NAMES
+from anden.planning.links import SEEN
 
 NARROWEST_SUBNET = 28
 """The smallest subnet of a VPC (VPC user guide, "Subnet sizing for IPv4")."""
@@ -59,8 +61,9 @@ def resources(blueprint: Blueprint, terrain: Terrain, link: Link, gateway: str, 
         here, nat = subnet(link, zone), apart("link", link.name, "nat", zone)
         found |= made(here, network, zone_of(blueprint, zone), f"{name}-{zone}", table, (block,))
         found[nat] = resource(
-            "AWS::EC2::NatGateway", ConnectivityType="private", SubnetId=ref(here), Tags=tags(Name=f"{name}-{zone}")
-        )
+            "AWS::EC2::NatGateway", ConnectivityType="private", SubnetId=ref(here),
+            PrivateIpAddress=str(network.network_address + SEEN), Tags=tags(Name=f"{name}-{zone}"),
+        )  # fmt: skip
         for to in link.networks:
             found[way(zone, to)] = resource(
                 "AWS::EC2::Route", RouteTableId=ref(routes(PRIVATE, zone)), DestinationCidrBlock=str(to),

@@ -5,7 +5,7 @@ through Service Connect and by the gateway through its target group. Its stack h
 import math
 from collections.abc import Sequence
 
-from anden.engines.aws.render import alarms, metrics, roles, scaling, target, task
+from anden.engines.aws.render import alarms, incoming, metrics, roles, scaling, target, task
 from anden.engines.aws.render.arns import BOUNDARY, managed
 from anden.engines.aws.render.cluster import logs
 from anden.engines.aws.render.entrance import Door
@@ -56,6 +56,7 @@ def parts(
     ]
     if door is not None:
         found.append(target.part(blueprint, door, placement.number))
+    found.append(incoming.part(topology, service))
     return found
 
 
@@ -70,18 +71,22 @@ def _service(
         "Subnets": [private_subnet(zone.name) for zone in blueprint.layout.zones],
     }  # fmt: skip
     follows_cpu = scaling.elastic(service) and service.scale is not None and service.scale.metric is ScaleMetric.CPU
+    dialled = [link for link, _ in incoming.entries(topology, service)]
+    balanced = [_balanced(service, groups)] if groups else []
+    balanced += [_filled(service, incoming.target(link)) for link in dialled]
+    after = [*(["Rule"] if len(groups) == 1 else []), *map(incoming.listener, dialled), *watching]
     fast = {"MetricNames": ["CPUUtilization"], "ResolutionSeconds": scaling.FAST_S}
     made = {
         "Service": resource(
-            "AWS::ECS::Service", after=[*(["Rule"] if len(groups) == 1 else []), *watching], ServiceName=service.name,
+            "AWS::ECS::Service", after=after, ServiceName=service.name,
             Cluster=CLUSTER, TaskDefinition=ref("Task"), LaunchType="FARGATE", PlatformVersion=PLATFORM,
             SchedulingStrategy="REPLICA", AvailabilityZoneRebalancing="ENABLED", PropagateTags="SERVICE",
             EnableECSManagedTags=True, EnableExecuteCommand=not topology.production,
             DeploymentController={"Type": "ECS"}, DeploymentConfiguration=_deployment(topology, service, watching),
             NetworkConfiguration={"AwsvpcConfiguration": network},
             ServiceConnectConfiguration=_connect(topology, service, calls),
-            LoadBalancers=[_balanced(service, groups)] if groups else None,
-            HealthCheckGracePeriodSeconds=math.ceil(service.start_s) if groups else None,
+            LoadBalancers=balanced or None,
+            HealthCheckGracePeriodSeconds=math.ceil(service.start_s) if balanced else None,
             Monitoring={"MetricConfigurations": [fast]} if follows_cpu else None,
         )
     }  # fmt: skip
@@ -132,14 +137,15 @@ def _connect(topology: Topology, service: Service, calls: Mesh) -> Json:
 
 
 def _balanced(service: Service, groups: Sequence[str]) -> Json:
-    made: dict[str, Json] = {
-        "ContainerName": service.name,
-        "ContainerPort": service.port,
-        "TargetGroupArn": ref(groups[0]),
-    }
+    made = _filled(service, groups[0])
     if len(groups) > 1:
         made["AdvancedConfiguration"] = {
             "AlternateTargetGroupArn": ref(groups[1]), "ProductionListenerRule": ref("Rule"),
             "RoleArn": att("ShiftingRole", "Arn"),
         }  # fmt: skip
     return made
+
+
+def _filled(service: Service, group: str) -> dict[str, Json]:
+    """A target group that ECS fills with the service's tasks."""
+    return {"ContainerName": service.name, "ContainerPort": service.port, "TargetGroupArn": ref(group)}

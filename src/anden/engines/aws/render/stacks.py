@@ -22,6 +22,7 @@ from anden.engines.aws.render import (
     dashboard,
     gateway,
     groups,
+    incoming,
     keys,
     naming,
     network,
@@ -106,7 +107,7 @@ def _environment(
         yield _stack(blueprint, naming.rules_family(which), naming.RULES, part)
     yield from _data(blueprint)
     doors = entrance(blueprint.topology)
-    parts = [cluster.part(blueprint), dashboard.part(blueprint, doors)]
+    parts = [cluster.part(blueprint), dashboard.part(blueprint, doors), incoming.balancers(blueprint, land)]
     if doors.doors:
         parts += [balancer.part(blueprint), gateway.part(blueprint, doors), waf.part(blueprint, doors)]
     yield _stack(blueprint, naming.EDGE, naming.EDGE, *parts)

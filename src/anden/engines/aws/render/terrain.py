@@ -26,13 +26,24 @@ class Outside:
     link: str = ""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Entering:
+    """Somebody behind `link`, in `network`, who may dial `at`. port: the service's own."""
+
+    link: str
+    network: IPv4Network
+    at: int
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Terrain:
     """The network of an environment. All tuples are sorted.
 
     name: of everything in it. network: the VPC's. zones: with their subnets. called: ports on which services call
     each other. entered: ports of services with a route. outside: what services reach beyond the VPC. hosts: the names
-    among it. lasting: it is a productive environment, whose records outlive it. numbers: each link's own.
+    among it. lasting: it is a productive environment, whose records outlive it. numbers: each link's own. incoming:
+    who may come in over links.
     """
 
     name: str
@@ -46,6 +57,7 @@ class Terrain:
     hosts: tuple[str, ...]
     lasting: bool
     numbers: Mapping[str, int] = field(default_factory=dict)
+    incoming: tuple[Entering, ...] = ()
 
     @property
     def internet(self) -> tuple[Outside, ...]:
@@ -55,6 +67,10 @@ class Terrain:
     def behind(self, link: str) -> tuple[Outside, ...]:
         """What is reached by that link."""
         return tuple(each for each in self.outside if each.link == link)
+
+    def entering(self, link: str) -> tuple[Entering, ...]:
+        """Who may come in by that link."""
+        return tuple(each for each in self.incoming if each.link == link)
 
 
 def terrain(blueprint: Blueprint, keeping: Blueprint | None = None) -> Terrain:
@@ -82,6 +98,7 @@ def terrain(blueprint: Blueprint, keeping: Blueprint | None = None) -> Terrain:
         hosts=tuple(sorted({host for topology in topologies for host in _hosts(topology)})),
         lasting=blueprint.topology.production,
         numbers={name: number for each in reversed(both) for name, number in each.links.items()},
+        incoming=tuple(sorted({found for topology in topologies for found in _entering(topology, topologies)})),
     )
 
 
@@ -105,6 +122,14 @@ def _outside(topology: Topology, links: Collection[str]) -> Iterator[Outside]:
                 yield Outside(place.network, place.port, place.link)
         elif topology.egress is not Egress.NONE:
             yield Outside(place.network if place.network is not None else ANYWHERE, place.port)
+
+
+def _entering(topology: Topology, topologies: Iterable[Topology]) -> Iterator[Entering]:
+    """topologies: in whichever the service has a port."""
+    for link in topology.links:
+        for one in link.incoming if link.seen_as is not None else ():
+            for port in _ports(topologies, [one.service]):
+                yield from (Entering(link.name, source, one.port, port) for source in one.sources)
 
 
 def _hosts(topology: Topology) -> Iterator[str]:

@@ -15,8 +15,8 @@ from ipaddress import IPv4Interface
 
 from anden.engines.aws.render import seen_as
 from anden.engines.aws.render.flow_logs import log_group
-from anden.engines.aws.render.naming import link_key, secret_reference
-from anden.engines.aws.render.template import Json, Part, Resource, apart, ref, resource, sub, tags
+from anden.engines.aws.render.naming import link_key, secret_reference, seen_subnet_key
+from anden.engines.aws.render.template import Json, Part, Resource, apart, att, ref, resource, sub, tags
 from anden.engines.aws.render.terrain import Terrain
 from anden.engines.aws.render.vpc import PRIVATE, VPC_ID, routes, way
 from anden.model.blueprint import Blueprint
@@ -66,7 +66,8 @@ def _phase(phase: str, offered: Proposals) -> dict[str, Json]:
 
 
 def part(blueprint: Blueprint, terrain: Terrain) -> Part:
-    """Everything of the links; nothing without one. Publishes each connection's id, as `link-core`."""
+    """Everything of the links; nothing without one. Publishes each connection's id, as `link-core`, and the
+    subnets in which the other side dials."""
     if not terrain.links:
         return Part({})
     resources: dict[str, Resource] = {
@@ -82,6 +83,9 @@ def part(blueprint: Blueprint, terrain: Terrain) -> Part:
             resources |= _straight(terrain, link)
         else:
             resources |= seen_as.resources(blueprint, terrain, link, GATEWAY, ATTACHED)
+        if terrain.entering(link.name):
+            for zone, _ in seen_as.placed(terrain, link):
+                publishes[seen_subnet_key(link.name, zone)] = att(seen_as.subnet(link, zone), "SubnetId")
     return Part(resources, publishes)
 
 

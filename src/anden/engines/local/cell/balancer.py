@@ -24,7 +24,7 @@ from anden.engines.local.cell.balancer_process import NAME, Process, reconcile
 from anden.engines.local.cell.certificates import Certificates
 from anden.engines.local.cell.haproxy_stat import ServerStat
 from anden.engines.local.cell.spawner import Spawner
-from anden.engines.local.render import access_log, haproxy
+from anden.engines.local.render import access_log, dialled, haproxy
 from anden.engines.local.render.haproxy import GATEWAY_FD, Server
 from anden.engines.local.render.stations import BALANCER
 from anden.model.configuration import Configuration
@@ -288,8 +288,8 @@ class Balancer:
         assert self._configuration is not None  # noqa: S101 - callers have set it
         self._last_start = time.monotonic()
         self._number += 1
-        fails_open = self._configuration.manners.fails_open
-        process = Process(0, self._number, self._structure(), self._folder, fails_open)
+        fails_open, through_links = self._configuration.manners.fails_open, dialled.services(self._configuration)
+        process = Process(0, self._number, self._structure(), self._folder, fails_open, through_links)
         at_once = [one for name, one in self._servers.items() if self._serves(name)]
         self._folder.mkdir(parents=True, exist_ok=True)
         process.paths.write_text(haproxy.health_paths(self._configuration, self._servers.values()))
@@ -416,8 +416,8 @@ class Balancer:
         """Write then rename, so that a supervisor that comes back finds whole words."""
         data = {
             "number": self._number,
-            "running": [[one.pid, one.number, one.structure, one.open] for one in self._running],
-            "retired": [[one.pid, one.number, one.structure, one.open] for one in self._retired],
+            "running": [_noted(one) for one in self._running],
+            "retired": [_noted(one) for one in self._retired],
         }
         new = self._folder / "balancer.json.new"
         new.write_text(json.dumps(data))
@@ -433,8 +433,8 @@ class Balancer:
 
         def alive(kind: str) -> list[Process]:
             noted = [
-                Process(pid, number, structure, self._folder, any(fails_open))
-                for pid, number, structure, *fails_open in data[kind]
+                Process(pid, number, structure, self._folder, any(more[:1]), frozenset(*more[1:2]))
+                for pid, number, structure, *more in data[kind]
             ]
             return [process for process in noted if running.get(process.name) == process.pid]
 
@@ -451,6 +451,10 @@ class Balancer:
         for file in self._folder.glob(f"{NAME}*"):  # of those that died while nobody looked
             if file.stem not in alive_now:
                 file.unlink(missing_ok=True)
+
+
+def _noted(one: Process) -> list[Any]:
+    return [one.pid, one.number, one.structure, one.open, sorted(one.dialled)]
 
 
 def _ours(name: str) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from anden.engines.local.cell import haproxy_socket, haproxy_stat
 from anden.engines.local.cell.haproxy_stat import ServerStat
-from anden.engines.local.render.haproxy import GATEWAY, OPEN, Server, options, unchecked
+from anden.engines.local.render.dialled import DIALLED, OPEN
+from anden.engines.local.render.haproxy import GATEWAY, Server, options, through, unchecked
 from anden.model.traffic import Passed
 
 NAME = "balancer-"
@@ -18,6 +19,8 @@ DELETE_S = 1.0
 PAUSE_S = 0.01
 _ADDED = "New server registered."
 _DELETED = "Server deleted."
+BESIDE = ":"
+"""Stands in the name of a backend that is not the service's own."""
 _MAINTENANCE = 0x01
 """SRV_ADMF_FMAINT in `srv_admin_state`."""
 _DRAIN = 0x08
@@ -27,13 +30,15 @@ _DRAIN = 0x08
 @dataclass(frozen=True, slots=True)
 class Process:
     """number: counts every process that was ever started here. structure: a digest of its configuration's frontends and
-    backends. folder: the balancer's run folder. open: each backend has a second one, to which it fails open."""
+    backends. folder: the balancer's run folder. open: each backend has a second one, to which it fails open. dialled:
+    services whose servers stand in a backend of layer 4 as well."""
 
     pid: int
     number: int
     structure: str
     folder: Path
     open: bool = False
+    dialled: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -69,31 +74,29 @@ class Process:
         return haproxy_stat.passed(haproxy_socket.ask(self.socket, "show stat -1 1 -1"), GATEWAY)
 
     def add(self, server: Server, health_path: str | None) -> None:
-        """Register a server, which takes nothing until a check says that it may. Raises OSError, or Refused.
-
-        A server added so would start as up and unchecked; so all of it is one write, which HAProxy does in one go.
-        """
-        name = f"{server.service}/{server.id}"
+        """Register a server, which takes nothing until a check says that it may. Raises OSError, or Refused."""
         if health_path is not None:
             self.map(server.id, health_path)
-        commands = [
-            f"add server {name} {server.address}:{server.port} {options(server)}",
-            f"enable health {name}",
-            f"set server {name} state ready",
-            f"set server {name} health down",
-        ]
-        haproxy_socket.do(self.socket, commands, expected=_ADDED)
-        self.add_open(server)
+        for backend in self._backends(server.service):
+            self.put(server, backend, health_path)
 
-    def add_open(self, server: Server) -> None:
-        """Register it with the backend that its own fails open to, where there is one."""
-        if self.open:
-            name = f"{server.service}{OPEN}/{server.id}"
+    def put(self, server: Server, backend: str, health_path: str | None) -> None:
+        """Register it with one of its service's backends. One that is checked would start as up and unchecked; so all
+        is one write, which HAProxy does in one go."""
+        name, at = f"{backend}/{server.id}", f"{server.address}:{server.port}"
+        through_links = backend.startswith(f"{server.service}{DIALLED}")
+        if backend.endswith(OPEN):
+            about = "" if through_links else unchecked(server)
+            commands = [f"add server {name} {at} {about}".rstrip(), f"enable server {name}"]
+        else:
+            about = through(server, health_path) if through_links else options(server)
             commands = [
-                f"add server {name} {server.address}:{server.port} {unchecked(server)}",
-                f"enable server {name}",
+                f"add server {name} {at} {about}",
+                f"enable health {name}",
+                f"set server {name} state ready",
+                f"set server {name} health down",
             ]
-            haproxy_socket.do(self.socket, commands, expected=_ADDED)
+        haproxy_socket.do(self.socket, commands, expected=_ADDED)
 
     def map(self, id: str, health_path: str) -> None:
         """Ask this server for its health there. A map takes a key twice, so the old one goes first."""
@@ -109,7 +112,8 @@ class Process:
 
     def down(self, service: str, id: str) -> None:
         """It has ended: no new requests until a check says so, without waiting for one to fail."""
-        haproxy_socket.do(self.socket, [f"set server {service}/{id} health down"])
+        checked = [name for name in self._backends(service) if not name.endswith(OPEN)]
+        haproxy_socket.do(self.socket, [f"set server {name}/{id} health down" for name in checked])
 
     def remove(self, service: str, id: str) -> None:
         """Remove a server and end what is still in it. Raises OSError, or Refused when it cannot be deleted in time."""
@@ -119,8 +123,16 @@ class Process:
 
     def _names(self, service: str, id: str) -> tuple[str, ...]:
         """What this process calls the server, in each of its backends."""
-        own = f"{service}/{id}"
-        return (own, f"{service}{OPEN}/{id}") if self.open else (own,)
+        return tuple(f"{backend}/{id}" for backend in self._backends(service))
+
+    def missing(self, service: str, has: Container[str]) -> tuple[str, ...]:
+        """The backends of a service beside those in which a server stands."""
+        return tuple(backend for backend in self._backends(service) if backend not in has)
+
+    def _backends(self, service: str) -> tuple[str, ...]:
+        """All that hold the service's servers, its own first."""
+        names = (service, f"{service}{DIALLED}") if service in self.dialled else (service,)
+        return (*names, *(f"{name}{OPEN}" for name in names)) if self.open else names
 
     def _remove(self, name: str) -> None:
         deadline = time.monotonic() + DELETE_S
@@ -149,21 +161,23 @@ def reconcile(
     by_id = {str(server.id): server for server in wanted}
     paths = _paths(haproxy_socket.ask(process.socket, f"show map {process.paths}"))
     found = tuple(_servers(haproxy_socket.ask(process.socket, "show servers state")))
-    known = {has.id for has in found if not has.place[0].endswith(OPEN)}
-    opened = {has.id for has in found if has.place[0].endswith(OPEN)}
+    known = {has.id for has in found if BESIDE not in has.place[0]}
+    standing: dict[str, set[str]] = {}
     for has in found:
-        if has.place[0].endswith(OPEN):
+        standing.setdefault(has.id, set()).add(has.place[0])
+    for has in found:
+        if BESIDE in has.place[0]:
             # It comes and goes with the other of its name, unless whoever did that was killed in between.
             if has.id not in known:
-                process.remove(has.place[0].removesuffix(OPEN), has.id)
+                process.remove(has.place[0].partition(BESIDE)[0], has.id)
             continue
         server = by_id.get(has.id)
         if server is None or has.maintained or has.place != (server.service, str(server.address), str(server.port)):
             process.remove(has.place[0], has.id)
             continue
         del by_id[has.id]
-        if process.open and has.id not in opened:
-            process.add_open(server)
+        for backend in process.missing(server.service, standing[has.id]):
+            process.put(server, backend, path_of(server))
         if (path := path_of(server)) is not None and paths.get(has.id) != path:
             process.map(has.id, path)
         if has.drained and has.id not in leaving:

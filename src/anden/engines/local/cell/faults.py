@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
+from anden.engines.local import endpoints
 from anden.engines.local.cell import cgroup, nft, protocol
 from anden.engines.local.cell.ground import Ground
 from anden.engines.local.cell.life import Life
@@ -47,6 +48,9 @@ class Faults:
         cut = [name for name, (fault, _) in self._zones.items() if fault.outage is Outage.CUT]
         zones = [zone for zone in configuration.layout.zones if zone.name in cut]
         around = [network for zone in zones for network in (zone.public, zone.private, zone.data)]
+        # What the other side of a link dials in that zone goes with it, as the balancer's half there would.
+        dials = [endpoints.dialled(configuration.layout, linked) for linked in configuration.links]
+        around += [IPv4Network(each[zone.name]) for each in dials for zone in zones if zone.name in each]
         return [each for network in around for each in _without(network, configuration.layout.resolver)]
 
     async def resume(self) -> None:

@@ -15,8 +15,9 @@ from anden.engines.local import endpoints
 from anden.engines.local.cell import netns
 from anden.engines.local.cell.network import CABLE
 from anden.engines.local.cell.rtnetlink import BLACKHOLE, OWN, Rtnetlink, index
-from anden.engines.local.render.stations import ROUTER
+from anden.engines.local.render.stations import BALANCER, ROUTER
 from anden.model.link import Agreement, Tunnel
+from anden.planning import links
 from anden.planning.devices.device import theirs_inside
 
 WAN = "wan"
@@ -101,6 +102,29 @@ def release(agreement: Agreement) -> None:
     with Rtnetlink() as hub:
         for network in agreement.remote:
             hub.unroute(network)
+
+
+def welcome(agreement: Agreement, balancer: IPv4Address | None) -> None:
+    """Have the addresses that the other side dials be the balancer's, which has that one; None: nobody's. Raises
+    OSError."""
+    addresses = [IPv4Network(share.network_address + links.DIALLED) for _, share in agreement.zones]
+
+    def own() -> None:
+        with Rtnetlink() as ip:
+            for address in addresses:
+                ip.route(address, kind=OWN, out=_LOOPBACK)
+
+    def lead() -> None:
+        with Rtnetlink() as hub:
+            for address in addresses:
+                if balancer is None:
+                    hub.unroute(address)
+                else:
+                    hub.route(address, out=_there(BALANCER), by=balancer)
+
+    if balancer is not None:
+        netns.inside(BALANCER, own)
+    netns.apart(lead)
 
 
 def take_up(number: int, tunnels: int) -> None:

@@ -68,6 +68,8 @@ class Links:
                 behind = {allow.port for allow in configuration.allows_behind if allow.link == name}
                 self._ports[number] = tuple(sorted(behind))
                 self._raise(linked, agreement, None if keys is None else keys.get(name, {}))
+                admits = any(allow.link == name for allow in configuration.allows_in)
+                link_network.welcome(agreement, configuration.layout.balancer if admits else None)
                 self._links[number] = (linked, agreement)
             self.tend()
 
@@ -207,7 +209,9 @@ class Links:
             self._stop(linked.number)  # both sides' daemons learn it anew
             for left in (files.certificates, files.daemon(None)):  # certificates of before, and their keys
                 shutil.rmtree(left, ignore_errors=True)
-            link_network.take_up(linked.number, len(codec.from_json(Agreement, before).tunnels))
+            was = codec.from_json(Agreement, before)
+            link_network.welcome(was, None)
+            link_network.take_up(linked.number, len(was.tunnels))
         if keys is not None:
             files.put_keys(keys)
         link_network.lay(linked.number, agreement)
@@ -237,6 +241,7 @@ class Links:
         if files.agreement.exists():
             agreement = codec.from_json(Agreement, files.agreement.read_text())
             netns.apart(lambda: link_network.release(agreement))
+            link_network.welcome(agreement, None)
             link_network.take_up(number, len(agreement.tunnels))
         shutil.rmtree(files.folder, ignore_errors=True)
         for left in SPEAKERS.glob(f"{number}.*"):

@@ -19,6 +19,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from anden.engines.local.cell import dns, netns, ping
+from anden.engines.local.cell.link_files import LinkFiles
 from anden.engines.local.endpoints import wire
 from anden.engines.local.render.resolver import DOMAIN
 from anden.engines.local.render.stations import INTERNET
@@ -31,6 +32,10 @@ AT_ONCE = 128
 LONGEST_S = 10.0
 """No probe takes longer to connect, whatever it asks for, and none is quiet for longer before it speaks."""
 LIMIT = f"{LONGEST_S:g} s are the most"
+NOBODY_THERE = "nobody of ours is on the other side: `anden up --with-datacentre`"
+HUNG_UP = "accepted, and ended at once: nobody answers behind the balancer"
+HANGS_UP_S = 0.05
+"""How long a balancer that has nobody behind it may take to end what it accepted."""
 HEARD_S = 0.5
 """How long to wait for what the internet's side heard of a connection that was made."""
 _WORD_BYTES = 8
@@ -51,14 +56,20 @@ def probe(probes: Sequence[Probe], configuration: Configuration) -> tuple[Probed
         pool = stack.enter_context(ThreadPoolExecutor(min(AT_ONCE, len(probes)), thread_name_prefix="probe"))
         # Where to listen for a name is known only once its caller has asked: others may be told otherwise, or nothing.
         found = dict(pool.map(partial(_resolved, resolver=resolver), _outside(probes)))
-        places = {
+        ears = _Ears(
             (_side(at, configuration), str(at), each.port)
             for each in probes
             if each.listen and (at := _where(each, found)) is not None
-        }
-        ears = _Ears(places)
+        )
         stack.callback(ears.close)
-        return tuple(pool.map(partial(_probed, resolver=resolver, ears=ears, found=found), probes))
+        places = {linked.link.caller: wire(linked.number) for linked in configuration.links}
+        absent = {each.link.caller for each in configuration.links if not LinkFiles(each.number).far.exists()}
+        trying = partial(_probed, resolver=resolver, ears=ears, found=found, places=places)
+        tried = iter(pool.map(trying, [each for each in probes if each.caller not in absent]))
+        return tuple(
+            next(tried) if each.caller not in absent else Probed(each, Seen.UNTRIED, note=NOBODY_THERE)
+            for each in probes
+        )
 
 
 def keys(tried: Iterable[tuple[str, Probe]], configuration: Configuration) -> frozenset[tuple[str, str, str, int]]:
@@ -99,7 +110,7 @@ def _side(address: IPv4Address, configuration: Configuration) -> str:
 
 
 def _check(probes: Sequence[Probe], configuration: Configuration) -> None:
-    attached = netns.names()
+    attached = netns.names() | {linked.link.caller for linked in configuration.links}
     inside = {str(backend.service) for backend in configuration.backends}
     problems = [
         Problem(f"probe from {caller}", "no such instance runs", "", "`anden status` names those that do.")
@@ -123,10 +134,15 @@ def _address(host: str) -> IPv4Address | None:
 
 
 def _probed(
-    wanted: Probe, resolver: IPv4Address, ears: "_Ears", found: Mapping[tuple[str, str], IPv4Address | None]
+    wanted: Probe,
+    resolver: IPv4Address,
+    ears: "_Ears",
+    found: Mapping[tuple[str, str], IPv4Address | None],
+    places: Mapping[str, str],
 ) -> Probed:
-    """In a thread of the pool, which moves from one instance's network to the next one's."""
-    netns.enter(netns.path(wanted.caller))
+    """In a thread of the pool, which moves from one caller's network to the next one's. places: of callers that are no
+    instances."""
+    netns.enter(netns.path(places.get(wanted.caller, wanted.caller)))
     start = time.monotonic()
     limit_s = min(wanted.timeout_s, LONGEST_S)
     address = _where(wanted, found)
@@ -142,6 +158,9 @@ def _probed(
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trying:
         trying.settimeout(left_s)
         try:
+            if wanted.source is not None:
+                trying.setsockopt(socket.IPPROTO_IP, _FREEBIND, 1)
+                trying.bind((str(wanted.source), 0))
             trying.connect((str(address), wanted.port))
         except ConnectionRefusedError:
             return Probed(wanted, Seen.REFUSED, took_s=time.monotonic() - start)
@@ -156,7 +175,19 @@ def _probed(
             source = ears.heard(word)
             if wanted.quiet_s and source is None:
                 return Probed(wanted, _after_silence(trying), took_s=time.monotonic() - start)
-        return Probed(wanted, Seen.OPEN, source, took_s)
+        ended = wanted.source is not None and _hung_up(trying)
+        return Probed(wanted, Seen.REFUSED if ended else Seen.OPEN, source, took_s, HUNG_UP if ended else "")
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Whether who accepted ends it at once: a balancer of layer 4 accepts before it knows whether anybody answers."""
+    connection.settimeout(HANGS_UP_S)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def _after_silence(connection: socket.socket) -> Seen:
@@ -182,7 +213,7 @@ class _Ears:
         self._ending, self._end = socket.socketpair()
         self._selector.register(self._ending, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
-        wanted = sorted(places)
+        wanted = sorted(set(places))
         for station, its in groupby(wanted, key=itemgetter(0)):
             at = [(host, port) for _, host, port in its]
             for listening in netns.inside(station, partial(_listening, at)):

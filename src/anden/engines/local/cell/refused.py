@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ def merged(one: Mapping[Key, Seen], other: Mapping[Key, Seen], now: float) -> di
 class Ledger:
     """Everything refused, also under rulesets that have gone."""
 
-    def __init__(self, file: Path, run: Run | None = None) -> None:
-        """run: gives a command to nftables and returns its JSON; raises Problems."""
+    def __init__(self, file: Path, run: Run | None = None, sets: tuple[str, str] = (FIRST, LAST)) -> None:
+        """run: gives a command to nftables and returns its JSON; raises Problems. sets: those that it reads."""
         self._file = file
+        self._sets = sets
         self._questions = file.with_name(f"ours-{file.name}")
         self._run = run or (lambda text: nft.run(text, json=True))
 
@@ -79,7 +81,7 @@ class Ledger:
             new = self._file.with_suffix(".new")
             new.write_text(json.dumps(rows))
             new.replace(self._file)
-            self._run("".join(f"flush set inet {TABLE} {name}\n" for name in (FIRST, LAST)))
+            self._run("".join(f"flush set inet {TABLE} {name}\n" for name in self._sets))
 
     def forgive(self, questions: Iterable[tuple[str, str]]) -> None:
         """These questions (service and name) were ours: they do not count."""
@@ -118,6 +120,16 @@ class Ledger:
             if source in services
         ]
 
+    def dialled(self, configuration: Configuration, now: float) -> list[Attempt]:
+        """By the link behind which it began; why says who it was."""
+        found = []
+        for (source, to, transport, port), seen in self.all(now).items():
+            for link in (linked.link for linked in configuration.links):
+                if any(IPv4Address(source) in network for network in link.networks):
+                    why = f"from {source}"
+                    found.append(Attempt(link.caller, to, port, transport, seen.count, seen.first, seen.last, why))
+        return found
+
     def _kept(self) -> dict[Key, Seen]:
         with suppress(OSError, ValueError, TypeError):
             return {
@@ -128,7 +140,7 @@ class Ledger:
 
     def _standing(self, now: float) -> dict[Key, Seen]:
         with suppress(Problems):  # no ruleset yet
-            first, last = (self._run(f"list set inet {TABLE} {name}") for name in (FIRST, LAST))
+            first, last = (self._run(f"list set inet {TABLE} {name}") for name in self._sets)
             return read(first, last, now)
         return {}
 

@@ -28,6 +28,7 @@ from anden.engines.local.cell.output import Output, kept
 from anden.engines.local.cell.refused import Ledger
 from anden.engines.local.cell.resolver import Resolver
 from anden.engines.local.render import haproxy, seccomp
+from anden.engines.local.render.nftables import FIRST_DIALLED, LAST_DIALLED
 from anden.model import codec, zones
 from anden.model.blueprint import Facts
 from anden.model.configuration import Configuration
@@ -80,6 +81,7 @@ class Supervisor:
         self._secure: str | None = None
         """Where the gateway listens with TLS."""
         self._ledger = Ledger(protocol.RUN / "refused.json")
+        self._dialled = Ledger(protocol.RUN / "dialled.json", sets=(FIRST_DIALLED, LAST_DIALLED))
         self._lives: dict[str, Life] = {}
         self._execution = Execution(self._ground)
         self._faults = Faults(self._ground, self._lives)
@@ -336,13 +338,16 @@ class Supervisor:
         with turns.locked(self._resolver.lock):
             granted = grants.standing(self._ground.configuration)
             self._ledger.fold(time.time())
+            self._dialled.fold(time.time())
             firewall.apply(configuration, self._faults.down(configuration), granted)
 
     def _refused(self) -> list[Attempt]:
         if (configuration := self._ground.configuration) is None:
             return []
         noted = self._resolver.refused()
-        return [*self._ledger.attempts(configuration, time.time()), *self._ledger.asked(noted)]
+        now = time.time()
+        over_links = self._dialled.dialled(configuration, now)
+        return [*self._ledger.attempts(configuration, now), *self._ledger.asked(noted), *over_links]
 
     async def _start(self, instance: Instance, rootfs: str, launch_s: float, given: secrets.Values) -> None:
         there = self._lives.get(instance.id)
@@ -377,7 +382,10 @@ class Supervisor:
     def _probed(self, probes: list[Probe], configuration: Configuration) -> tuple[Probed, ...]:
         """Probe, and leave no trace of it among what was refused: nobody but us tried."""
         self._ledger.fold(time.time())
+        self._dialled.fold(time.time())
         found = probe.probe(probes, configuration)
+        dialled = [(str(one.probe.source), one.probe) for one in found if one.probe.source is not None]
+        self._dialled.fold(time.time(), probe.keys(dialled, configuration))
         inside = {str(life.record.instance.id): life.record.instance for life in tuple(self._lives.values())}
         tried = [(inside[one.probe.caller], one) for one in found if one.probe.caller in inside]
         silent = [(who, one.probe) for who, one in tried if one.seen is Seen.SILENT]

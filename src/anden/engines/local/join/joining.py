@@ -125,7 +125,7 @@ class Joining:
 
     def _load(self, folder: Path) -> None:
         """What their device would be configured with, and the keys of the rehearsal."""
-        text = strongswan.theirs(self._agreement, self._invitation.openings)
+        text = strongswan.theirs(self._agreement, self._invitation.openings, self._invitation.admitted)
         for name, value in self._invitation.rehearsal.keys.items():
             text = text.replace(strongswan.missing(name), f'secret = "{value}"')
         file = folder / "swanctl.conf"

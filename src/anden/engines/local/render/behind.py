@@ -1,12 +1,14 @@
 """What an nftables ruleset says of links: who may open what behind them, as whom they are seen, and how large a segment
-may be. A flow goes out by a link's cables only, and nothing begins there: what comes back belongs to a flow that went.
+may be. A flow goes out by a link's cables only. What begins there is dropped, but for what the link lets in: to the
+balancer, at the addresses that are kept for it.
 """
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
-from anden.engines.local.endpoints import ANY_STATION, agreed, station
+from anden.engines.local.endpoints import agreed, dialled, station
 from anden.engines.local.endpoints import seen as seen_of
+from anden.engines.local.render.stations import BALANCER
 from anden.engines.local.render.strongswan import Dataplane, mss
 from anden.model.configuration import Configuration, Linked
 from anden.model.ids import ZoneName
@@ -68,10 +70,34 @@ def seen(configuration: Configuration) -> list[str]:
     return lines
 
 
-def refusals(configuration: Configuration) -> list[str]:
-    """What begins on the other side ends here, before anybody asks whose address it has: their cables' filter is loose,
-    so an instance's could be forged."""
-    return [f'iifname "{ANY_STATION}" drop'] if configuration.links else []
+def openings(configuration: Configuration) -> list[str]:
+    """The sets of what may begin on the other side of each link: from where, to which address and port. Networks are
+    joined first: a set of intervals takes no overlaps."""
+    lines = []
+    for linked in configuration.links:
+        wanted: dict[int, list[IPv4Network]] = {}
+        for allow in configuration.allows_in:
+            if allow.link == linked.link.name:
+                wanted.setdefault(allow.port, []).append(allow.network)
+        elements = [
+            f"\t\t\t{network} . {address} . {port},"
+            for port, networks in sorted(wanted.items())
+            for network in collapse_addresses(networks)
+            for address in dialled(configuration.layout, linked).values()
+        ]
+        if elements:
+            head = [f"\tset {_incoming(linked)} {{", "\t\ttype ipv4_addr . ipv4_addr . inet_service"]
+            lines += [*head, "\t\tflags interval", "\t\telements = {", *elements, "\t\t}", "\t}", ""]
+    return lines
+
+
+def admissions(configuration: Configuration) -> list[str]:
+    """What links let in: it goes to the balancer, and to nobody else."""
+    return [
+        f'iifname "{_cables(linked)}" oifname "{BALANCER}" ip saddr . ip daddr . tcp dport @{_incoming(linked)} accept'
+        for linked in configuration.links
+        if _admits(configuration, linked)
+    ]
 
 
 def chains(configuration: Configuration) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -86,6 +112,8 @@ def chains(configuration: Configuration) -> Iterator[tuple[str, str, tuple[str, 
         if by_zone and callers:
             translated.append(f"{cables} snat ip to ip saddr map @{seen_as(linked)}")
         known = sorted(set(by_zone.values())) if by_zone else [configuration.layout.network]
+        if _admits(configuration, linked):  # the balancer's answers to who dialled it
+            known = sorted({*known, *dialled(configuration.layout, linked).values()})
         # What has no entry is not translated, and is stopped here: this chain sees sources after it.
         checked.append(f"{cables} ip saddr != {{ {', '.join(map(str, known))} }} drop")
         largest = mss(agreed(configuration.layout, linked), Dataplane.LIBIPSEC)
@@ -100,6 +128,15 @@ def chains(configuration: Configuration) -> Iterator[tuple[str, str, tuple[str, 
 
 def _by_zone(configuration: Configuration, linked: Linked) -> dict[ZoneName, IPv4Address]:
     return seen_of(agreed(configuration.layout, linked))
+
+
+def _admits(configuration: Configuration, linked: Linked) -> bool:
+    dials = linked.link.seen_as is not None
+    return dials and any(allow.link == linked.link.name for allow in configuration.allows_in)
+
+
+def _incoming(linked: Linked) -> str:
+    return f"incoming-{linked.number}"
 
 
 def _behind(linked: Linked, caller: str) -> str:

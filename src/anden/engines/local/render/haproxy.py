@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv4Address
 
-from anden.engines.local.render import access_log, guards, limits, traces
+from anden.engines.local.render import access_log, dialled, guards, limits, traces
+from anden.engines.local.render.dialled import DIALLED, OPEN
 from anden.model.configuration import Backend, Configuration, GatewayRoute
 from anden.model.ids import InstanceId, ServiceName
 from anden.model.instance import Instance
@@ -34,8 +35,8 @@ gateway or the other names."""
 CONNECT_S = 1.0
 REQUEST_S = 10.0
 """A client has this long for its request's headers."""
-TCP_IDLE_S = 350.0
-"""The same for `protocol: tcp`: AWS's Network Load Balancer drops a flow after 350 s of silence."""
+TCP_IDLE_S = dialled.IDLE_S
+"""The same for `protocol: tcp`."""
 STOP_MARGIN_S = 5.0
 BUFFER_BYTES = 20 * 1024
 """What a request's headers must fit into, with HAProxy's own reserve of 1 KB: a line of 16 KB and some others.
@@ -70,9 +71,6 @@ NO_ROUTE = "no route"
 NO_INSTANCE = json.dumps({"error": "no healthy instance"})
 LONG_HEADER = "a header line is too long"
 NUL_HEADER = "a header holds a NUL"
-OPEN = ":open"
-"""What the backend is called that holds the same servers unchecked: for when none of them is healthy and the balancer
-fails open. No service has a colon in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +96,14 @@ def server(instance: Instance) -> Server | None:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A socket that a process inherits: the internal name of `service`, at descriptor `fd`."""
+    """A socket that a process inherits, at descriptor `fd`: the internal name of `service`, or what the other side of
+    `link` dials."""
 
     service: ServiceName
     address: IPv4Address
     port: int
     fd: int
+    link: str = ""
 
     @property
     def name(self) -> str:
@@ -112,17 +112,24 @@ class Listener:
 
 
 def listeners(configuration: Configuration) -> tuple[Listener, ...]:
-    """The internal names' sockets, in the order of the services; while a port moves, a name has two."""
+    """The internal names' sockets, in the order of the services; while a port moves, a name has two. Then those that
+    the other sides of links dial."""
     named = [
-        (backend.service, address, port)
+        (backend.service, address, port, "")
         for backend in configuration.backends
         if backend.port is not None
         for address in backend.addresses
         for port in (backend.port, *sorted(set(backend.also) - {backend.port}))
     ]
+    listening = dialled.services(configuration)
+    named += [
+        (service, IPv4Address(address), port, link)
+        for link, service, address, port in dialled.doors(configuration)
+        if service in listening
+    ]
     return tuple(
-        Listener(service, address, port, GATEWAY_FD + place)
-        for place, (service, address, port) in enumerate(named, start=1)
+        Listener(service, address, port, GATEWAY_FD + place, link)
+        for place, (service, address, port, link) in enumerate(named, start=1)
     )
 
 
@@ -150,11 +157,17 @@ def config(
     blocks = [_global(configuration, socket), _defaults(manners), *gateway]
     for backend in backends:
         own = by_service.get(backend.service, ())
-        blocks += [_name(backend, listener, manners) for listener in names if listener.service == backend.service]
+        mine = [listener for listener in names if listener.service == backend.service]
+        blocks += [_name(backend, listener, manners) for listener in mine if not listener.link]
         rewrites = tuple(limits.rewrites(_ordered(configuration.routes), backend.service, quote))
         blocks.append(_backend(backend, own, paths, manners, rewrites))
         if manners.fails_open:
             blocks.append(_open(backend, own, manners, rewrites))
+        doors = [listener for listener in mine if listener.link]
+        blocks += [
+            dialled.frontend(door.link, door.service, str(door.address), door.port, door.fd, manners) for door in doors
+        ]
+        blocks += _layer_4(backend, own, paths, manners) if doors else []
     return "\n\n".join("\n    ".join(block) for block in blocks) + "\n"
 
 
@@ -182,12 +195,20 @@ def unchecked(one: Server) -> str:
     return f"{POOL} proto h2" if one.protocol is Protocol.HTTP2 else POOL
 
 
+def through(one: Server, health_path: str | None) -> str:
+    """The same for a server of a backend of layer 4, whose protocol only its check speaks. health_path: its own, or its
+    service's."""
+    by_h2 = one.protocol is Protocol.HTTP2 and health_path is not None
+    return f"{CHECKING} check-proto h2" if by_h2 else CHECKING
+
+
 def stops_after(configuration: Configuration) -> float:
     """Seconds after which a process that was told to finish ends, whatever is still open in it."""
     manners = configuration.manners
     backends = [backend for backend in configuration.backends if backend.port is not None]
     longest = max((_timeout(backend, manners) for backend in backends), default=0.0)
-    return max(longest, manners.idle_s) + STOP_MARGIN_S
+    through_links = dialled.IDLE_S if configuration.allows_in else 0.0
+    return max(longest, manners.idle_s, through_links) + STOP_MARGIN_S
 
 
 def _timeout(backend: Backend, manners: Manners) -> float:
@@ -361,17 +382,35 @@ def _open(backend: Backend, servers: Iterable[Server], manners: Manners, rewrite
     return [*_balanced(f"{backend.service}{OPEN}", backend, manners, rewrites), *own]
 
 
+def _layer_4(backend: Backend, servers: Iterable[Server], paths: str, manners: Manners) -> Iterator[list[str]]:
+    """The same servers for who dials them over a link, and those that this fails open to."""
+    name, ordered = f"{backend.service}{DIALLED}", sorted(servers, key=lambda one: one.id)
+    own = [
+        f"server {one.id} {one.address}:{one.port} {through(one, one.health_path or backend.health_path)}"
+        for one in ordered
+    ]
+    yield dialled.backend(name, _health(backend, paths), own)
+    if manners.fails_open:
+        own = [f"server {one.id} {one.address}:{one.port}" for one in ordered]
+        yield dialled.backend(f"{name}{OPEN}", (), own)
+
+
 def _backend(
     backend: Backend, servers: Iterable[Server], paths: str, manners: Manners, rewrites: Sequence[str]
 ) -> list[str]:
-    lines = _balanced(str(backend.service), backend, manners, rewrites)
-    if backend.health_path is not None:
-        lines += [
-            "option httpchk",
-            f"http-check send meth GET uri-lf '%[srv_name,map_str({paths},/)]' ver HTTP/1.1 hdr Host {backend.service}",
-            # Read the whole answer first: hanging up on it makes many servers log a broken connection, at each check.
-            f"http-check expect ! string {quote(NEVER)}",
-            "http-check expect status 200-399",
-        ]
+    lines = [*_balanced(str(backend.service), backend, manners, rewrites), *_health(backend, paths)]
     ordered = sorted(servers, key=lambda one: one.id)
     return [*lines, *(f"server {one.id} {one.address}:{one.port} {options(one)}" for one in ordered)]
+
+
+def _health(backend: Backend, paths: str) -> tuple[str, ...]:
+    """How servers are asked; none: it connects."""
+    if backend.health_path is None:
+        return ()
+    return (
+        "option httpchk",
+        f"http-check send meth GET uri-lf '%[srv_name,map_str({paths},/)]' ver HTTP/1.1 hdr Host {backend.service}",
+        # Read the whole answer first: hanging up on it makes many servers log a broken connection, at each check.
+        f"http-check expect ! string {quote(NEVER)}",
+        "http-check expect status 200-399",
+    )

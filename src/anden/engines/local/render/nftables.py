@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
+from anden.engines.local.endpoints import ANY_STATION
 from anden.engines.local.render import behind, outside
 from anden.engines.local.render.outside import TABLE, Grant
 from anden.engines.local.render.stations import BALANCER, INTERNET, RESOLVER
@@ -29,11 +30,15 @@ BEGINS = "tcp flags & (fin | syn | rst | ack) == syn"
 GOES_ON = "tcp flags & (fin | syn | rst | ack) != syn"
 FIRST, LAST = "refused", "refused-last"
 """Sets of refused attempts: what is left of an element's time says when it was made first, and last."""
+FIRST_DIALLED, LAST_DIALLED = "dialled", "dialled-last"
+"""The same of what began on the other side of links."""
 KEY = "ip saddr . ip daddr . meta l4proto . th dport"
 NOTED_S = 24 * 3600
 """How long a refused attempt is remembered."""
 MOST_NOTED = 4096
 """Refused pairs of addresses, with port, that are remembered; further ones are refused without a note."""
+MOST_DIALLED = 1024
+"""The same of what begins on the other side of links."""
 NOBODY = 0
 """The mark of an address that no service owns. Services are numbered from 1."""
 
@@ -64,8 +69,11 @@ def ruleset(configuration: Configuration, down: Collection[IPv4Network] = (), gr
         lines += _outside(backend, configuration)
         lines += behind.sets(backend.service, configuration)
     lines += behind.seen(configuration)
+    lines += behind.openings(configuration)
     lines += outside.sets(configuration, granted)
-    lines += _noted()
+    lines += _noted(FIRST, LAST, MOST_NOTED)
+    if configuration.links:
+        lines += _noted(FIRST_DIALLED, LAST_DIALLED, MOST_DIALLED)
     for chain in (*callers, _balancer(configuration), _forward(configuration, callers), *_surroundings(configuration)):
         lines += _written(chain)
     return "\n".join([*lines[:-1], "}", ""])
@@ -170,7 +178,8 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
         "ip daddr @zone_down drop",
         "ct state established,related accept",
         "ct state invalid drop",
-        *behind.refusals(configuration),
+        *behind.admissions(configuration),
+        *_from_links(configuration),
         f'iifname "{BALANCER}" ip saddr {layout.balancer} goto from-the-balancer',
         *_by_number("saddr"),
         f"meta mark != {NOBODY} ip daddr {layout.resolver} meta l4proto {{ tcp, udp }} th dport {DNS_PORT} accept",
@@ -184,6 +193,19 @@ def _forward(configuration: Configuration, callers: Iterable[_Chain]) -> _Chain:
     return _Chain("forward", tuple(rules), "type filter hook forward priority filter; policy drop;")
 
 
+def _from_links(configuration: Configuration) -> list[str]:
+    """What else begins on the other side of a link ends here, before anybody asks whose address it has: their cables'
+    filter is loose, so an instance's could be forged. It is noted apart, so that whoever is there crowds out nobody."""
+    if not configuration.links:
+        return []
+    notes = [
+        f'iifname "{ANY_STATION}" {begins} {does} @{name} {{ {KEY} }}'
+        for does, name in (("add", FIRST_DIALLED), ("update", LAST_DIALLED))
+        for begins in (BEGINS, "meta l4proto udp")
+    ]
+    return [*notes, f'iifname "{ANY_STATION}" drop']
+
+
 def _timeouts(configuration: Configuration) -> list[str]:
     """How long connection tracking remembers a silent flow to the internet; otherwise the kernel's own five days."""
     idle_s = configuration.manners.nat_idle_s
@@ -193,13 +215,13 @@ def _timeouts(configuration: Configuration) -> list[str]:
     return [f"\tct timeout {NAT_IDLE} {{", "\t\tprotocol tcp", "\t\tl3proto ip", f"\t\t{policy}", "\t}", ""]
 
 
-def _noted() -> list[str]:
+def _noted(first: str, last: str, most: int) -> list[str]:
     """The sets of refused attempts. One element counts the packets of a pair and says when it was made; the other one
     is made anew by each packet."""
     lines = []
-    for name, more in ((FIRST, ["\t\tcounter"]), (LAST, [])):
+    for name, more in ((first, ["\t\tcounter"]), (last, [])):
         kind = "\t\ttype ipv4_addr . ipv4_addr . inet_proto . inet_service"
-        bounds = ["\t\tflags dynamic,timeout", f"\t\tsize {MOST_NOTED}", f"\t\ttimeout {NOTED_S}s"]
+        bounds = ["\t\tflags dynamic,timeout", f"\t\tsize {most}", f"\t\ttimeout {NOTED_S}s"]
         lines += [f"\tset {name} {{", kind, *bounds, *more, "\t}", ""]
     return lines
 

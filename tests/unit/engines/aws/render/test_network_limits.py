@@ -11,7 +11,7 @@ from anden.engines.aws.render.limits import problems
 from anden.engines.aws.render.naming import RESERVED_ENVIRONMENTS
 from anden.engines.aws.render.organization import ORGANIZATION
 from anden.model.mark import Mark
-from anden.model.topology import Link, Topology
+from anden.model.topology import Incoming, Link, Route, Strategy, Topology
 
 
 def seen(block: str, network: str | None = "172.30.0.0/16", zones: int = 1, **link: object) -> Topology:
@@ -176,3 +176,31 @@ def test_an_environment_has_no_name_of_the_account(name: str) -> None:
 
 def test_every_family_of_the_account_is_reserved() -> None:
     assert set(OWN_FAMILIES) | {ORGANIZATION} <= RESERVED_ENVIRONMENTS
+
+
+def let_in(*links: str, **service: object) -> list[str]:
+    """What is refused where `accounts` is let in by these links."""
+    (accounts, *others) = BANK.services
+    incoming = (Incoming(accounts.name, (IPv4Network("10.20.4.0/24"),), 8443),)
+    made = tuple(
+        replace(CORE, name=name, networks=(IPv4Network(f"10.{20 + at}.0.0/16"),), incoming=incoming,
+                seen_as=IPv4Network(f"100.64.{at}.0/26"))
+        for at, name in enumerate(links)
+    )  # fmt: skip
+    changed = replace(accounts, **service)  # type: ignore[arg-type]
+    return said(replace(BANK, services=(changed, *others), links=made, network=IPv4Network("172.30.0.0/16")))
+
+
+def test_what_is_let_in_takes_over_step_by_step() -> None:
+    assert let_in("core") == []
+    (one,) = let_in("core", strategy=Strategy.CANARY)
+    assert "links/core/incoming/accounts" in one
+    assert "take over by canary" in one
+
+
+def test_a_service_is_in_five_target_groups_at_most() -> None:
+    assert let_in("a", "b", "c", "d", route=Route("/")) == []
+    (one,) = let_in("a", "b", "c", "d", "e", route=Route("/"))
+    assert "links/e/incoming/accounts" in one
+    assert "accounts would be in 6 target groups" in one
+    assert let_in("a", "b", "c", "d", "e", route=None) == []

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.engines.local.render.sample import BANK, LET_IN
 
 from anden.engines.local.cell.refused import Ledger, Seen, merged, read
-from anden.engines.local.render.nftables import FIRST, MOST_NOTED, NOTED_S
+from anden.engines.local.render.nftables import FIRST, FIRST_DIALLED, LAST_DIALLED, MOST_NOTED, NOTED_S
+from anden.model.refused import Attempt
 
 FIRST_SAID = (
     '{"nftables": [{"metainfo": {"version": "1.0.6", "json_schema_version": 1}}, {"set": {"family": "inet", "name":'
@@ -37,6 +39,19 @@ def test_it_is_kept_over_a_change_of_the_ruleset(tmp_path: Path) -> None:
     assert ledger.all(1000.0 + NOTED_S) == {}
     (tmp_path / "refused.json").write_text(json.dumps([["half"]]))
     assert ledger.all(1010.0) == {}
+
+
+def test_what_began_behind_a_link_is_told_by_the_link_and_who_it_was(tmp_path: Path) -> None:
+    said = {
+        FIRST_DIALLED: FIRST_SAID.replace("172.30.128.4", "10.20.5.17").replace("172.30.160.4", "100.64.10.6"),
+        LAST_DIALLED: LAST_SAID.replace("172.30.128.4", "10.20.5.17").replace("172.30.160.4", "100.64.10.6"),
+    }
+    sets = (FIRST_DIALLED, LAST_DIALLED)
+    ledger = Ledger(tmp_path / "dialled.json", lambda text: said[text.rsplit(" ", 1)[1]], sets)
+    assert ledger.dialled(LET_IN, 1000.0) == [
+        Attempt("link:core", "100.64.10.6", 9000, "tcp", 3, 900.0, 990.0, "from 10.20.5.17")
+    ]
+    assert ledger.dialled(BANK, 1000.0) == [], "nobody is behind a link that is not there"
 
 
 def test_questions_of_ours_do_not_count(tmp_path: Path) -> None:

@@ -9,18 +9,21 @@ from anden.engines.local.render.haproxy import Server
 from anden.model.blueprint import Layout, Zone
 from anden.model.configuration import (
     AllowDestination,
+    AllowIncoming,
     AllowName,
     AllowService,
     Backend,
     Configuration,
     GatewayRoute,
     Leave,
+    Linked,
     Member,
     Transport,
 )
 from anden.model.ids import DestinationName, InstanceId, ServiceName, ZoneName
 from anden.model.manners import AWS
-from anden.model.topology import Protocol
+from anden.model.secret import SecretRef
+from anden.model.topology import Link, Protocol
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -105,7 +108,22 @@ BANK_AS_AWS = replace(
     ),
     manners=AWS,
 )
+CORE = Link(
+    "core", IPv4Address("203.0.113.10"), (IPv4Network("10.20.0.0/16"),), ("vpn-1", "vpn-2"),
+    IPv4Network("100.64.10.0/26"),
+)  # fmt: skip
+LET_IN = replace(
+    BANK,
+    links=(Linked(CORE, 1, (SecretRef("vpn-1", "1"), SecretRef("vpn-2", "1"))),),
+    allows_in=(
+        AllowIncoming("core", 5672, ServiceName("queue"), IPv4Network("10.20.4.0/24")),
+        AllowIncoming("core", 8443, ServiceName("ledger"), IPv4Network("10.20.0.0/16")),
+        AllowIncoming("core", 8443, ServiceName("ledger"), IPv4Network("10.20.8.1/32")),
+    ),
+)
 CASES = {"smallest": SMALLEST, "bank": BANK, "bank-as-aws": BANK_AS_AWS}
+LINKED = {"let-in": LET_IN, "let-in-as-aws": replace(LET_IN, manners=AWS)}
+"""What only the balancer and the firewall know of."""
 
 
 def golden(name: str, text: str) -> None:

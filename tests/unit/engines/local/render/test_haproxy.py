@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.engines.local.render.sample import ACCOUNTS, BANK, CASES, LAYOUT, LEDGER, SERVERS, SMALLEST, golden
+from tests.unit.engines.local.render.sample import (
+    ACCOUNTS,
+    BANK,
+    CASES,
+    LAYOUT,
+    LEDGER,
+    LINKED,
+    SERVERS,
+    SMALLEST,
+    golden,
+)
 
 from anden.engines.local.render import haproxy
 from anden.model.configuration import Configuration, GatewayRoute
@@ -22,23 +32,24 @@ from anden.model.ids import Digest, InstanceId, ServiceName, ZoneName
 from anden.model.instance import Instance
 from anden.model.manners import TWIN
 
+EVERY = {**CASES, **LINKED}
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/sbin:/bin")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", EVERY)
 def test_golden(case: str) -> None:
-    golden(f"{case}.haproxy.cfg", haproxy.config(CASES[case], SERVERS if case == "bank" else ()))
+    golden(f"{case}.haproxy.cfg", haproxy.config(EVERY[case], SERVERS if case in ("bank", "let-in") else ()))
 
 
 @pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", EVERY)
 def test_haproxy_understands_it_without_a_warning(case: str, tmp_path: Path) -> None:
     paths = tmp_path / "paths"
-    paths.write_text(haproxy.health_paths(CASES[case], SERVERS))
+    paths.write_text(haproxy.health_paths(EVERY[case], SERVERS))
     file = tmp_path / "haproxy.cfg"
-    file.write_text(haproxy.config(CASES[case], SERVERS, socket=str(tmp_path / "socket"), paths=str(paths)))
+    file.write_text(haproxy.config(EVERY[case], SERVERS, socket=str(tmp_path / "socket"), paths=str(paths)))
     with socket.socket(fileno=fcntl.fcntl(socket.socket(), fcntl.F_DUPFD, 100)) as inherited:
-        numbers = range(haproxy.GATEWAY_FD, haproxy.GATEWAY_FD + 1 + len(haproxy.listeners(CASES[case])))
+        numbers = range(haproxy.GATEWAY_FD, haproxy.GATEWAY_FD + 1 + len(haproxy.listeners(EVERY[case])))
         done = subprocess.run(
             [str(HAPROXY), "-c", "-f", str(file)], capture_output=True, text=True, check=False, close_fds=False,
             preexec_fn=lambda: [os.dup2(inherited.fileno(), number) for number in numbers],

@@ -7,16 +7,30 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.engines.local.render.sample import ACCOUNTS, BANK, CASES, LEDGER, SMALLEST, golden
+from tests.unit.engines.local.render.sample import ACCOUNTS, BANK, CASES, LEDGER, LINKED, SMALLEST, golden
 
 from anden.engines.local.render.nftables import ruleset
 from anden.model.configuration import AllowDestination, AllowService, Configuration, Leave
 from anden.model.ids import DestinationName, ServiceName, ZoneName
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, "let-in"])
 def test_golden(case: str) -> None:
-    golden(f"{case}.nft", ruleset(CASES[case]))
+    golden(f"{case}.nft", ruleset({**CASES, **LINKED}[case]))
+
+
+def test_what_begins_behind_a_link_is_dropped_after_what_is_let_in_and_before_all_else() -> None:
+    rules = chain(ruleset(LINKED["let-in"]), "forward").splitlines()
+    [admits] = [number for number, rule in enumerate(rules) if "@incoming-1 accept" in rule]
+    [drops] = [number for number, rule in enumerate(rules) if rule.strip() == 'iifname "link.*" drop']
+    assert 'iifname "link.1.*" oifname "balancer"' in rules[admits]
+    assert admits < drops
+    assert "saddr map @services" not in "".join(rules[:drops])
+    assert not [rule for rule in rules[admits + 1 : drops] if "accept" in rule], "noted, and nothing else"
+    closed = ruleset(replace(LINKED["let-in"], allows_in=()))
+    assert "incoming" not in closed
+    assert "100.64.10.6" not in closed
+    assert 'iifname "link.*" drop' in closed
 
 
 def chain(text: str, name: str) -> str:
