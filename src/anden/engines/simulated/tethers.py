@@ -108,7 +108,7 @@ class Tethers:
                 self.links[linked.link.name] = kept
                 continue
             limit = at + (RISES_S if self.datacentre else WATCH.notices_s)
-            strands = [Strand(number, limit) for number in range(1, len(linked.link.secret) + 1)]
+            strands = [Strand(number, limit) for number in range(1, linked.link.tunnels + 1)]
             self.links[linked.link.name] = Tether(linked, strands)
 
     def due(self) -> float:
