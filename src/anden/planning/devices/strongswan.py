@@ -52,9 +52,8 @@ def theirs(
     said = [f"Below /etc/swanctl: x509/{own}, private/{own}, x509ca/{authority}."] if agreement.certified else []
     keys = [] if agreement.certified else [_key(agreement, tunnel) for tunnel in agreement.tunnels]
     beside = ("BGP is not strongSwan's: `--device bird` writes BIRD's file.",) if agreement.bgp is not None else ()
-    return device.head(
-        DEVICE, agreement, openings, admitted, "#", device.mark_keys(agreement), *said, *beside
-    ) + "".join(
+    notes = (device.mark_keys(agreement), *said, *beside)
+    return device.head(DEVICE, agreement, openings, admitted, "#", *notes) + "".join(
         [
             "connections {\n",
             *(_connection(agreement, tunnel) for tunnel in agreement.tunnels),
