@@ -99,11 +99,16 @@ def test_a_live_probe_says_what_it_can_of_each_hop() -> None:
 
 
 def test_the_simulated_network_agrees_by_its_rules_alone() -> None:
-    world = World(configure(LET_IN, None, ()), "127.0.0.1:80")
+    configuration = configure(LET_IN, None, ())
+    world = World(configuration, "127.0.0.1:80")
+    world.tethers.configure(configuration.links, 0.0)
 
     def seen(host: str, port: int, source: str) -> Seen:
         return from_behind(world, Probe("link:core", host, port, source=IPv4Address(source))).seen
 
+    assert seen("100.64.10.22", 9443, "10.20.8.7") is Seen.SILENT, "no tunnel is up"
+    world.tethers.datacentre = True
+    world.tethers.pass_until(60.0, 0.0)
     assert seen("100.64.10.22", 9443, "10.20.8.7") is Seen.OPEN
     for host, port, source in (
         ("100.64.10.22", 9443, "10.20.9.7"),

@@ -6,7 +6,7 @@ through.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from anden.assess.outages import followed
@@ -15,6 +15,7 @@ from anden.model.configuration import Configuration, Linked
 from anden.model.ids import ZoneName
 from anden.model.link import Endpoint, LinkSeen, Outage, TunnelSeen
 from anden.model.problem import Problem
+from anden.model.topology import Link
 from anden.planning.link_policies import WATCH
 from anden.planning.links import inside, shares
 
@@ -100,11 +101,13 @@ class Tethers:
     datacentre: bool = False
 
     def configure(self, wanted: Iterable[Linked], at: float) -> None:
-        """Exactly these. One that is as it was keeps its tunnels; another one's rise anew."""
+        """Exactly these. One that both sides agree on as before keeps its tunnels, whatever it lets in; another one's
+        rise anew."""
         known, self.links = self.links, {}
         for linked in wanted:
             kept = known.get(linked.link.name)
-            if kept is not None and (kept.linked.link, kept.linked.number) == (linked.link, linked.number):
+            if kept is not None and _agreed(kept.linked) == _agreed(linked):
+                kept.linked = linked
                 self.links[linked.link.name] = kept
                 continue
             limit = at + (RISES_S if self.datacentre else WATCH.notices_s)
@@ -130,6 +133,10 @@ class Tethers:
     def turned(self, at: float, shift: float) -> int:
         """After a change of anything: what follows of it. How many links changed."""
         return sum(tether.turned(at, at + shift, self.datacentre) for tether in self.links.values())
+
+
+def _agreed(linked: Linked) -> tuple[Link, int]:
+    return replace(linked.link, incoming=()), linked.number
 
 
 def endpoints(number: int, tunnels: int, *, bgp: bool = False) -> tuple[Endpoint, ...]:
