@@ -16,12 +16,14 @@ REGION = "us-east-1"
 BLUEPRINT = Digest("sha256:" + "b" * 64)
 _numbers = itertools.count(1)
 
-LEFT_OUT = {"test_life": 26, "test_manners": 15, "test_network": 12}
+LEFT_OUT = {"test_life": 26, "test_links": 1, "test_manners": 15, "test_network": 12}
 """How many cases of each module of the instances' contract no engine of stacks is asked; why, below."""
 NOT_APPLICABLE = {
     "test_life": "it places instances: an engine of stacks has no Configure, StartInstance and StopInstance, and ECS"
     " does what they do. What is left of it (present, version, idempotence, removal) is in test_stacks;"
     " lines of logs and since when are in tests/emulator/test_observe",
+    "test_links": "AWS raises its tunnels itself, and the emulator raises none: what is read of them is in"
+    " tests/emulator/test_secrets, the alarm of an outage in tests/emulator/test_observe",
     "test_network": "the emulator carries no packet: what reaches what is derived from the rendered templates instead"
     " (tests of parity), and only a real account proves it",
     "test_manners": "they are the twin's imitation of AWS's own: there is nothing to imitate on AWS",
