@@ -121,8 +121,13 @@ def broken(tmp_path: Path) -> Path:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
+    manifest = folder / "anden.yaml"
+    text = manifest.read_text()
+    assert "    build: accounts\n" in text
+    manifest.write_text(text.replace("    build: accounts\n", "    build: accounts\n    start: 3s\n"))
     (folder / "accounts" / "app.py").write_text(
-        "import http.server\n"
+        "import http.server, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
         "class H(http.server.BaseHTTPRequestHandler):\n"
         "    def do_GET(self):\n"
         "        print('cannot open the vault', flush=True)\n"
