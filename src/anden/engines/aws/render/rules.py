@@ -140,14 +140,25 @@ def _pair(caller: str, source: Json, callee: str, target: Json, port: int) -> It
     """Both halves of a path between two groups: it leaves the one and enters the other."""
     name = apart(caller, "to", callee, str(port))
     there: dict[str, Json] = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
-    yield f"{name}Out", resource(
-        "AWS::EC2::SecurityGroupEgress", GroupId=source, DestinationSecurityGroupId=target, **there,
-        Description=f"to {callee}",
-    )  # fmt: skip
-    yield f"{name}In", resource(
-        "AWS::EC2::SecurityGroupIngress", GroupId=target, SourceSecurityGroupId=source, **there,
-        Description=f"from {caller}",
-    )  # fmt: skip
+    # Written out: of what an environment has, most are these.
+    yield f"{name}Out", {
+        "Type": "AWS::EC2::SecurityGroupEgress",
+        "Properties": {
+            "GroupId": source, "DestinationSecurityGroupId": target, **there, "Description": f"to {callee}"
+        },
+    }  # fmt: skip
+    yield (
+        f"{name}In",
+        {
+            "Type": "AWS::EC2::SecurityGroupIngress",
+            "Properties": {
+                "GroupId": target,
+                "SourceSecurityGroupId": source,
+                **there,
+                "Description": f"from {caller}",
+            },
+        },
+    )
 
 
 def _leaves(caller: str, its: Published, destinations: Sequence[str], network: str, port: int) -> tuple[str, Resource]:
