@@ -180,7 +180,7 @@ def _made(client: str, bound: Iterable[str], now: datetime.datetime) -> _Authori
         .not_valid_before(now - BEFORE)
         .not_valid_after(now + datetime.timedelta(days=DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(usage(signs_certificates=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(bounds, critical=True)
         .add_extension(its, critical=False)
@@ -203,7 +203,7 @@ def _gateway(authority: _Authority, hosts: Sequence[str], now: datetime.datetime
         .not_valid_before(now - BEFORE)
         .not_valid_after(now + datetime.timedelta(days=GATEWAY_DAYS))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in ordered]), critical=not named)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -214,7 +214,8 @@ def _gateway(authority: _Authority, hosts: Sequence[str], now: datetime.datetime
     return Signed((built.public_bytes(serialization.Encoding.PEM) + its).decode(), renew_at(built))
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What the key of a certificate may do: sign others, or nothing but prove who it is."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
         content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,

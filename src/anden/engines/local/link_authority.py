@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from anden.engines.local.authority import usage
 from anden.engines.local.render.strongswan import Proof
 
 AUTHORITY_DAYS = 3650
@@ -31,7 +32,7 @@ def authority(name: str, now: float) -> Proof:
     its = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     built = _begun(subject, subject, key, now, AUTHORITY_DAYS)
     built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    built = built.add_extension(_usage(signs_certificates=True), critical=True).add_extension(its, critical=False)
+    built = built.add_extension(usage(signs_certificates=True), critical=True).add_extension(its, critical=False)
     return _proof(built.sign(key, hashes.SHA256()), key, now)
 
 
@@ -46,7 +47,7 @@ def vouched(by: Proof, address: str, now: float, days: float = DAYS) -> Proof:
     built = _begun(_named(address), signer.subject, key, now, days)
     for extension, critical in (
         (x509.BasicConstraints(ca=False, path_length=None), True),
-        (_usage(signs_certificates=False), True),
+        (usage(signs_certificates=False), True),
         (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False),
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
         (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(signer_id), False),
@@ -84,11 +85,3 @@ def _proof(
 
 def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates, key_cert_sign=signs_certificates, crl_sign=signs_certificates,
-        content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False,
-        encipher_only=False, decipher_only=False,
-    )  # fmt: skip
