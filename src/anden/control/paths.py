@@ -139,9 +139,9 @@ def prove_links(means: Means, at: Asked, who: str = "") -> LinksReport:
     asked = [each for each in egress.questions(*_asking(means, key, blueprint, marks)) if each.destination in behind]
     proofs = _proved(means, key, who, "prove links", asked)
     since, seen = _since(means, key), means.look(key)
-    incoming_ = _dialled(means, key, who, blueprint, marks)
+    let_in = _dialled(means, key, who, blueprint, marks)
     now = means.clock.now()
-    return LinksReport(key.client, key.environment, key.engine.value, now, proofs, seen.links, since, incoming_)
+    return LinksReport(key.client, key.environment, key.engine.value, now, proofs, seen.links, since, let_in)
 
 
 def _dialled(

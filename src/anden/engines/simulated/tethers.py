@@ -17,15 +17,13 @@ from anden.model.link import Endpoint, LinkSeen, Outage, TunnelSeen
 from anden.model.problem import Problem
 from anden.model.topology import Link
 from anden.planning.link_policies import WATCH
-from anden.planning.links import inside, shares
+from anden.planning.links import SEEN, inside, shares
 
 NEVER = float("inf")
 RISES_S = 0.5
 """From when a tunnel may be up until it is."""
 FIRST_ENDPOINT = IPv4Address("198.18.1.0")
 """Behind the fixed addresses that instances leave from; of networks that are kept for tests (RFC 2544)."""
-SEEN = 5
-"""Which address of its zone's share the other side sees: the first that AWS leaves to anybody, as on the twin."""
 
 
 @dataclass(slots=True)

@@ -7,12 +7,11 @@ happened stands in the lines that it says meanwhile. Every line that is looked f
 import re
 from collections.abc import Sequence
 
-from anden.engines.local.cell.certificate_cause import certificates
+from anden.engines.local.cell.certificate_cause import REFUSED, certificates
 from anden.model.link import Agreement, Tunnel
 from anden.model.problem import Problem
 
 SILENT = re.compile(r"^giving up after \d+ retransmits$")
-REFUSED = re.compile(r"^received AUTHENTICATION_FAILED notify error$")
 NOT_THEM = re.compile(r"^tried \d+ shared keys? for .* but MAC mismatched$")
 NO_SECRECY = re.compile(r"^received NO_PROPOSAL_CHOSEN notify error$")
 NO_CHANNEL = re.compile(r"^received NO_PROPOSAL_CHOSEN notify, no CHILD_SA built$")
