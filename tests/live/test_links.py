@@ -233,7 +233,7 @@ def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: 
     assert tried.returncode == 1
     assert "0 of 2 ways through a link proved" in tried.stdout
     assert ask() is None
-    assert ask("/") is not None
+    assert set(ask("/")) == {"seen"}, "what needs no core serves on"
 
 
 def test_the_outage_is_over_by_itself_and_that_is_on_record(linked: Linked) -> None:
@@ -316,7 +316,7 @@ def test_only_ike_crosses_the_wire(linked: Linked) -> None:
         for _ in range(5):
             assert ask()["path"].encode() == b"/" + MARKER
         with suppress(TimeoutError):
-            while len(heard) < 200:  # health checks ask the core too: it never falls silent
+            while len(heard) < 1000:
                 heard.append(wire.recv(65536))
     packets = [frame[14:] for frame in heard if frame[12:14] == IPV4]
     assert len(packets) > 20
