@@ -15,6 +15,8 @@ def number(value: float) -> str:
     """Three digits, and no more than are there."""
     if value >= 1000:
         return f"{value:,.0f}"
+    if value < 0.1:  # two decimals would leave one digit
+        return f"{value:.3g}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
