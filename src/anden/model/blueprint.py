@@ -135,19 +135,19 @@ class Blueprint:
     def digest(self) -> Digest:
         """The name of this blueprint."""
         meaning = {
-            "topology": _as_ever(codec.to_data(self.topology)),
-            "layout": codec.to_data(self.layout),
-            "placements": [codec.to_data(placement) for placement in self.placements],
-            "images": {name: codec.to_data(image) for name, image in self.images.items()},
+            "topology": codec.canonical(_as_ever(codec.to_data(self.topology))),
+            "layout": codec.whole(self.layout),
+            "placements": codec.whole(self.placements),
+            "images": codec.whole(self.images),
         }
         if self.overrides:
             # Only then, so that those without keep the names that they have always had.
-            meaning["overrides"] = [codec.to_data(override) for override in self.overrides]
+            meaning["overrides"] = codec.canonical([codec.to_data(override) for override in self.overrides])
         if self.secrets:
-            meaning["secrets"] = dict(self.secrets)
+            meaning["secrets"] = codec.whole(self.secrets)
         if self.links:
-            meaning["links"] = dict(self.links)
-        return codec.digest_of_data(meaning)
+            meaning["links"] = codec.whole(self.links)
+        return codec.digest_of(meaning)
 
     def secret(self, name: str) -> SecretRef:
         """The version of that secret which this blueprint names."""
