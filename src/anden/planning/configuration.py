@@ -29,7 +29,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from anden.model.blueprint import Blueprint, Layout, Placement
+from anden.model.blueprint import Blueprint, Layout, Placement, Slot
 from anden.model.configuration import (
     AllowIncoming,
     AllowService,
@@ -183,18 +183,13 @@ def turning(target: Blueprint, keeping: Blueprint) -> frozenset[str]:
 def _backends(target: Blueprint, before: Blueprint, ready: Collection[str], manners: Manners) -> tuple[Backend, ...]:
     known = [_known(each) for each in _both(target, before)]
     new, old = known[0], known[-1]
-    owners = {slot.address: placement.service for placement in target.placements for slot in placement.slots}
+    owners = {} if target is before else {slot.address: one.service for one in target.placements for slot in one.slots}
     numbers = _numbers(target, before)
     names = {placement.address for placement in target.placements}
     found = []
     for name in sorted(new.keys() | old.keys()):
         sides = [side for each in known if (side := each.get(name)) is not None]
-        members = {
-            slot.address: slot.zone
-            for _, placement in reversed(sides)
-            for slot in placement.slots
-            if owners.get(slot.address, name) == name
-        }
+        members = _members(name, [placement for _, placement in reversed(sides)], owners)
         own = new[name][1].address if name in new else None
         if own is None and name in old and old[name][1].address not in names:
             own = old[name][1].address
@@ -218,15 +213,30 @@ def _more(backend: Backend, layout: Layout, taken: Collection[IPv4Address | None
     return () if mirrored in taken else (mirrored,)
 
 
+def _members(
+    name: ServiceName, placements: Sequence[Placement], owners: Mapping[IPv4Address, ServiceName]
+) -> tuple[Member, ...]:
+    """The slots of a service in one or both blueprints, the one whose zones count last. owners: who has an address in
+    the target; empty where nothing changes, for then each has its own."""
+    slots: Collection[Slot] = [slot for placement in placements for slot in placement.slots]
+    if owners:
+        slots = {slot.address: slot for slot in slots if owners.get(slot.address, name) == name}.values()
+    return tuple([Member(slot.address, slot.zone) for slot in sorted(slots, key=_address)])
+
+
+def _address(slot: Slot) -> int:
+    # Addresses are compared in Python, their numbers in C.
+    return int(slot.address)
+
+
 def _backend(
     name: ServiceName,
     number: int,
-    members: Mapping[IPv4Address, ZoneName],
+    placed: tuple[Member, ...],
     address: IPv4Address | None,
     listening: Sequence[Service],
 ) -> Backend:
     """listening: the service in one or both blueprints, the one that gives its port first; none when it has no port."""
-    placed = tuple(Member(each, members[each]) for each in sorted(members))
     if not listening:
         return Backend(service=name, number=number, members=placed)
     ports = dict.fromkeys(service.port for service in listening if service.port is not None)
