@@ -18,6 +18,7 @@ Every stack passes both validators (tests/static_gate.py).
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -158,6 +159,13 @@ def test_every_stack_passes_both_validators(case: str) -> None:
             wrong[name] = [str(each) for each in judged.findings]
     _used[case] = used
     assert wrong == {}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_said_to_be_nothing(case: str) -> None:
+    """CloudFormation refuses a null: what is not there is left out (`resource`'s `maybe`)."""
+    found = [name for name, text, _ in templates(case) if re.search(r"^ *(\"[^\"]*\": )?null,?$", text, re.MULTILINE)]
+    assert found == []
 
 
 def test_every_suppression_is_needed() -> None:

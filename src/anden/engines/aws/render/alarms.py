@@ -4,7 +4,7 @@ Metric alarms tell nobody; one composite of each service does, so that one fault
 workbook has them ("Alerting on SLOs"): 14.4 times for an hour and five minutes, 6 times for six hours and thirty.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from anden.engines.aws.render.metrics import ECS, INSIGHTS, Series, Traffic, of_service, queries, total
 from anden.engines.aws.render.naming import ALARMS, fitting, place
@@ -25,6 +25,9 @@ LEAST_REQUESTS = 20
 """Below so many requests a share says nothing."""
 BURNS = (("FastBurn", 14.4, HOUR_S, 300), ("SlowBurn", 6.0, 6 * HOUR_S, 1_800))
 """Name, times the error budget, over a long and a short window in seconds."""
+WINDOWS = ("Long", "Short")
+BURNING = frozenset(f"{burn}{window}" for burn, *_ in BURNS for window in WINDOWS)
+"""Alarms that mean something by pairs only."""
 
 
 def deploying(service: Service, traffic: Traffic | None) -> tuple[str, ...]:
@@ -42,7 +45,7 @@ def name(topology: Topology, service: Service, what: str) -> str:
 def part(topology: Topology, service: Service, traffic: Traffic | None) -> Part:
     """The alarms of one service, and the composite that tells. In the stack of the service."""
     alarms = dict(_alarms(topology, service, traffic))
-    rule = " OR ".join(_rule(topology, service, list(alarms)))
+    rule = " OR ".join(_rule({each: made["Properties"]["AlarmName"] for each, made in alarms.items()}))
     alarms["Unwell"] = resource(
         "AWS::CloudWatch::CompositeAlarm", after=list(alarms), AlarmName=name(topology, service, "unwell"),
         AlarmRule=rule, AlarmActions=[ALARMS], OKActions=[ALARMS],
@@ -51,14 +54,14 @@ def part(topology: Topology, service: Service, traffic: Traffic | None) -> Part:
     return Part(alarms)
 
 
-def _rule(topology: Topology, service: Service, alarms: Sequence[str]) -> Iterator[str]:
-    burning = {f"{burn}{window}" for burn, *_ in BURNS for window in ("Long", "Short")}
-    for each in alarms:
-        if each not in burning:
-            yield f'ALARM("{name(topology, service, each)}")'
+def _rule(alarms: Mapping[str, str]) -> Iterator[str]:
+    """alarms: logical names to those that CloudWatch knows."""
+    for each, name_ in alarms.items():
+        if each not in BURNING:
+            yield f'ALARM("{name_}")'
     for burn, *_ in BURNS:
         if f"{burn}Long" in alarms:
-            both = " AND ".join(f'ALARM("{name(topology, service, burn + window)}")' for window in ("Long", "Short"))
+            both = " AND ".join(f'ALARM("{alarms[burn + window]}")' for window in WINDOWS)
             yield f"({both})"
 
 
@@ -90,7 +93,7 @@ def _alarms(topology: Topology, service: Service, traffic: Traffic | None) -> It
     agreed = service.slo.availability if service.slo else None
     if agreed is not None and agreed < 100:
         for burn, times, long_s, short_s in BURNS:
-            for window, seconds in (("Long", long_s), ("Short", short_s)):
+            for window, seconds in zip(WINDOWS, (long_s, short_s), strict=True):
                 limit = round(times * (100 - agreed), 6)
                 text = f"fails {times:g} times as often as {agreed:g}% allow, over {seconds // MINUTE_S} minutes"
                 yield f"{burn}{window}", _share(topology, service, traffic, f"{burn}{window}", limit, seconds, text)
@@ -131,7 +134,5 @@ def _slow(topology: Topology, service: Service, traffic: Traffic, latency: Laten
 
 
 def _alarm(topology: Topology, service: Service, what: str, text: str, **properties: Json) -> Resource:
-    return resource(
-        "AWS::CloudWatch::Alarm", AlarmName=name(topology, service, what), AlarmDescription=f"{service.name}: {text}",
-        **properties,
-    )  # fmt: skip
+    named = {"AlarmName": name(topology, service, what), "AlarmDescription": f"{service.name}: {text}"}
+    return {"Type": "AWS::CloudWatch::Alarm", "Properties": {**named, **properties}}

@@ -113,13 +113,13 @@ def _vault(topology: Topology, key: Json, notifications: Json = None) -> Resourc
         lock["ChangeableForDays"] = COOLING_DAYS
     return resource(
         "AWS::Backup::BackupVault", keep=True, BackupVaultName=vault_name(topology),
-        EncryptionKeyArn=key, LockConfiguration=lock, Notifications=notifications,
+        EncryptionKeyArn=key, LockConfiguration=lock, maybe={"Notifications": notifications},
     )  # fmt: skip
 
 
 def concerns(stack: Stack) -> bool:
     """Whether it has a backup plan in it, or something that one could select."""
-    return any(made["Type"] in SUPPORTED or made["Type"] == PLAN for made in stack.template["Resources"].values())
+    return PLAN in stack.kinds or not SUPPORTED.isdisjoint(stack.kinds)
 
 
 def unselected(stacks: Sequence[Stack]) -> tuple[Problem, ...]:

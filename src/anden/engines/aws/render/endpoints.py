@@ -32,7 +32,7 @@ def part(terrain: Terrain) -> Part:
         resources[logical("endpoint", service)] = resource(
             "AWS::EC2::VPCEndpoint", VpcEndpointType="Interface", VpcId=ref(VPC_ID),
             ServiceName=sub(f"com.amazonaws.${{AWS::Region}}.{service}"), PrivateDnsEnabled=True,
-            DnsOptions=_dns(service), SubnetIds=[ref(subnet(DATA, zone.name)) for zone in terrain.zones],
+            maybe={"DnsOptions": _dns(service)}, SubnetIds=[ref(subnet(DATA, zone.name)) for zone in terrain.zones],
             SecurityGroupIds=[att(GROUP_ID, "GroupId")], PolicyDocument=policy(service),
             Tags=tags(Name=f"{terrain.name}-{service}"),
         )  # fmt: skip

@@ -6,8 +6,7 @@ a service more renames nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from anden.engines.aws.render import template
 from anden.engines.aws.render.template import Json, Stack, Template
@@ -18,14 +17,14 @@ ORDER, README = "order.json", "README.md"
 INLINE_BYTES = 51_200
 """A larger template has to come from S3 (CloudFormation user guide, "Quotas": template body size in a request)."""
 NAMED_IAM, IAM = "CAPABILITY_NAMED_IAM", "CAPABILITY_IAM"
-NAMES = ("RoleName", "PolicyName", "ManagedPolicyName", "UserName", "GroupName", "InstanceProfileName")
+IAM_KIND = "AWS::IAM::"
+NAMES = frozenset({"RoleName", "PolicyName", "ManagedPolicyName", "UserName", "GroupName", "InstanceProfileName"})
 """Properties by which an IAM resource gets a name of our own (CloudFormation user guide, "CAPABILITY_NAMED_IAM")."""
 INLINE_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::RolePolicy")
 """Their PolicyName names no resource of the account's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What the order says of one stack, when its template is a file already."""
 
     file: str
@@ -53,8 +52,9 @@ def files(blueprint: Blueprint, stacks: Iterable[Stack]) -> dict[str, str]:
         found[entry.file] = text
         entries.append(entry)
     digest = blueprint.digest
-    found[ORDER] = template.text(_order(blueprint, digest, entries))
-    found[README] = _readme(blueprint, digest, entries)
+    steps = waves(entries)
+    found[ORDER] = template.text(_order(blueprint, digest, steps))
+    found[README] = _readme(blueprint, digest, steps)
     return found
 
 
@@ -69,12 +69,10 @@ def _entry(stack: Stack, size: int) -> Entry:
 
 def capabilities(template: Template) -> tuple[str, ...]:
     """What CloudFormation wants to be told before it makes this: that there are roles in it, and named ones."""
-    iam = [each for each in template["Resources"].values() if each["Type"].startswith("AWS::IAM::")]
+    iam = [each for each in template["Resources"].values() if IAM_KIND in each["Type"]]
     if not iam:
         return ()
-    named = any(
-        name in each["Properties"] for each in iam for name in NAMES if each["Type"] not in INLINE_POLICIES
-    )  # fmt: skip
+    named = any(not NAMES.isdisjoint(each["Properties"]) for each in iam if each["Type"] not in INLINE_POLICIES)
     return (NAMED_IAM if named else IAM,)
 
 
@@ -82,12 +80,12 @@ def waves(stacks: Sequence[Ordered]) -> tuple[tuple[Ordered, ...], ...]:
     """The stacks in groups: those of a group need only what is in groups before it, and may be made at once."""
     known = {stack.family for stack in stacks}
     wave: dict[str, int] = {}
+    found: dict[int, list[Ordered]] = {}
     for stack in stacks:
         needed = [wave[family] for family in stack.after if family in known]
-        wave[stack.family] = max(needed, default=-1) + 1
-    return tuple(
-        tuple(stack for stack in stacks if wave[stack.family] == number) for number in sorted(set(wave.values()))
-    )
+        number = wave[stack.family] = max(needed, default=-1) + 1
+        found.setdefault(number, []).append(stack)
+    return tuple(tuple(found[number]) for number in sorted(found))
 
 
 def stack_tags(blueprint: Blueprint) -> dict[str, str]:
@@ -97,7 +95,7 @@ def stack_tags(blueprint: Blueprint) -> dict[str, str]:
     return {"anden:client": blueprint.topology.client, "anden:environment": blueprint.topology.environment}
 
 
-def _order(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> dict[str, Json]:
+def _order(blueprint: Blueprint, digest: Digest, steps: Sequence[Sequence[Entry]]) -> dict[str, Json]:
     topology = blueprint.topology
     return {
         "client": topology.client,
@@ -116,7 +114,7 @@ def _order(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> di
                 "termination_protection": entry.lasting,
                 "by_s3": entry.large,
             }
-            for number, wave in enumerate(waves(entries), start=1)
+            for number, wave in enumerate(steps, start=1)
             for entry in wave
         ],
         "images": {
@@ -131,7 +129,7 @@ def _repository(blueprint: Blueprint, service: str) -> str:
     return f"{topology.client}/{topology.environment}/{service}"
 
 
-def _readme(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> str:
+def _readme(blueprint: Blueprint, digest: Digest, steps: Sequence[Sequence[Entry]]) -> str:
     topology = blueprint.topology
     where = f" in account {topology.account}" if topology.account else ""
     lines = [
@@ -149,7 +147,7 @@ def _readme(blueprint: Blueprint, digest: Digest, entries: Sequence[Entry]) -> s
         "30 days.",
         "",
     ]
-    for number, wave in enumerate(waves(entries), start=1):
+    for number, wave in enumerate(steps, start=1):
         lines.append(f"## Step {number}")
         lines.append("")
         for entry in wave:

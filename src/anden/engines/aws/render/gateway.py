@@ -12,6 +12,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from anden.engines.aws.render.balancer import CERTIFICATE, EDGES, NO_ROUTE
 from anden.engines.aws.render.cluster import logs
 from anden.engines.aws.render.entrance import STAGE, Entrance, timeout_s
@@ -90,7 +92,7 @@ def _address(names: Mapping[str, str]) -> Json:
 
 def _digits(paths: Mapping[str, Resource]) -> str:
     """A deployment is a copy of the API at one moment: another content needs another one."""
-    return hashlib.sha256(json.dumps(paths, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256(msgspec.json.encode(paths, order="sorted")).hexdigest()[:_DIGITS]
 
 
 def _paths(topology: Topology, entrance: Entrance) -> Iterator[tuple[str, Resource]]:
@@ -100,6 +102,7 @@ def _paths(topology: Topology, entrance: Entrance) -> Iterator[tuple[str, Resour
         timeouts[each.path] = max(timeouts.get(each.path, 0), timeout_s(each.service))
     nodes = sorted({above for path in timeouts for above in _and_above(path)})
     for path in nodes:
+        here = _id(path)
         if path:
             yield apart("path", path), resource(
                 "AWS::ApiGateway::Resource", RestApiId=ref("Api"), ParentId=_id(path.rpartition("/")[0]),
@@ -110,9 +113,9 @@ def _paths(topology: Topology, entrance: Entrance) -> Iterator[tuple[str, Resour
             proxy = apart("below", path)
             yield (
                 proxy,
-                resource("AWS::ApiGateway::Resource", RestApiId=ref("Api"), ParentId=_id(path), PathPart="{proxy+}"),
+                resource("AWS::ApiGateway::Resource", RestApiId=ref("Api"), ParentId=here, PathPart="{proxy+}"),
             )
-            yield apart("any", path), _method(topology, entrance, _id(path), path, timeouts[covering])
+            yield apart("any", path), _method(topology, entrance, here, path, timeouts[covering])
             yield (
                 apart("any below", path),
                 _method(topology, entrance, ref(proxy), f"{path}/{{proxy}}", timeouts[covering]),
@@ -151,5 +154,5 @@ def _method(topology: Topology, entrance: Entrance, at: Json, path: str, wait_s:
         integration["RequestParameters"] = passed
     return resource(
         "AWS::ApiGateway::Method", RestApiId=ref("Api"), ResourceId=at, HttpMethod="ANY", AuthorizationType="NONE",
-        RequestParameters={"method.request.path.proxy": True} if below else None, Integration=integration,
+        maybe={"RequestParameters": {"method.request.path.proxy": True} if below else None}, Integration=integration,
     )  # fmt: skip

@@ -56,7 +56,7 @@ def balancers(blueprint: Blueprint, terrain: Terrain) -> Part:
 
 def entries(topology: Topology, service: Service) -> tuple[tuple[Link, Incoming], ...]:
     """The links by which the service may be opened, and how."""
-    if service.port is None:
+    if service.port is None or not topology.links:
         return ()
     return tuple(
         (link, one)

@@ -24,7 +24,7 @@ class Mesh:
 
     def before(self, service: str) -> tuple[ServiceName, ...]:
         """The callees that are made first."""
-        return tuple(each.name for each in self.callees[service] if self.rank[each.name] != self.rank[service])
+        return tuple([each.name for each in self.callees[service] if self.rank[each.name] != self.rank[service]])
 
     def ring(self, service: str) -> tuple[ServiceName, ...]:
         """The callees that cannot be made first, for they reach the service as well; itself is not among them."""
@@ -46,15 +46,12 @@ class Mesh:
 def mesh(topology: Topology) -> Mesh:
     """Who calls whom; a callee without a port is called by nobody."""
     services = {str(service.name): service for service in topology.services}
+    listening = {name: service for name, service in services.items() if service.port is not None}
     callees = {
-        name: tuple(
-            services[callee]
-            for callee in sorted(set(service.reaches))
-            if callee in services and services[callee].port is not None
-        )
+        name: tuple([listening[callee] for callee in sorted({*service.reaches} & listening.keys())])
         for name, service in services.items()
     }
-    served = frozenset(str(callee.name) for each in callees.values() for callee in each)
+    served = frozenset([str(callee.name) for each in callees.values() for callee in each])
     return Mesh(callees, served, _ranks({name: [str(each.name) for each in found] for name, found in callees.items()}))
 
 

@@ -4,7 +4,7 @@ Every series is written once here, for alarms and for elasticity alike.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from anden.engines.aws.render.naming import BALANCER_NAME, discovery_name, place
 from anden.engines.aws.render.template import Json, att
@@ -13,8 +13,7 @@ from anden.model.topology import Protocol, Service, Topology
 ECS, INSIGHTS, ELB = "AWS/ECS", "ECS/ContainerInsights", "AWS/ApplicationELB"
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """A metric of CloudWatch: its namespace, name and dimensions."""
 
     namespace: str
@@ -28,8 +27,7 @@ class Series:
         return {"Namespace": self.namespace, "MetricName": self.name, "Dimensions": dimensions}
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(NamedTuple):
     """A service's requests, the failed among them (5xx), and their durations; each the sum of several series, in the
     same order. unit: parts of a second in which durations are told."""
 
@@ -78,4 +76,4 @@ def queries(letter: str, series: Sequence[Series], stat: str, period_s: int | No
 
 def total(letter: str, series: Sequence[Series]) -> str:
     """Their sum as an expression; what was not measured counts as none."""
-    return "(" + " + ".join(f"FILL({letter}{number}, 0)" for number in range(len(series))) + ")"
+    return "(" + " + ".join([f"FILL({letter}{number}, 0)" for number in range(len(series))]) + ")"

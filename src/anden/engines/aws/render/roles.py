@@ -19,31 +19,42 @@ resource for them."""
 _SUFFIX = "-??????"
 """What Secrets Manager adds to a secret's name in its ARN."""
 
+TRUST = assumed_by(
+    "ecs-tasks.amazonaws.com",
+    {
+        "ArnLike": {"aws:SourceArn": arn("ecs", "*")},
+        "StringEquals": {"aws:SourceAccount": sub("${AWS::AccountId}")},
+    },
+)
+"""Who takes on either: ECS, for tasks of this account."""
+LOGIN = allow("Login", ["ecr:GetAuthorizationToken"], "*")
+ITS_LOG = allow("ItsLog", ["logs:CreateLogStream", "logs:PutLogEvents"], att("Log", "Arn"))
+BY_EXEC = allow("Exec", EXEC, "*")
+SEAL_EXEC = allow("SealExec", ["kms:Decrypt"], KEY)
+FIND_EXEC_LOG = allow("FindExecLog", ["logs:DescribeLogGroups"], "*")
+
 
 def part(topology: Topology, service: Service) -> Part:
     """Both roles. In the stack of the service and of its log group."""
-    here = {
-        "ArnLike": {"aws:SourceArn": arn("ecs", "*")},
-        "StringEquals": {"aws:SourceAccount": sub("${AWS::AccountId}")},
-    }
-    trust = assumed_by("ecs-tasks.amazonaws.com", here)
     return Part(
         {
-            "ExecutionRole": _role(trust, list(_execution(topology, service))),
-            "TaskRole": _role(trust, list(_task(topology))),
+            "ExecutionRole": _role(list(_execution(topology, service))),
+            "TaskRole": _role(list(_task(topology))),
         }
     )
 
 
-def _role(trust: Json, statements: list[Json]) -> Resource:
+def _role(statements: list[Json]) -> Resource:
     policies = [{"PolicyName": "needs", "PolicyDocument": document(*statements)}] if statements else None
-    return resource("AWS::IAM::Role", AssumeRolePolicyDocument=trust, PermissionsBoundary=BOUNDARY, Policies=policies)
+    return resource(
+        "AWS::IAM::Role", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=BOUNDARY, maybe={"Policies": policies}
+    )
 
 
 def _execution(topology: Topology, service: Service) -> Iterator[Json]:
-    yield allow("Login", ["ecr:GetAuthorizationToken"], "*")
+    yield LOGIN
     yield allow("ItsImage", PULL, arn("ecr", f"repository/{repository(topology, service.name)}"))
-    yield allow("ItsLog", ["logs:CreateLogStream", "logs:PutLogEvents"], att("Log", "Arn"))
+    yield ITS_LOG
     if service.secrets:
         arns = [
             {"Fn::Join": ["", [secret_arn(topology, name), _SUFFIX]]} for name in sorted(set(service.secrets.values()))
@@ -55,8 +66,8 @@ def _execution(topology: Topology, service: Service) -> Iterator[Json]:
 
 def _task(topology: Topology) -> Iterator[Json]:
     if not topology.production:
-        yield allow("Exec", EXEC, "*")
-        yield allow("SealExec", ["kms:Decrypt"], KEY)
+        yield BY_EXEC
+        yield SEAL_EXEC
         log = arn("logs", f"log-group:{log_group(topology, 'exec')}:*")
         yield allow("RecordExec", ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], log)
-        yield allow("FindExecLog", ["logs:DescribeLogGroups"], "*")
+        yield FIND_EXEC_LOG

@@ -68,7 +68,7 @@ def _rules(both: Sequence[Blueprint], configuration: Configuration, which: int) 
     if which == 1:
         for entrance in sorted({entrance_port(each) for each in both}):
             yield from _pair("the gateway", GATEWAY_GROUP, "the balancer", BALANCER_GROUP, entrance)
-    ports = {backend.service: (backend.port, *backend.also) for backend in configuration.backends}
+    ports = {one.service: (one.port, *one.also) for one in configuration.backends if one.service in here}
     # Not the configuration's routes: a path that moves is not there until its new owner is healthy, and the balancer,
     # which must ask that, cannot without a rule.
     routed = {one.name for each in both for one in each.topology.services if one.route is not None}
@@ -91,6 +91,8 @@ def _over_links(
 ) -> Iterator[tuple[str, Resource]]:
     """Who may open a link's balancer, one rule for a network and port, whichever service answers there; and the
     balancer's way to the services that are here."""
+    if not configuration.allows_in:
+        return
     for allow in configuration.allows_in if which == 1 else ():
         network = str(allow.network)
         yield apart("link", allow.link, "from", network, str(allow.port)), resource(

@@ -85,9 +85,11 @@ def _service(
             DeploymentController={"Type": "ECS"}, DeploymentConfiguration=_deployment(topology, service, watching),
             NetworkConfiguration={"AwsvpcConfiguration": network},
             ServiceConnectConfiguration=_connect(topology, service, calls),
-            LoadBalancers=balanced or None,
-            HealthCheckGracePeriodSeconds=math.ceil(service.start_s) if balanced else None,
-            Monitoring={"MetricConfigurations": [fast]} if follows_cpu else None,
+            maybe={
+                "LoadBalancers": balanced or None,
+                "HealthCheckGracePeriodSeconds": math.ceil(service.start_s) if balanced else None,
+                "Monitoring": {"MetricConfigurations": [fast]} if follows_cpu else None,
+            },
         )
     }  # fmt: skip
     if len(groups) > 1:

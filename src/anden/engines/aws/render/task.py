@@ -63,6 +63,10 @@ def size(wanted: Size) -> tuple[str, str]:
 
 def _container(blueprint: Blueprint, service: Service, digest: str, calls: Mesh, generation: int) -> dict[str, Json]:
     topology = blueprint.topology
+    secrets = [
+        {"Name": name, "ValueFrom": secret_value_from(topology, blueprint.secret(secret))}
+        for name, secret in sorted(service.secrets.items())
+    ]
     made: dict[str, Json] = {
         "Name": service.name, "Image": image_uri(topology, service.name, digest), "Essential": True,
         "ReadonlyRootFilesystem": True,
@@ -72,22 +76,21 @@ def _container(blueprint: Blueprint, service: Service, digest: str, calls: Mesh,
         "Ulimits": [{"Name": "nofile", "SoftLimit": OPEN_FILES, "HardLimit": OPEN_FILES}],
         "StopTimeout": max(1, min(math.ceil(service.stop_s), LONGEST_STOP_S)),
         "Environment": [{"Name": name, "Value": value} for name, value in sorted(environment(service).items())],
-        "Secrets": [
-            {"Name": name, "ValueFrom": secret_value_from(topology, blueprint.secret(secret))}
-            for name, secret in sorted(service.secrets.items())
-        ],
+        **({"Secrets": secrets} if secrets else {}),
         "LogConfiguration": log(service.name),
         "DockerLabels": _labels(calls.label(service.name), generation),
     }  # fmt: skip
     if service.user is not None:
         made["User"] = service.user
     if service.command:
-        made["EntryPoint"], made["Command"] = list(service.command[:1]), list(service.command[1:])
+        made["EntryPoint"] = list(service.command[:1])
+        if arguments := list(service.command[1:]):
+            made["Command"] = arguments
     if service.port is not None:
         made["PortMappings"] = [_port(topology, service)]
         if service.port < FIRST_OPEN_PORT:
             made["SystemControls"] = [{"Namespace": "net.ipv4.ip_unprivileged_port_start", "Value": "0"}]
-    return {name: value for name, value in made.items() if value != []}
+    return made
 
 
 def _labels(reaches: str, generation: int) -> dict[str, str]:

@@ -10,8 +10,9 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from functools import lru_cache
-from typing import Any, Literal, TypedDict
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 
@@ -43,7 +44,7 @@ class Template(TypedDict):
     Outputs: dict[str, Json]
 
 
-class Published(Mapping[str, str]):  # noqa: PLW1641 - no mapping has a hash
+class Published(Mapping[str, str]):
     """A `Ref` that knows which stack family publishes the value, and as what. No dict: what copies a template asks
     about what it does not know, and so `assemble` learns of it.
 
@@ -60,9 +61,7 @@ class Published(Mapping[str, str]):  # noqa: PLW1641 - no mapping has a hash
     def __getitem__(self, key: str) -> str:
         return self.said[key]
 
-    def __eq__(self, other: object) -> bool:
-        # `resource` asks of each property whether it is None: a mapping's own answer to that takes ten times as long.
-        return other is not None and Mapping.__eq__(self, other)
+    __hash__ = object.__hash__  # no mapping has one; `_Uses` may know two that say the same
 
     def __iter__(self) -> Iterator[str]:
         yield "Ref"
@@ -71,14 +70,18 @@ class Published(Mapping[str, str]):  # noqa: PLW1641 - no mapping has a hash
         return 1
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+MOST_WORDS = 4096
+"""Words, and values published, that are remembered: each stands in many resources, or in many stacks."""
+NOTHING: Mapping[str, Json] = MappingProxyType({})
+
+
+class Part(NamedTuple):
     """What one family adds to a stack. publishes: key to the value that other stacks may use.
     parameters: template parameters whose values no stack publishes (rare: what only a person or an account knows)."""
 
     resources: Mapping[str, Resource]
-    publishes: Mapping[str, Json] = field(default_factory=dict)
-    parameters: Mapping[str, Json] = field(default_factory=dict)
+    publishes: Mapping[str, Json] = NOTHING
+    parameters: Mapping[str, Json] = NOTHING
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ class Stack:
         written = self.template if resources is None else {**self.template, "Resources": msgspec.Raw(resources)}
         object.__setattr__(self, "text", text(written))
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The types of its resources: what has none of them need not be searched for it."""
+        return frozenset([made["Type"] for made in self.template["Resources"].values()])
+
 
 def assemble(
     *, name: str, family: str, region: str, description: str, space: str, parts: Iterable[Part], lasting: bool = False,
@@ -116,35 +124,39 @@ def assemble(
     parameters: dict[str, Json] = {}
     publishes: dict[str, Json] = {}
     for part in parts:
-        for target, source in ((resources, part.resources), (parameters, part.parameters), (publishes, part.publishes)):
+        for target, source in zip((resources, publishes, parameters), part, strict=True):
             if source:
                 if not target.keys().isdisjoint(source):
                     twice = ", ".join(sorted(target.keys() & source.keys()))
                     raise ValueError(f"{name}: {twice} is claimed twice")
                 target.update(source)
-    uses: dict[str, Published] = {}
-
-    def used(value: object) -> Json:
-        if isinstance(value, Published):
-            uses[value.name] = value
-            return value.said
-        return _said(value)
-
+    uses = _Uses()
     for key, value in publishes.items():
         properties = {"Name": path(space, family, key), "Type": "String", "Value": value}
         resources[f"Publish{logical(key)}"] = resource("AWS::SSM::Parameter", **properties)
     # Each property of each resource comes by here: what writes them in C asks about what is published only.
-    written = msgspec.json.encode(resources, enc_hook=used)
-    for value in uses.values():
-        parameters[value.name] = {
-            "Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key),
-        }  # fmt: skip
-    families = {*after, *(value.family for value in uses.values())} - {family}
+    written = msgspec.json.encode(resources, enc_hook=uses.__getitem__)
+    parameters.update([(value.name, _parameter(space, value)) for value in uses])
+    families = {*after, *[value.family for value in uses]} - {family}
     template = Template(
         AWSTemplateFormatVersion="2010-09-09", Description=description, Parameters=dict(sorted(parameters.items())),
         Resources=resources, Outputs={},
     )  # fmt: skip
     return Stack(name, family, region, template, tuple(sorted(families)), lasting, resources=written)
+
+
+@lru_cache(maxsize=MOST_WORDS)
+def _parameter(space: str, value: Published) -> Mapping[str, Json]:
+    return {"Type": f"AWS::SSM::Parameter::Value<{value.kind}>", "Default": path(space, value.family, value.key)}
+
+
+class _Uses(dict[Published, Json]):
+    """What is published and used, and what stands for it in a template. Asked once for each place where it stands,
+    which is why it is a dict: only the first time comes by Python."""
+
+    def __missing__(self, value: Published) -> Json:
+        self[value] = said = _said(value)
+        return said
 
 
 def text(value: Json) -> str:
@@ -166,8 +178,6 @@ def path(space: str, family: str, key: str) -> str:
 
 _APART = re.compile(r"[^A-Za-z0-9]")
 _VANISHES = re.compile(r"[^A-Za-z0-9][0-9]")
-MOST_WORDS = 4096
-"""Words that are remembered: a name stands in the logical names of many resources."""
 
 
 @lru_cache(maxsize=MOST_WORDS)
@@ -181,7 +191,7 @@ def logical(*words: str) -> str:
 
 
 def _logical(words: Iterable[str]) -> str:
-    joined = "".join([_joined(word) for word in words])
+    joined = "".join(map(_joined, words))
     said = "-".join(words)
     return joined + _digits(said) if _VANISHES.search(said) else joined
 
@@ -198,16 +208,16 @@ def apart(*words: str) -> str:
 
 
 def _digits(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:6]
+    return hashlib.sha256(text.encode()).digest()[:3].hex()
 
 
 def resource(
     kind: str, *, after: Sequence[str] = (), keep: Keep = False, metadata: Mapping[str, Json] | None = None,
-    **properties: Json,
+    maybe: Mapping[str, Json] = NOTHING, **properties: Json,
 ) -> Resource:  # fmt: skip
     """A resource. after: DependsOn. keep: retained when the stack goes or replaces it, except where its creation was
-    rolled back; `replaced`: only when it is replaced, for its stack is what is kept. Properties that are None are left
-    out."""
+    rolled back; `replaced`: only when it is replaced, for its stack is what is kept. maybe: more properties, without
+    those that are None."""
     made: Resource = {"Type": kind}
     if after:
         made["DependsOn"] = list(after)
@@ -216,9 +226,9 @@ def resource(
         made["UpdateReplacePolicy"] = "Retain"
     if metadata:
         made["Metadata"] = dict(metadata)
+    if maybe:
+        properties.update({name: value for name, value in maybe.items() if value is not None})
     made["Properties"] = properties
-    if None in properties.values():
-        made["Properties"] = {name: value for name, value in properties.items() if value is not None}
     return made
 
 

@@ -104,18 +104,18 @@ def _connection(blueprint: Blueprint, terrain: Terrain, link: Link) -> dict[str,
     peer, tunnels = apart("peer", link.name), connection(link)
     bgp = link.bgp is not None
     asn = link.bgp or CUSTOMER_ASN
-    long = asn > LONGEST
     made: dict[str, Resource] = {
         peer: resource(
-            "AWS::EC2::CustomerGateway", Type="ipsec.1", IpAddress=str(link.peer),
-            BgpAsn=None if long else asn, BgpAsnExtended=asn if long else None, Tags=tags(Name=name),
-            CertificateArn=_certificate(link),
+            "AWS::EC2::CustomerGateway", Type="ipsec.1", IpAddress=str(link.peer), Tags=tags(Name=name),
+            maybe={"BgpAsnExtended" if asn > LONGEST else "BgpAsn": asn, "CertificateArn": _certificate(link)},
         ),
         tunnels: resource(
             "AWS::EC2::VPNConnection", after=[ATTACHED], Type="ipsec.1", StaticRoutesOnly=not bgp,
             CustomerGatewayId=ref(peer), VpnGatewayId=ref(GATEWAY),
-            PreSharedKeyStorage=None if link.certificate else "SecretsManager",
-            RemoteIpv4NetworkCidr=None if bgp else str(link.seen_as or terrain.network),
+            maybe={
+                "PreSharedKeyStorage": None if link.certificate else "SecretsManager",
+                "RemoteIpv4NetworkCidr": None if bgp else str(link.seen_as or terrain.network),
+            },
             VpnTunnelOptionsSpecifications=[
                 _tunnel(blueprint, link, secret, None if number is None else inside(number, tunnel, bgp=bgp))
                 for tunnel, secret in enumerate(link.secret or (None,) * link.tunnels, 1)
