@@ -13,7 +13,7 @@ from anden.model.invitation import PORT, WIRE_KEY_BYTES, Invitation, Rehearsal
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig
 from anden.model.secret import RANDOM_LENGTH
-from anden.planning import invitations, link_page
+from anden.planning import invitations, invitations_to_aws, link_page
 
 PRIVATE = 0o600
 _LETTERS = string.ascii_letters + string.digits
@@ -54,7 +54,7 @@ def writing(path: Path, invitation: Invitation) -> Iterator[Callable[[], None]]:
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(invitations.text(invitation))
+            file.write(_text(invitation))
 
         def place() -> None:
             new.replace(path)
@@ -81,9 +81,21 @@ def read(path: Path, now: float) -> tuple[Invitation | None, list[Problem]]:
         why = f"its mode is {mode:o}, and it holds keys"
         problems.append(Problem(str(path), "others may read it", why, f"chmod 600 {path}"))
     try:
-        return invitations.read(content.decode(errors="replace"), path.name, now), problems
+        return _read(content.decode(errors="replace"), path.name, now), problems
     except Problems as found:
         return None, [*problems, *found.problems]
+
+
+def _text(invitation: Invitation) -> str:
+    on_aws = invitation.key.engine is EngineName.AWS
+    return invitations_to_aws.text(invitation) if on_aws else invitations.text(invitation)
+
+
+def _read(content: str, where: str, now: float) -> Invitation:
+    said = invitations.parsed(content, where)
+    if invitations_to_aws.meant(said):
+        return invitations_to_aws.read(said, where, now)
+    return invitations.read(content, where, now)
 
 
 def keep_page(path: Path, text: str) -> None:

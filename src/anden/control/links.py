@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from string import hexdigits
 
+from anden.control import invitations_to_aws
 from anden.control.asked import Asked
 from anden.control.means import Means
 from anden.control.reading import meant
 from anden.control.record import Ending, Report, Standing, Told, Work, recorded
 from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.invitation import LONGEST_S, SHORTEST_S, WIRE_KEY_BYTES, Rehearsal
 from anden.model.problem import Problem, Problems
 from anden.model.secret import PRE_SHARED_KEY
@@ -61,9 +62,14 @@ def _invite(
         raise Problems(
             Problem(f"link {name}", "nothing of this name runs", known, "`anden up` raises what is declared.")
         )
-    if rehearsal is not None and (problem := _unfit(rehearsal, link, means.clock.now())):
+    on_aws = key.engine is EngineName.AWS
+    unfit = invitations_to_aws.unfit if on_aws else _unfit
+    if rehearsal is not None and (problem := unfit(rehearsal, link, means.clock.now())):
         raise Problems(problem)
     means.engine.invite(key, blueprint, name, rehearsal)
+    if on_aws:
+        yield Event(EventKind.NOTE, "", invitations_to_aws.said(name, rehearsal), "✓")
+        return Ending(Outcome.DONE)
     said = f"link {name}: nobody is invited any more; its own keys hold again"
     if rehearsal is not None:
         said = f"link {name}: who holds the invitation is the other side, until {when(rehearsal.until)}"

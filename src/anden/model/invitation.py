@@ -19,7 +19,11 @@ WIRE_KEY_BYTES = 32
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What our side keeps of an invitation. id: names it. until: Unix seconds. meet: `HOST:PORT` of our machine. keys:
-    a key of the link to the value that stands for it meanwhile. wire: the key of what carries IKE between both."""
+    a key of the link to the value that stands for it meanwhile. wire: the key of what carries IKE between both.
+
+    On AWS our side keeps nothing: there `meet` is empty, for its endpoints are met themselves, there is no key (but
+    those that who joins was asked for, which are the link's own), and `wire` signs pages only.
+    """
 
     id: str
     until: float

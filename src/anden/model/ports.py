@@ -142,8 +142,8 @@ class Engine(Protocol):
         raise Problems(Problem(f"link {link}", what, why, "`anden link` does it on the twin."))
 
     def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
-        """Have who holds the invitation be the other side of a link, with the rehearsal's keys in the place of its own,
-        until it ends; None: nobody any more. Raises Problems."""
+        """Have who holds the invitation be the other side of a link, with the rehearsal's keys in the place of its own
+        where it has some, until it ends; None: nobody any more. Raises Problems, also where somebody is there."""
         what, why = "nobody can be invited to it here", f"the engine {self.name} has no rehearsals"
         fix = "On the twin one can; for AWS their device is configured: `anden link config`."
         raise Problems(Problem(f"link {link}", what, why, fix))

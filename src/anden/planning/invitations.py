@@ -65,17 +65,7 @@ def admit(meet: str) -> list[str]:
 
 def read(content: str, where: str, now: float) -> Invitation:
     """Raises Problems, with every one: it is no invitation, of another version, damaged, ended."""
-    if len(content) > MOST_BYTES:
-        raise Problems(Problem(where, "longer than any invitation", f"{MOST_BYTES >> 10} KiB are the most", _ASK))
-    try:
-        said = json.loads(content)
-    except ValueError as error:
-        raise Problems(Problem(where, "not an invitation", f"it is no JSON: {error}", _ASK)) from None
-    if not isinstance(said, dict) or MARK not in said:
-        raise Problems(Problem(where, "not an invitation", f"it has no `{MARK}`", _ASK))
-    if said[MARK] != VERSION:
-        fix = "Use the version of anden that wrote it, or have it written anew."
-        raise Problems(Problem(where, f"version {said[MARK]!r} of the file", f"this anden reads {VERSION}", fix))
+    said = parsed(content, where)
     problems = list(_wrong(said, where, now))
     if problems:
         raise Problems(problems)
@@ -89,7 +79,35 @@ def read(content: str, where: str, now: float) -> Invitation:
     )
 
 
+def parsed(content: str, where: str) -> Mapping[str, Any]:
+    """What a file says, of whichever engine. Raises Problems: it is no invitation, or of another version."""
+    if len(content) > MOST_BYTES:
+        raise Problems(Problem(where, "longer than any invitation", f"{MOST_BYTES >> 10} KiB are the most", _ASK))
+    try:
+        said = json.loads(content)
+    except ValueError as error:
+        raise Problems(Problem(where, "not an invitation", f"it is no JSON: {error}", _ASK)) from None
+    if not isinstance(said, dict) or MARK not in said:
+        raise Problems(Problem(where, "not an invitation", f"it has no `{MARK}`", _ASK))
+    if said[MARK] != VERSION:
+        fix = "Use the version of anden that wrote it, or have it written anew."
+        raise Problems(Problem(where, f"version {said[MARK]!r} of the file", f"this anden reads {VERSION}", fix))
+    return said
+
+
 def _wrong(said: Mapping[str, Any], where: str, now: float) -> Iterator[Problem]:  # one after the other, all of them
+    yield from wrong_frame(said, where, now)
+    met = MEET.fullmatch(said["meet"]) if isinstance(said.get("meet"), str) else None
+    if met is None or int(met["port"]) > MOST_PORT:
+        yield Problem(f"{where}, meet", f"{said.get('meet')!r} is no HOST:PORT", "it says where to go", _ASK)
+    yield from wrong_agreement(said, where)
+    yield from _wrong_keys(said, where)
+
+
+def wrong_frame(
+    said: Mapping[str, Any], where: str, now: float, ended: str = "its keys open nothing any more"
+) -> Iterator[Problem]:
+    """What is wrong with whose it is, and for how long. ended: what its end means."""
     for name in ("client", "environment", "link", "id"):
         if not isinstance(said.get(name), str) or not said[name]:
             yield Problem(f"{where}, {name}", "missing", "it says whose link this is", _ASK)
@@ -103,17 +121,14 @@ def _wrong(said: Mapping[str, Any], where: str, now: float) -> Iterator[Problem]
             yield Problem(f"{where}, {name}", f"{said.get(name)!r} is no time", "as 2026-11-27T03:00:00Z", _ASK)
     if len(times) == len(("made", "expires")):
         if now >= times["expires"]:
-            yield Problem(f"{where}, expires", f"it ended at {said['expires']}", "its keys open nothing any more", _ASK)
+            yield Problem(f"{where}, expires", f"it ended at {said['expires']}", ended, _ASK)
         elif times["expires"] - times["made"] > LONGEST_S:
             why = f"no invitation lasts longer than {LONGEST_S / 86_400:g} days"
             yield Problem(f"{where}, expires", "it lasts too long", why, _ASK)
-    met = MEET.fullmatch(said["meet"]) if isinstance(said.get("meet"), str) else None
-    if met is None or int(met["port"]) > MOST_PORT:
-        yield Problem(f"{where}, meet", f"{said.get('meet')!r} is no HOST:PORT", "it says where to go", _ASK)
-    yield from _wrong_agreement(said, where)
 
 
-def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+def wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """What is wrong with what is agreed, and with what is opened."""
     try:
         agreement = codec.from_data(Agreement, said.get("agreement"))
     except (ValidationError, ValueError):
@@ -138,14 +153,25 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
     if agreement.link != said.get("link"):
         yield Problem(f"{where}, link", f"{said.get('link')!r} is not the agreement's", agreement.link, _ASK)
     yield from _wrong_flows(said, where)
+
+
+def _wrong_keys(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    try:
+        agreement = codec.from_data(Agreement, said.get("agreement"))
+    except (ValidationError, ValueError):  # it is said of the agreement
+        return
     keys = said.get("keys")
     for name in dict.fromkeys(tunnel.key for tunnel in agreement.tunnels):
         value = keys.get(name) if isinstance(keys, dict) else None
         if not isinstance(value, str) or not PRE_SHARED_KEY.fullmatch(value):
             yield Problem(f"{where}, keys", f"{name} is missing, or is no key", "a tunnel rises by it", _ASK)
-    wire = said.get("wire")
-    if not isinstance(wire, str) or len(wire) != 2 * WIRE_KEY_BYTES or not set(wire) <= set(string.hexdigits):
+    if not wire_key(said.get("wire")):
         yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
+
+
+def wire_key(said: Any) -> bool:
+    """Whether it can be one."""
+    return isinstance(said, str) and len(said) == 2 * WIRE_KEY_BYTES and set(said) <= set(string.hexdigits)
 
 
 def _wrong_flows(said: Mapping[str, Any], where: str) -> Iterator[Problem]:

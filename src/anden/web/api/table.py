@@ -112,7 +112,7 @@ def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
 
 
 def _link_config(desk: Desk, body: asks.ConfigureOther, who: str) -> Any:
-    return desk.control.link_config(_asked(desk, body.at), body.name, body.device)
+    return desk.control.link_config(_asked(desk, body.at), body.name, body.device, body.invites)
 
 
 def _link_page(desk: Desk, body: asks.NameLink, who: str) -> Any:
