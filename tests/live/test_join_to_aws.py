@@ -41,8 +41,8 @@ pytestmark = pytest.mark.live
 ENDPOINTS = (IPv4Address("192.0.2.100"), IPv4Address("192.0.2.101"))
 AGREED = agreed(CORE, ENDPOINTS)
 BY_BGP = agreed(replace(CORE, bgp=65010), ENDPOINTS)
-MACHINE, ROUTER = "198.51.100.7", "198.51.100.1"
-"""The client's machine, whose address is not the peer's: to AWS it stands behind a translation of addresses."""
+MACHINE, ROUTER = str(CORE.peer), "203.0.113.1"
+"""The client's machine has the peer's address itself: nothing is translated on the way."""
 SEEN_AS = "100.64.10.5"
 CORE_API = ("10.20.4.17", 8443)
 MARKER = "plaintext-of-a-bank"
@@ -153,12 +153,17 @@ class World:
     def _listening(self) -> socket.socket:
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(3))
         wire.bind(("downlink", 3))
+        wire.settimeout(0.25)
         return wire
 
     def _listen(self, wire: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
+        while True:
+            try:
                 self.heard.append(wire.recv(65_535))
+            except TimeoutError:
+                continue
+            except OSError:  # closed: the network must not outlive the test
+                return
 
     def drop(self, *rules: str) -> None:
         """Have AWS not hear these; without any: hear everything again."""
