@@ -1,8 +1,12 @@
 """`anden join` to a link on AWS before it begins: what it would do, whose keys it asks for, every refusal in words."""
 
+import ast
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import time
@@ -22,6 +26,7 @@ from anden.model.report import LinkPage
 from anden.model.sight import Sight, TunnelSight
 from anden.planning import link_page
 
+ROOT = Path(__file__).parents[3]
 KEYS = {"vpn-1": "Pl4nted" + "a" * 36, "vpn-2": "Pl4nted" + "b" * 36}
 Pipe = Callable[[str], None]
 
@@ -97,14 +102,41 @@ def test_every_key_that_is_wrong_is_named_and_none_is_repeated(pipe: Pipe) -> No
     assert KEYS["vpn-1"] not in str(said)
 
 
+def test_at_a_terminal_each_is_asked_for_and_none_is_shown() -> None:
+    ours, terminal = os.openpty()
+    code = (
+        "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+        "from tests.unit.planning.test_invitations_to_aws import INVITATION\n"
+        "from anden.cli.invitation_to_aws import with_keys\n"
+        "print(dict(with_keys(INVITATION).rehearsal.keys))\n"
+    )
+    argv = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        argv, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, start_new_session=True
+    ) as asking:
+        os.close(terminal)
+        shown = b""
+        for name, key in KEYS.items():
+            while f"key {name}: ".encode() not in shown:
+                shown += os.read(ours, 1024)
+            os.write(ours, f"{key}\n".encode())
+        out, _ = asking.communicate(timeout=20)
+        with suppress(OSError):  # nobody is at the other end any more
+            while more := os.read(ours, 1024):
+                shown += more
+    os.close(ours)
+    assert ast.literal_eval(out.decode()) == KEYS
+    assert not any(key.encode() in shown for key in KEYS.values())
+
+
 def test_each_change_is_a_line_and_a_silence_is_told_once_with_its_cause() -> None:
     down, up = TunnelSight(1, False), TunnelSight(1, True, 20.0)
     first, later = Sight(10.0, 10.0, False, (down,)), Sight(20.0, 10.0, True, (up,))
     problem = Problem("link core, tunnel 1", "AWS does not answer at 198.51.100.100", "nothing came back", "Do it.")
     assert list(join.changes(None, first, INVITATION, PLAIN)) == [
-        "… looking for AWS at 198.51.100.100 and 198.51.100.101"
+        "… looking for AWS (198.51.100.100 and 198.51.100.101)"
     ]
-    assert next(iter(join.changes(first, later, INVITATION, PLAIN))).endswith("198.51.100.101 is there")
+    assert next(iter(join.changes(first, later, INVITATION, PLAIN))).endswith("198.51.100.101) is there")
     assert list(join.wrong((), (problem,), PLAIN)) == [
         "! link core, tunnel 1: AWS does not answer at 198.51.100.100", "  why: nothing came back", "  fix: Do it.",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from anden.planning.invitations import admit, when
 
 def met(invitation: Invitation) -> str:
     """Where the other side is."""
-    return f"AWS at {to_aws.endpoints(invitation.agreement)}" if _on_aws(invitation) else invitation.rehearsal.meet
+    return f"AWS ({to_aws.endpoints(invitation.agreement)})" if _on_aws(invitation) else invitation.rehearsal.meet
 
 
 def _on_aws(invitation: Invitation) -> bool:
