@@ -87,6 +87,25 @@ def processes(needle: str) -> dict[int, str]:
 
 
 @dataclass
+class Joined:
+    """`anden join`, running, and what it has said last."""
+
+    process: subprocess.Popen[str]
+    said: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(json.loads(line))
+
+    def up(self) -> list[bool]:
+        return [each["up"] for each in self.said[-1]["tunnels"]] if self.said else []
+
+
+@dataclass
 class Linked:
     """The environment, by the command line."""
 
@@ -108,6 +127,14 @@ class Linked:
         done = self.try_(*words)
         assert done.returncode == 0, f"{words} → {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def join(self, file: Path) -> Joined:
+        argv = [sys.executable, "-m", "anden", "join", str(file), "--json"]
+        return Joined(
+            subprocess.Popen(
+                argv, env=self.anden.env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            )
+        )
 
     def link(self) -> Any:
         [found] = json.loads(self.try_("link", "status", "core", "--json").stdout)
@@ -476,25 +503,6 @@ def verified(linked: Linked, page: Path) -> subprocess.CompletedProcess[str]:
     return linked.try_("join", str(linked.folder / "core.invitation"), "--verify", str(page))
 
 
-@dataclass
-class Joined:
-    """`anden join`, running, and what it has said last."""
-
-    process: subprocess.Popen[str]
-    said: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(json.loads(line))
-
-    def up(self) -> list[bool]:
-        return [each["up"] for each in self.said[-1]["tunnels"]] if self.said else []
-
-
 @pytest.fixture
 def joined(linked: Linked) -> Iterator[Joined]:
     """The other side by an invitation, in networks of its own, in the place of the data centre."""
@@ -502,15 +510,13 @@ def joined(linked: Linked) -> Iterator[Joined]:
     said = linked("link", "invite", "core", "-o", str(file), "--expires", "1h", "--meet", "127.0.0.1:4510")
     assert f"anden join {file}" in said
     assert file.stat().st_mode & 0o777 == 0o600
-    argv = [sys.executable, "-m", "anden", "join", str(file)]
-    checked = subprocess.run([*argv, "--check"], env=linked.anden.env, cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
+    checked = linked.try_("join", str(file), "--check")
     assert checked.returncode == 0, checked.stderr
     assert "nothing is in the way" in checked.stdout
-    running = subprocess.Popen(
-        [*argv, "--json"], env=linked.anden.env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
+    found = linked.join(file)
+    running = found.process
     try:
-        yield Joined(running)
+        yield found
     finally:
         if running.poll() is None:
             running.kill()
@@ -618,9 +624,6 @@ def test_certificates_prove_both_sides_and_are_renewed_without_a_lost_request(li
         assert leaks.in_files(secret, linked.anden.state) == []
         assert leaks.in_command_lines(secret) == []
         assert leaks.in_texts(secret, told) == []
-    refused = linked.try_("link", "invite", "core", "-o", str(linked.folder / "none"), "--meet", "127.0.0.1:4510")
-    assert "certificates prove this link's sides" in refused.stderr
-    assert not (linked.folder / "none").exists()
     began = [each["since"] for each in linked.link()["tunnels"]]
     answers: list[Any] = []
     ended = threading.Event()
@@ -650,6 +653,52 @@ def test_certificates_prove_both_sides_and_are_renewed_without_a_lost_request(li
     assert changed == {"1.json", "2.json", "other-side.json"}
     assert len(answers) > 20
     assert None not in answers
+
+
+def test_somebody_joins_by_a_certificate_that_opens_nothing_after_the_invitation(
+    linked: Linked, joined: Joined
+) -> None:  # fmt: skip
+    until(lambda: joined.up() == [True, True], "both tunnels are up")
+    until(lambda: linked.link()["by"] == 1, "as we see them")
+    until(lambda: [each["carries"] for each in linked.sessions()] == [True, True], "by BGP too")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
+    file, page = linked.folder / "core.invitation", linked.folder / "core.md"
+    said = json.loads(file.read_text())
+    assert said["keys"] == {}
+    assert "signed by the rehearsal's key" in linked("link", "page", "core", "-o", str(page))
+    assert verified(linked, page).returncode == 0
+    root = Path(f"/proc/{linked.process('link_server')}/root/run/anden")
+    private = said["credential"]["key"].splitlines()[1]  # all that is secret of it stands in this line
+    assert list(Path("/run").glob("anden-join-*/swanctl")) == [], "strongSwan has it, and no file of it is left"
+    told = [json.dumps(linked.link()), json.dumps(joined.said), linked("history", "--json"), page.read_text()]
+    assert leaks.in_files(private, linked.anden.state) == [str(file)]
+    assert leaks.in_files(private, root) == leaks.in_files(private, Path("/run")) == []
+    assert leaks.in_command_lines(private) == []
+    assert leaks.in_texts(private, told) == []
+    old = linked.folder / "old.invitation"
+    old.write_text(file.read_text())
+    old.chmod(0o600)
+    linked("link", "invite", "core", "-o", str(file), "--expires", "2h", "--meet", "127.0.0.1:4510")
+    joined.process.kill()
+    joined.process.wait()
+    # Who has the old certificate, and by whatever way the new wire: the certificate alone is another one.
+    both = {**json.loads(file.read_text()), "expires": said["expires"], "credential": said["credential"]}
+    old.write_text(json.dumps(both))
+    again = linked.join(old)
+    try:
+        what = "203.0.113.10 shows another certificate than the invitation's"
+        until(lambda: (linked.link()["tunnels"][0]["problem"] or {}).get("what") == what, what)
+        assert again.up() == [False, False]
+        linked("link", "invite", "core", "--end")
+        assert not processes("link_relay")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 4510))  # so nobody listens there
+        assert linked.link()["invited"] is None
+    finally:
+        again.process.kill()
+        again.process.wait()
+        sweep()
+        old.unlink()
 
 
 def _environment(pid: int) -> str:

@@ -50,8 +50,10 @@ def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
 def invited(invitation: Invitation, file: str) -> list[str]:
     """What to do with the file."""
     until = when(invitation.rehearsal.until)
+    holds = "keys" if invitation.credential is None else "a certificate, and its key,"
     return [
-        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds keys of this rehearsal",
+        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds {holds} of this "
+        "rehearsal",
         f"Admit on this side: UDP {invitation.rehearsal.meet}, from where the other side joins",
         f"On a Linux machine of theirs, as root: anden join {file}",
     ]
