@@ -19,16 +19,21 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests import leaks
 from tests.live import conftest
 from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden
 
+from anden.engines.local import link_authority
 from anden.engines.local.cell import dataplane, netns
 from anden.engines.local.cell.link_files import LinkFiles
 from anden.engines.local.cell.rtnetlink import Rtnetlink, index
 from anden.engines.local.join.joining import sweep
 from anden.engines.local.render.bird import SOCKET
-from anden.engines.local.render.strongswan import Dataplane
+from anden.engines.local.render.strongswan import Dataplane, Proof
+from anden.model import codec
+from anden.planning import credentials
+from anden.planning.invitations import moment
 from anden.planning.link_policies import WATCH
 
 GATEWAY = "127.0.0.1:8095"
@@ -666,39 +671,36 @@ def test_somebody_joins_by_a_certificate_that_opens_nothing_after_the_invitation
     said = json.loads(file.read_text())
     assert said["keys"] == {}
     assert "signed by the rehearsal's key" in linked("link", "page", "core", "-o", str(page))
-    assert verified(linked, page).returncode == 0
-    root = Path(f"/proc/{linked.process('link_server')}/root/run/anden")
+    own = Path(f"/proc/{linked.process('link_server')}/root/run/anden/links/1")
+    [theirs] = Path("/run").glob(f"anden-join-{joined.process.pid}-*/vici.sock")
     private = said["credential"]["key"].splitlines()[1]  # all that is secret of it stands in this line
-    assert list(Path("/run").glob("anden-join-*/swanctl")) == [], "strongSwan has it, and no file of it is left"
     told = [json.dumps(linked.link()), json.dumps(joined.said), linked("history", "--json"), page.read_text()]
     assert leaks.in_files(private, linked.anden.state) == [str(file)]
-    assert leaks.in_files(private, root) == leaks.in_files(private, Path("/run")) == []
+    assert leaks.in_files(private, own) == leaks.in_files(private, theirs.parent) == []
     assert leaks.in_command_lines(private) == []
     assert leaks.in_texts(private, told) == []
-    old = linked.folder / "old.invitation"
-    old.write_text(file.read_text())
-    old.chmod(0o600)
-    linked("link", "invite", "core", "-o", str(file), "--expires", "2h", "--meet", "127.0.0.1:4510")
-    joined.process.kill()
-    joined.process.wait()
-    # Who has the old certificate, and by whatever way the new wire: the certificate alone is another one.
-    both = {**json.loads(file.read_text()), "expires": said["expires"], "credential": said["credential"]}
-    old.write_text(json.dumps(both))
-    again = linked.join(old)
+    joined.process.send_signal(signal.SIGINT)
+    assert joined.process.wait(PATIENCE_S) == 0
+    authority, key = (own / "certificates/authority.json").read_text(), ec.generate_private_key(ec.SECP256R1())
+    other = link_authority.vouched_for(
+        codec.from_json(Proof, authority), "203.0.113.10", credentials.public(key), time.time(), moment(said["expires"])
+    )
+    said["credential"] |= {"certificate": other, "key": credentials.written(key)}
+    file.write_text(json.dumps(said))  # as good as the one before it, but another: as an earlier invitation has it
+    again = linked.join(file)
     try:
         what = "203.0.113.10 shows another certificate than the invitation's"
         until(lambda: (linked.link()["tunnels"][0]["problem"] or {}).get("what") == what, what)
         assert again.up() == [False, False]
-        linked("link", "invite", "core", "--end")
-        assert not processes("link_relay")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 4510))  # so nobody listens there
-        assert linked.link()["invited"] is None
     finally:
         again.process.kill()
         again.process.wait()
         sweep()
-        old.unlink()
+    linked("link", "invite", "core", "--end")
+    assert linked.link()["invited"] is None
+    assert not processes("link_relay")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 4510))  # nobody hears there who has the file
 
 
 def _environment(pid: int) -> str:
