@@ -1,16 +1,17 @@
 """An invitation to a link with certificates: it comes back as it was, and whatever is not exactly what anden writes is
 refused, for root gives it to strongSwan."""
 
-import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.planning.devices.agreed import CERTIFIED as LINK
@@ -40,21 +41,50 @@ CERTIFIED = replace(
 DATA: dict[str, str] = codec.to_data(GOOD)
 
 
-def vouching() -> str:
-    """A certificate of the authority's that is for a side and may vouch for others."""
+def certificate(
+    subject: str = PEER, names: Sequence[str] = (PEER,), ca: bool = False, less: str = "", more: bool = False
+) -> str:  # fmt: skip
+    """The authority's, as good as the one that is issued but for what is said. less: an extension that is left out."""
     signer = x509.load_pem_x509_certificate(AUTHORITY.certificate.encode())
     signing = serialization.load_pem_private_key(AUTHORITY.key.encode(), None)
     assert isinstance(signing, ec.EllipticCurvePrivateKey)
     like = x509.load_pem_x509_certificate(issued().encode())
     built = (
-        x509.CertificateBuilder().subject_name(like.subject).issuer_name(signer.subject)
+        x509.CertificateBuilder().subject_name(named(subject)).issuer_name(signer.subject)
         .public_key(PRIVATE.public_key()).serial_number(1).not_valid_before(like.not_valid_before_utc)
-        .not_valid_after(datetime.datetime.fromtimestamp(UNTIL, datetime.UTC))
+        .not_valid_after(like.not_valid_after_utc)
+    )  # fmt: skip
+    other: dict[str, x509.ExtensionType] = {
+        "basicConstraints": x509.BasicConstraints(ca=ca, path_length=None),
+        "subjectAltName": x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(each)) for each in names]),
+    }
+    for each in like.extensions:
+        name = each.oid._name
+        if name != less:
+            built = built.add_extension(other.get(name, each.value), each.critical)
+    if more:
+        built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    return pem(built.sign(signing, hashes.SHA256()))
+
+
+def authority_of_another_curve() -> str:
+    key = ec.generate_private_key(ec.SECP384R1())
+    like = x509.load_pem_x509_certificate(AUTHORITY.certificate.encode())
+    built = (
+        x509.CertificateBuilder().subject_name(like.subject).issuer_name(like.subject).public_key(key.public_key())
+        .serial_number(1).not_valid_before(like.not_valid_before_utc).not_valid_after(like.not_valid_after_utc)
     )  # fmt: skip
     for each in like.extensions:
-        value = x509.BasicConstraints(ca=True, path_length=0) if each.oid.dotted_string == "2.5.29.19" else each.value
-        built = built.add_extension(value, each.critical)
-    return built.sign(signing, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        built = built.add_extension(each.value, each.critical)
+    return pem(built.sign(key, hashes.SHA256()))
+
+
+def named(subject: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+
+
+def pem(made: x509.Certificate) -> str:
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def pkcs8() -> str:
@@ -83,7 +113,19 @@ CHANGED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"certificate": issued(OTHER)}, ["certificate, another authority issued it"],
     ),
     "another authority": ({"authority": OTHER.certificate}, ["certificate, another authority issued it"]),
-    "one that vouches": ({"certificate": vouching()}, ["certificate, it is none of one side"]),
+    "nothing, by our hand": ({"certificate": certificate()}, []),
+    "another subject": ({"certificate": certificate(subject="other")}, ["certificate, it is somebody else's"]),
+    "another name": ({"certificate": certificate(names=["203.0.113.11"])}, ["certificate, it is somebody else's"]),
+    "two names": ({"certificate": certificate(names=[PEER, "203.0.113.11"])}, ["certificate, it is somebody else's"]),
+    "one that vouches": ({"certificate": certificate(ca=True)}, ["certificate, it is none of one side"]),
+    "one that says more": ({"certificate": certificate(more=True)}, ["certificate, it is none of one side"]),
+    "one that says less": ({"certificate": certificate(less="keyUsage")}, ["certificate, it is none of one side"]),
+    "one without a name": (
+        {"certificate": certificate(less="subjectAltName")}, ["certificate, it is none of one side"],
+    ),
+    "an authority of another curve": (
+        {"authority": authority_of_another_curve()}, ["authority, it cannot be read"],
+    ),
     "no authority": (
         {"authority": GOOD.certificate}, ["authority, it is none", "certificate, another authority issued it"],
     ),
