@@ -235,7 +235,7 @@ def join(
     rehearsal = Rehearsal("0a1b2c3d", now + 600, "", {}, secrets.token_hex(32))
     key = EnvironmentKey("banco-andino", "certification", EngineName.AWS)
     with files.writing(file, Invitation(key, now, to, OPENINGS, rehearsal)) as put:
-        put()
+        put(None)
     argv = [sys.executable, "-m", "anden", "join", str(file), *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"}
     process = world.machine.do(

@@ -4,6 +4,7 @@ import json
 import re
 import string
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from anden.model import codec
 from anden.model.ids import EngineName, EnvironmentKey
-from anden.model.invitation import LONGEST_S, VERSION, WIRE_KEY_BYTES, Invitation, Rehearsal
+from anden.model.invitation import LONGEST_S, VERSION, WIRE_KEY_BYTES, Credential, Invitation, Rehearsal
 from anden.model.link import Admitted, Agreement, Opening
 from anden.model.problem import Problem, Problems
 from anden.model.secret import NAME, PRE_SHARED_KEY
@@ -55,6 +56,8 @@ def text(invitation: Invitation) -> str:
         "keys": dict(rehearsal.keys),
         "wire": rehearsal.wire,
     }
+    if invitation.credential is not None:
+        said["credential"] = codec.to_data(invitation.credential)
     return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -76,6 +79,7 @@ def read(content: str, where: str, now: float) -> Invitation:
         tuple(codec.from_data(Opening, each) for each in said["openings"]),
         Rehearsal(said["id"], moment(said["expires"]), said["meet"], said["keys"], said["wire"]),
         tuple(codec.from_data(Admitted, each) for each in said.get("admitted", ())),
+        codec.from_data(Credential, said["credential"]) if "credential" in said else None,
     )
 
 
@@ -143,7 +147,7 @@ def wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
     elif (
         not plain
         or any(tunnel.peer_identity != str(agreement.peer) for tunnel in agreement.tunnels)
-        or not all(NAME.fullmatch(tunnel.key) for tunnel in agreement.tunnels)
+        or not (agreement.certified or all(NAME.fullmatch(tunnel.key) for tunnel in agreement.tunnels))
         or [tunnel.number for tunnel in agreement.tunnels] != list(range(1, 1 + len(agreement.tunnels)))
         or not 1 <= len(agreement.tunnels) <= MOST_TUNNELS
         or not agreement.remote
@@ -160,13 +164,31 @@ def _wrong_keys(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
         agreement = codec.from_data(Agreement, said.get("agreement"))
     except (ValidationError, ValueError):  # it is said of the agreement
         return
+    yield from _wrong_proofs(said, where, agreement)
+    if not wire_key(said.get("wire")):
+        yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
+
+
+def _wrong_proofs(said: Mapping[str, Any], where: str, agreement: Agreement) -> Iterator[Problem]:
+    """Keys, or the certificate in their place."""
     keys = said.get("keys")
+    if agreement.certified:
+        from anden.planning import credentials  # noqa: PLC0415 - most invitations need no cryptography
+
+        if keys != {}:
+            yield Problem(f"{where}, keys", "there are some", "certificates prove this link's sides", _ASK)
+        until = None
+        with suppress(ValueError):  # that it is no time is told already
+            until = moment(said.get("expires"))
+        for name, what, why in credentials.faults(said.get("credential"), str(agreement.peer), until):
+            yield Problem(f"{where}, {name}", what, why, _ASK)
+        return
+    if "credential" in said:
+        yield Problem(f"{where}, credential", "there is one", "keys prove this link's sides", _ASK)
     for name in dict.fromkeys(tunnel.key for tunnel in agreement.tunnels):
         value = keys.get(name) if isinstance(keys, dict) else None
         if not isinstance(value, str) or not PRE_SHARED_KEY.fullmatch(value):
             yield Problem(f"{where}, keys", f"{name} is missing, or is no key", "a tunnel rises by it", _ASK)
-    if not wire_key(said.get("wire")):
-        yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
 
 
 def wire_key(said: Any) -> bool:

@@ -23,7 +23,7 @@ READ_ME = (
     "pages and opens nothing; keep it to yourself (chmod 600)."
 )
 _ASK = "Ask whoever sent it for another one: `anden link invite --on aws`."
-_NEVER = ("keys", "wire", "meet")
+_NEVER = ("keys", "credential", "wire", "meet")
 """Of the twin's invitations. Who put a key in here meant well, and it must not stay."""
 
 

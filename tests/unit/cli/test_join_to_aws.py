@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "core.invitation"
     made = replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600))
     with invitation.writing(path, made) as put:
-        put()
+        put(None)
     return path
 
 

@@ -19,6 +19,7 @@ from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.command import Outcome
 from anden.model.ids import EngineName
+from anden.model.invitation import Vouched
 from anden.model.link import LinkSeen
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig, LinkPage, ReachReport, StatusReport
@@ -141,8 +142,8 @@ def invite(
 ) -> int:  # fmt: skip
     """Invite the other side of link NAME to a rehearsal: one file, with which `anden join` raises their half.
 
-    The file holds keys that are for this rehearsal only and end with it; the link's own rest meanwhile. It ends by
-    --end, by its time, and with the environment.
+    The file holds keys that are for this rehearsal only and end with it, or a certificate with its key; the link's own
+    rest meanwhile. It ends by --end, by its time, and with the environment.
 
     On AWS nothing is changed and the file holds no key of a tunnel: who joins has the link's own. It is refused while a
     tunnel is up, and ends with its time.
@@ -172,13 +173,13 @@ def invite(
             rehearsal = made.rehearsal
             body |= {"id": rehearsal.id, "until": rehearsal.until, "meet": rehearsal.meet}
             if here.engine is not EngineName.AWS:
-                body |= {"keys": dict(rehearsal.keys), "wire": rehearsal.wire}
+                body |= {"keys": dict(rehearsal.keys), "wire": rehearsal.wire, "public": rehearsal.public}
         try:
             ended = stream.follow(api.stream("POST", "/v1/links/invite", body), columns)
         except stream.Cancelled:
             return standing.cancelled(api, here, f"anden link invite {name}")
         if made is not None and put is not None and ended.outcome is Outcome.DONE:
-            put()
+            put(None if made.credential is None else codec.from_data(Vouched, ended.given))
             if not words.said.json:
                 terminal.data(render.invited(made, str(output)))
     return stream.finish(ended, words.said)

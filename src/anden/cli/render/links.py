@@ -60,8 +60,10 @@ def invited(invitation: Invitation, file: str) -> list[str]:
             f"On a Linux machine that leaves as {agreement.peer}, as root: anden join {file}",
             f"It asks for {', '.join(invitations_to_aws.keys(agreement))}, which their team has",
         ]
+    holds = "keys" if invitation.credential is None else "a certificate, and its key,"
     return [
-        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds keys of this rehearsal",
+        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds {holds} of this "
+        "rehearsal",
         f"Admit on this side: UDP {invitation.rehearsal.meet}, from where the other side joins",
         f"On a Linux machine of theirs, as root: anden join {file}",
     ]

@@ -132,8 +132,9 @@ class NameLink:
 class Invite:
     """Who holds the invitation of that id is the other side of a link, until then (Unix seconds). meet: `HOST:PORT` of
     this machine, for UDP. keys: for each key of the link, by name, the one that stands for it meanwhile. wire: 64
-    hexadecimal digits, by which both sides know each other. until 0: nobody is invited any more. On AWS meet, keys and
-    wire are empty: nothing is kept there."""
+    hexadecimal digits, by which both sides know each other. until 0: nobody is invited any more. public: in the place
+    of keys where certificates prove both sides: the public half of the other side's key, PEM. What is issued for it is
+    in the data of an event, as a Vouched. On AWS meet, keys, wire and public are empty: nothing is kept there."""
 
     at: At
     name: str
@@ -142,6 +143,7 @@ class Invite:
     meet: str = ""
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     wire: str = field(default="", repr=False)
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True)

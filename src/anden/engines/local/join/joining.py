@@ -17,8 +17,8 @@ from typing import Protocol
 from anden.engines.local import wire
 from anden.engines.local.cell import dataplane, speaker
 from anden.engines.local.cell.charon import Charon, Refused
-from anden.engines.local.cell.far_server import Core, Server
-from anden.engines.local.cell.link_files import write
+from anden.engines.local.cell.far_server import Core, Server, put
+from anden.engines.local.cell.link_files import PRIVATE, write
 from anden.engines.local.cell.links import DAEMON
 from anden.engines.local.join import networks
 from anden.engines.local.join.apart import Apart
@@ -153,15 +153,24 @@ class Joining:
         return daemon
 
     def _load(self, folder: Path) -> None:
-        """What their device would be configured with, and the keys of the rehearsal."""
+        """What their device would be configured with, and the keys of the rehearsal; the certificate and its key in
+        their place. No file of it is left."""
         text = strongswan.theirs(self._agreement, self._invitation.openings, self._invitation.admitted)
         for name, value in self._invitation.rehearsal.keys.items():
             text = text.replace(strongswan.missing(name), f'secret = "{value}"')
-        file = folder / "swanctl.conf"
-        write(file, text, 0o600)
-        argv = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", f"unix://{self._daemon.socket}"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=LOAD_S, check=False)
-        file.unlink()
+        told = folder / "swanctl"
+        told.mkdir(mode=PRIVATE)
+        file = told / "swanctl.conf"
+        try:
+            write(file, text, 0o600)
+            if self._invitation.credential is not None:
+                put(told, self._agreement, self._invitation.credential)
+            argv = [
+                "swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", f"unix://{self._daemon.socket}",
+            ]  # fmt: skip
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=LOAD_S, check=False)
+        finally:
+            shutil.rmtree(told, ignore_errors=True)
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise Problems(Problem("swanctl", "it refuses the configuration", last, "Report this, with the line."))
