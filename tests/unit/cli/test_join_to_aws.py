@@ -142,6 +142,7 @@ def test_each_change_is_a_line_and_a_silence_is_told_once_with_its_cause() -> No
     ]  # fmt: skip
     assert list(join.wrong((problem,), (problem,), PLAIN)) == []
     assert "AWS answers only who is seen from outside as that" in join.begun(INVITATION, PLAIN)[1]
+    assert join.kept("core.md", INVITATION) == "core.md is the page of this side"
 
 
 def test_who_invites_hears_what_to_do_with_the_file() -> None:

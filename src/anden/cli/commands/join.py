@@ -109,7 +109,7 @@ def _joined(found: Invitation, page: Path, *, as_json: bool) -> int:
         invitation.keep_page(page, link_page.signed(written, rehearsal.id, value))
     if not as_json:
         out.say(render.ended(last.sight if last is not None else None, found, out.paint))
-        out.say(f"{page} is the page for both sides")
+        out.say(render.kept(str(page), found))
     return DONE if last is not None and any(each.since for each in last.sight.tunnels) else ERROR
 
 

@@ -87,6 +87,11 @@ def wrong(before: Sequence[Problem], now: Sequence[Problem], paint: Paint) -> It
             yield f"  fix: {clean(problem.fix)}"
 
 
+def kept(page: str, invitation: Invitation) -> str:
+    """Where the page is, and whose."""
+    return f"{page} is the page of this side" if _on_aws(invitation) else f"{page} is the page for both sides"
+
+
 def _asked(invitation: Invitation) -> tuple[str, ...]:
     return to_aws.keys(invitation.agreement) if _on_aws(invitation) else ()
 
