@@ -1,7 +1,7 @@
 """The contract of an engine's manners: each case for the twin's and for AWS's, by the figures that it is given.
 
 Figures are small here, so that a case takes seconds; those of AWS are pinned by docs/parity.md and its test. What an
-engine cannot be asked is not here: the 1446 bytes through a tunnel wait for links.
+engine cannot be asked is not here: the 1446 bytes through a tunnel (docs/parity.md says why).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """Links in a real cell: two tunnels to the twin's data centre, who is seen there, what crosses the wire, and what
 happens when a tunnel, the watch or the other side goes."""
 
+import itertools
 import json
 import os
 import signal
@@ -45,14 +46,17 @@ client: linked
 environments:
   dev:
     zones: 2
+    egress: one
     links:
       core: { peer: 203.0.113.10, networks: 10.20.0.0/16, seen-as: 100.64.10.0/26, secret: [vpn-1, vpn-2], bgp: 65010, \
 incoming: { web: { from: 10.20.4.0/24, at: 9443 } } }
     destinations:
       core-api: { link: core, to: 10.20.4.17:8443 }
+      rates: rates.example.net:8443
 services:
   web: { build: app, port: 8080, route: /, instances: 2, timeout: 5 s, reaches: [core-api] }
-  other: { build: app, port: 8080, route: /other }
+  other: { build: app, port: 8080, route: /other, reaches: [rates] }
+  inner: { build: app, port: 8080, reaches: [web] }
 """
 APP = """\
 import http.server, json, os, signal, urllib.request
@@ -65,8 +69,8 @@ class H(http.server.BaseHTTPRequestHandler):
                 code, body = 200, answer.read()
         except OSError as error:
             code, body = 504, json.dumps({"error": str(error)}).encode()
-        if self.path in ("/", "/other"):
-            code, body = 200, json.dumps({"seen": self.client_address[0]}).encode()
+        if self.path in ("/", "/other", "/inner"):
+            code, body = 200, json.dumps({"seen": self.client_address[0], "by": os.environ["ANDEN_SERVICE"]}).encode()
         self.send_response(code); self.send_header("Content-Length", str(len(body))); self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
@@ -265,7 +269,7 @@ def test_without_the_other_side_it_is_said_why_and_services_get_an_error(alone: 
     assert tried.returncode == 1
     assert "0 of 2 ways through a link proved" in tried.stdout
     assert ask() is None
-    assert set(ask("/")) == {"seen"}, "what needs no core serves on"
+    assert set(ask("/")) == {"seen", "by"}, "what needs no core serves on"
 
 
 def test_the_outage_is_over_by_itself_and_that_is_on_record(linked: Linked) -> None:
@@ -279,16 +283,32 @@ def test_the_outage_is_over_by_itself_and_that_is_on_record(linked: Linked) -> N
 
 def test_the_core_sees_the_declared_addresses_and_probes_agree_with_what_is_computed(linked: Linked) -> None:
     assert {ask()["seen"] for _ in range(8)} == SEEN
-    proofs = json.loads(linked("prove", "egress", "--json"))["proofs"]
+    proofs = [one for one in json.loads(linked("prove", "egress", "--json"))["proofs"] if one["destination"] != "rates"]
     assert {each["observed"] for each in proofs} == SEEN
     assert {each["verdict"] for each in proofs} == {"proved"}
     report = json.loads(linked("prove", "links", "--json"))
     assert report["proofs"] == proofs
     assert [(each["name"], each["by"]) for each in report["links"]] == [("core", 1)]
-    linked("prove", "reach")
     assert "✓ live" in linked("link", "test", "core")
     assert "BLOCKED at firewall: not declared" in linked("reach", "other", "link:core:8443", "--live")
     assert ask("/other/core") is None
+
+
+def test_all_that_is_computed_is_what_is_seen(linked: Linked) -> None:
+    """Services, what lies behind the link, a name outside, and the gateway; open and closed."""
+    proved = linked.try_("prove", "reach", "--json")
+    assert proved.returncode == 0, proved.stderr
+    paths = json.loads(proved.stdout)["paths"]
+    services, behind = {"web", "other", "inner"}, {"core-api", "rates"}
+    assert {(each["caller"], each["callee"]) for each in paths} >= set(itertools.product(services, services | behind))
+    open_ = {(each["caller"], each["callee"]) for each in paths if each["open"]}
+    assert open_ >= {("web", "core-api"), ("other", "rates"), ("inner", "web"), ("link:core", "web")}
+    assert len(open_) == 4
+    for service, path in (("web", "/"), ("other", "/other"), ("inner", "/inner")):
+        computed = linked.try_("reach", "gateway", service).stdout.startswith("OPEN")
+        with urlopen(f"http://{GATEWAY}{path}") as answer:
+            seen = f'"{service}"' in answer.read().decode()
+        assert computed == seen == (service != "inner"), service
 
 
 def dial(linked: Linked, source: str, address: str, port: int = 9443, limit_s: float = 2.0) -> Any:
@@ -341,7 +361,7 @@ def test_only_ike_crosses_the_wire(linked: Linked) -> None:
         netns.enter(linked.wire())
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.htons(3))
         wire.bind(("gw1", 3))
-        wire.settimeout(1.0)
+        wire.settimeout(0.3)
         return wire
 
     with netns.apart(listen) as wire:
@@ -597,7 +617,7 @@ def test_another_policy_raises_other_tunnels(linked: Linked) -> None:
 def test_a_link_that_is_not_declared_any_more_leaves_nothing(linked: Linked) -> None:
     manifest = linked.folder / "anden.yaml"
     bare = "\n".join(line for line in MANIFEST.splitlines() if "core" not in line or line.startswith("  web:"))
-    bare = bare.replace("    links:\n", "").replace("    destinations:\n", "").replace(", reaches: [core-api]", "")
+    bare = bare.replace("    links:\n", "").replace(", reaches: [core-api]", "")
     try:
         manifest.write_text(bare + "\n")
         linked("up", "--yes")

@@ -68,7 +68,7 @@ class World:
         self._lay()
         self.daemons = [self._daemon(f"gw{tunnel.number}") for tunnel in AGREED.tunnels]
         self.theirs = theirs_have
-        self._far = self._daemon("dc")
+        self.far = self._daemon("dc")
         self.answer()
         self._server = netns.inside("dc", lambda: socket.create_server(SERVER, backlog=100))
         threading.Thread(target=self._serve, daemon=True).start()
@@ -126,7 +126,7 @@ class World:
                 text = text.replace(f"# secret = the value of {name}, handed over apart", f"secret = {value}")
         file = RUN / "theirs.conf"
         file.write_text(change(text))
-        uri = f"unix://{self._far.socket}"
+        uri = f"unix://{self.far.socket}"
         load = ["swanctl", "--load-all", "--clear", "--noprompt", "--file", str(file), "--uri", uri]
         done = subprocess.run(load, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -138,7 +138,7 @@ class World:
 
     def channels(self) -> str:
         """What the other side's daemon has: which algorithms, for one."""
-        words = ["swanctl", "--list-sas", "--uri", f"unix://{self._far.socket}"]
+        words = ["swanctl", "--list-sas", "--uri", f"unix://{self.far.socket}"]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
     def _serve(self) -> None:
@@ -215,6 +215,8 @@ def a_cut_tunnel_is_left_in_time_and_taken_again() -> None:
     assert kept.by == 1
     assert there.ask() == SEEN_AS
     assert set(held("gw1")) == {2 * BURST_BYTES}
+    far_server.prefer(there.far, AGREED)  # so that both sides have to notice
+    assert there.ask() == SEEN_AS
     ip("-n", "out", "link", "set", "dev", "gw1", "down")
     cut = time.monotonic()
     world.until(lambda: there.ask(0.2) == SEEN_AS, "the second one carries", NOTICED_S + UP_S)
@@ -264,6 +266,30 @@ def nothing_is_lost_by_a_lowered_tunnel() -> None:
         world.until(lambda: kept.by == 1, "one is lifted again", UP_S)
         open_before.settimeout(UP_S)
         assert open_before.recv(1024).decode() == SEEN_AS, "what was open outlives an outage"
+
+
+def the_other_side_answers_by_the_tunnel_that_it_is_asked_by() -> None:
+    both = keys()
+    there = World(both)
+    kept = there.keep(both.__getitem__)
+
+    def answered() -> list[int]:
+        before = [daemon.standing(CORE.name).packets_in for daemon in there.daemons]
+        assert there.ask() == SEEN_AS
+        after = [daemon.standing(CORE.name).packets_in for daemon in there.daemons]
+        return [number for number, (was, now) in enumerate(zip(before, after, strict=True), 1) if now > was]
+
+    world.until(both_up(kept), "both tunnels are up", UP_S)
+    kept.lower(2)
+    kept.lift(2)
+    world.until(both_up(kept), "the second one is up again", UP_S)
+    assert answered() == [2], "the latest is used"
+    far_server.prefer(there.far, AGREED)
+    world.until(lambda: answered() == [1], "answers come by the first", UP_S)
+    far_server.prefer(there.far, AGREED)
+    assert answered() == [1]
+    kept.lower(1)
+    assert answered() == [2]
 
 
 def only_ike_crosses_the_wire() -> None:
@@ -467,6 +493,7 @@ def _swapped(one: str, other: str) -> Callable[[str], str]:
         the_data_plane_is_what_the_kernel_has,
         a_cut_tunnel_is_left_in_time_and_taken_again,
         nothing_is_lost_by_a_lowered_tunnel,
+        the_other_side_answers_by_the_tunnel_that_it_is_asked_by,
         only_ike_crosses_the_wire,
         a_wrong_key_is_named_and_the_right_one_taken,
         what_the_other_side_has_otherwise_is_named_and_mended_by_itself,

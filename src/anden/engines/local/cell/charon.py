@@ -49,6 +49,8 @@ class Standing:
     packets_out: int = 0
     established_s: int = 0
     """For how long both sides have known each other, in seconds."""
+    channels: int = 0
+    """The pair of channels that carries, as the daemon counts them: a later one has a greater number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,12 @@ class Charon:
             for _ in session.terminate({"ike": link, "timeout": str(int(ANSWER_S * 1000))}):
                 pass
 
+    def renew(self, channels: int) -> None:
+        """Have a pair of channels replaced by a new one, with new keys; it carries until that is there. Raises OSError,
+        Refused."""
+        with self._session() as session:
+            session.rekey({"child-id": str(channels)})
+
     def standing(self, link: str) -> Standing:
         """How the tunnel is now. Raises OSError, Refused."""
         with self._session() as session:
@@ -127,6 +135,7 @@ class Charon:
                         int(child.get("packets-in", 0)),
                         int(child.get("packets-out", 0)),
                         int(one.get("established", 0)),
+                        int(child.get("uniqueid", 0)),
                     )
         return Standing(False)
 

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from anden.engines.local.cell.charon import Charon
+from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.link_files import OTHER_SIDE, PRIVATE, LinkFiles, write
 from anden.engines.local.render.strongswan import Proof
 from anden.model import codec
@@ -24,6 +24,7 @@ from anden.model.link import Agreement
 from anden.planning.devices import strongswan
 
 LOOK_S = 0.5
+PREFER_S = 2.0
 LOAD_S = 20.0
 ANSWER_S = 10.0
 
@@ -96,17 +97,32 @@ def put(folder: Path, agreement: Agreement, proof: Proof | Credential) -> None:
         write(folder / name, text, 0o600)
 
 
+def prefer(daemon: Charon, agreement: Agreement) -> None:
+    """Answer by the first tunnel that is up, which is the one that is asked by, as a device does behind which a
+    firewall wants to see both ways. strongSwan and the kernel know no preference: of several pairs of channels for the
+    same networks the latest is used. So the first one is renewed when another is later. With BGP the tunnels' networks
+    differ, and renewing changes nothing: there the latest stays. Raises OSError, Refused."""
+    standing = [daemon.standing(f"{agreement.link}-{tunnel.number}") for tunnel in agreement.tunnels]
+    first, *others = [each.channels for each in standing if each.up] or [0]
+    if any(other > first for other in others):
+        daemon.renew(first)
+
+
 def main(number: int) -> None:
     """Serve until killed."""
     files = LinkFiles(number)
     agreement = codec.from_json(Agreement, files.agreement.read_text())
     for port in json.loads(files.far.read_text() or "[]"):
         serve(IPv4Address(0), port)
-    daemon, known = Charon(files.daemon(None)), ""
+    daemon, known, preferred = Charon(files.daemon(None)), "", 0.0
     while True:
         own = _stamp(daemon, files, agreement.certified)
         if own and own != known and daemon.ready() and load(files, agreement, daemon):
             known = own
+        if known and agreement.bgp is None and time.monotonic() - preferred > PREFER_S:
+            with suppress(OSError, Refused):  # next time
+                prefer(daemon, agreement)
+            preferred = time.monotonic()
         time.sleep(LOOK_S)
 
 
