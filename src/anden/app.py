@@ -110,9 +110,9 @@ def join_lacks(*, bgp: bool) -> list[Problem]:
 
 def join(invitation: "Invitation") -> "Joining":
     """The other side of a link, to be entered. Raises Problems, OSError."""
-    from anden.engines.local.join import Joining
+    from anden.engines.local.join import Joining, ToAws
 
-    return Joining(invitation)
+    return ToAws(invitation) if invitation.key.engine is EngineName.AWS else Joining(invitation)
 
 
 # Trust in the twins' certificates.

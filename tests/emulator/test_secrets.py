@@ -119,6 +119,8 @@ def test_what_is_missing_stops_a_plan_before_any_stack_and_is_set_before_the_fir
     told = keeper.put("set", "core-token")
     assert "key" in told
     assert keeper.stacks() == {"key"}
+    invited = keeper("link", "invite", "core", "-o", str(keeper.folder / "none"), fails=True)
+    assert "the outside addresses of our two endpoints are not known yet" in invited
     keeper.put("set", "another")
     keeper("secret", "set", "vpn-1", "--random")
     assert "no key of a tunnel" in keeper("secret", "set", "vpn-2", value="short", fails=True)
@@ -221,6 +223,35 @@ def test_a_links_tunnels_are_seen_as_aws_tells_them(keeper: Keeper) -> None:
     assert [each["address"] for each in link["tunnels"]] == [outside[each] for each in sorted(outside)]
     assert "tunnel 1 is down: it is down: AWS says: IPSEC IS DOWN" in keeper("status")
     assert "not raised and lowered here" in keeper("link", "down", "core", fails=True)
+
+
+def test_who_is_invited_to_a_link_gets_awss_addresses_and_no_key_and_only_while_nobody_is_there(keeper: Keeper) -> None:
+    ec2, file = keeper.aws.client("ec2"), keeper.folder / "core.invitation"
+    (vpn,) = ec2.describe_vpn_connections()["VpnConnections"]
+    words = ("link", "invite", "core", "-o", str(file), "--expires", "1h")
+    ec2.create_tags(Resources=[vpn["VpnConnectionId"]], Tags=[{"Key": "up", "Value": "2"}])
+    told = keeper(*words, fails=True)
+    assert "link core, tunnel 2: it is up: somebody is on its other side" in told
+    assert "Have tunnel 2 taken down on the device at 203.0.113.20 first" in told
+    assert not file.exists()
+    ec2.create_tags(Resources=[vpn["VpnConnectionId"]], Tags=[{"Key": "up", "Value": ""}])
+    assert "On a Linux machine that leaves as 203.0.113.20, as root: anden join" in keeper(*words)
+    assert file.stat().st_mode & 0o777 == 0o600
+    said = json.loads(file.read_text())
+    outside = {each["TunnelInsideCidr"]: each["OutsideIpAddress"] for each in vpn["Options"]["TunnelOptions"]}
+    ends = [each["ours"]["address"] for each in said["agreement"]["tunnels"]]
+    assert ends == [outside[each] for each in sorted(outside)]
+    assert (said["engine"], said["asks-for"], said["agreement"]["bgp"]["theirs"]) == ("aws", ["vpn-1", "vpn-2"], 65010)
+    assert {"keys", "wire", "meet"}.isdisjoint(said)
+    assert [where for where, text in everything(keeper.aws) if said["page-key"] in text] == []
+    page = keeper("link", "page", "core", "--invitation", str(file))
+    assert "| 1 | down | 2026-11-27T02:00:00Z |" in page
+    assert "- link core, tunnel 1: it is down; AWS says: IPSEC IS DOWN." in page
+    assert f"`anden-signature: {said['id']} " in page
+    assert "there is nothing to end; a file ends with its time" in keeper("link", "invite", "core", "--end")
+    done = [each["what"] for each in json.loads(keeper("history", "--json"))]
+    assert f"link invite core, until {said['expires']}" in done
+    assert ec2.describe_vpn_connections()["VpnConnections"][0]["Options"] == vpn["Options"]
 
 
 def test_what_was_refused_is_read_from_both_logs(keeper: Keeper) -> None:

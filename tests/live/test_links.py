@@ -20,16 +20,21 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests import leaks
 from tests.live import conftest
 from tests.live.conftest import COMMAND_LIMIT_S, ROOT, Anden
 
+from anden.engines.local import link_authority
 from anden.engines.local.cell import dataplane, netns
 from anden.engines.local.cell.link_files import LinkFiles
 from anden.engines.local.cell.rtnetlink import Rtnetlink, index
 from anden.engines.local.join.joining import sweep
 from anden.engines.local.render.bird import SOCKET
-from anden.engines.local.render.strongswan import Dataplane
+from anden.engines.local.render.strongswan import Dataplane, Proof
+from anden.model import codec
+from anden.planning import credentials
+from anden.planning.invitations import moment
 from anden.planning.link_policies import WATCH
 
 GATEWAY = "127.0.0.1:8095"
@@ -91,6 +96,25 @@ def processes(needle: str) -> dict[int, str]:
 
 
 @dataclass
+class Joined:
+    """`anden join`, running, and what it has said last."""
+
+    process: subprocess.Popen[str]
+    said: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(json.loads(line))
+
+    def up(self) -> list[bool]:
+        return [each["up"] for each in self.said[-1]["tunnels"]] if self.said else []
+
+
+@dataclass
 class Linked:
     """The environment, by the command line."""
 
@@ -112,6 +136,14 @@ class Linked:
         done = self.try_(*words)
         assert done.returncode == 0, f"{words} → {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
+
+    def join(self, file: Path) -> Joined:
+        argv = [sys.executable, "-m", "anden", "join", str(file), "--json"]
+        return Joined(
+            subprocess.Popen(
+                argv, env=self.anden.env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            )
+        )
 
     def link(self) -> Any:
         [found] = json.loads(self.try_("link", "status", "core", "--json").stdout)
@@ -496,25 +528,6 @@ def verified(linked: Linked, page: Path) -> subprocess.CompletedProcess[str]:
     return linked.try_("join", str(linked.folder / "core.invitation"), "--verify", str(page))
 
 
-@dataclass
-class Joined:
-    """`anden join`, running, and what it has said last."""
-
-    process: subprocess.Popen[str]
-    said: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said.append(json.loads(line))
-
-    def up(self) -> list[bool]:
-        return [each["up"] for each in self.said[-1]["tunnels"]] if self.said else []
-
-
 @pytest.fixture
 def joined(linked: Linked) -> Iterator[Joined]:
     """The other side by an invitation, in networks of its own, in the place of the data centre."""
@@ -522,15 +535,13 @@ def joined(linked: Linked) -> Iterator[Joined]:
     said = linked("link", "invite", "core", "-o", str(file), "--expires", "1h", "--meet", "127.0.0.1:4510")
     assert f"anden join {file}" in said
     assert file.stat().st_mode & 0o777 == 0o600
-    argv = [sys.executable, "-m", "anden", "join", str(file)]
-    checked = subprocess.run([*argv, "--check"], env=linked.anden.env, cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510
+    checked = linked.try_("join", str(file), "--check")
     assert checked.returncode == 0, checked.stderr
     assert "nothing is in the way" in checked.stdout
-    running = subprocess.Popen(
-        [*argv, "--json"], env=linked.anden.env, cwd=ROOT, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
+    found = linked.join(file)
+    running = found.process
     try:
-        yield Joined(running)
+        yield found
     finally:
         if running.poll() is None:
             running.kill()
@@ -638,9 +649,6 @@ def test_certificates_prove_both_sides_and_are_renewed_without_a_lost_request(li
         assert leaks.in_files(secret, linked.anden.state) == []
         assert leaks.in_command_lines(secret) == []
         assert leaks.in_texts(secret, told) == []
-    refused = linked.try_("link", "invite", "core", "-o", str(linked.folder / "none"), "--meet", "127.0.0.1:4510")
-    assert "certificates prove this link's sides" in refused.stderr
-    assert not (linked.folder / "none").exists()
     began = [each["since"] for each in linked.link()["tunnels"]]
     answers: list[Any] = []
     ended = threading.Event()
@@ -670,6 +678,49 @@ def test_certificates_prove_both_sides_and_are_renewed_without_a_lost_request(li
     assert changed == {"1.json", "2.json", "other-side.json"}
     assert len(answers) > 20
     assert None not in answers
+
+
+def test_somebody_joins_by_a_certificate_that_opens_nothing_after_the_invitation(
+    linked: Linked, joined: Joined
+) -> None:  # fmt: skip
+    until(lambda: joined.up() == [True, True], "both tunnels are up")
+    until(lambda: linked.link()["by"] == 1, "as we see them")
+    until(lambda: [each["carries"] for each in linked.sessions()] == [True, True], "by BGP too")
+    assert {ask()["seen"] for _ in range(8)} == SEEN
+    file, page = linked.folder / "core.invitation", linked.folder / "core.md"
+    said = json.loads(file.read_text())
+    assert said["keys"] == {}
+    assert "signed by the rehearsal's key" in linked("link", "page", "core", "-o", str(page))
+    own = Path(f"/proc/{linked.process('link_server')}/root/run/anden/links/1")
+    [theirs] = Path("/run").glob(f"anden-join-{joined.process.pid}-*/vici.sock")
+    private = said["credential"]["key"].splitlines()[1]  # all that is secret of it stands in this line
+    told = [json.dumps(linked.link()), json.dumps(joined.said), linked("history", "--json"), page.read_text()]
+    assert leaks.in_files(private, linked.anden.state) == [str(file)]
+    assert leaks.in_files(private, own) == leaks.in_files(private, theirs.parent) == []
+    assert leaks.in_command_lines(private) == []
+    assert leaks.in_texts(private, told) == []
+    joined.process.send_signal(signal.SIGINT)
+    assert joined.process.wait(PATIENCE_S) == 0
+    authority, key = (own / "certificates/authority.json").read_text(), ec.generate_private_key(ec.SECP256R1())
+    other = link_authority.vouched_for(
+        codec.from_json(Proof, authority), "203.0.113.10", credentials.public(key), time.time(), moment(said["expires"])
+    )
+    said["credential"] |= {"certificate": other, "key": credentials.written(key)}
+    file.write_text(json.dumps(said))  # as good as the one before it, but another: as an earlier invitation has it
+    again = linked.join(file)
+    try:
+        what = "203.0.113.10 shows another certificate than the invitation's"
+        until(lambda: (linked.link()["tunnels"][0]["problem"] or {}).get("what") == what, what)
+        assert again.up() == [False, False]
+    finally:
+        again.process.kill()
+        again.process.wait()
+        sweep()
+    linked("link", "invite", "core", "--end")
+    assert linked.link()["invited"] is None
+    assert not processes("link_relay")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 4510))  # nobody hears there who has the file
 
 
 def _environment(pid: int) -> str:

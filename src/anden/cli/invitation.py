@@ -6,14 +6,15 @@ import socket
 import string
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from anden.model.ids import EngineName, EnvironmentKey
-from anden.model.invitation import PORT, WIRE_KEY_BYTES, Invitation, Rehearsal
+from anden.model.invitation import PORT, WIRE_KEY_BYTES, Credential, Invitation, Rehearsal, Vouched
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig
 from anden.model.secret import RANDOM_LENGTH
-from anden.planning import invitations, link_page
+from anden.planning import invitations, invitations_to_aws, link_page
 
 PRIVATE = 0o600
 _LETTERS = string.ascii_letters + string.digits
@@ -22,16 +23,27 @@ _FAR = "192.0.2.1", 9
 
 
 def made(agreed: LinkConfig, meet: str, now: float, for_s: float) -> Invitation:
-    """With keys of its own, one for each that the agreement names."""
+    """With keys of its own, one for each that the agreement names; where certificates prove both sides with one key,
+    whose certificate is still to be issued (`vouched`)."""
+    private, public = _pair() if agreed.agreement.certified else ("", "")
     rehearsal = Rehearsal(
         id=secrets.token_hex(4),
         until=float(int(now + for_s)),
         meet=meet,
         keys={name: _key() for name in agreed.keys},
         wire=secrets.token_hex(WIRE_KEY_BYTES),
+        public=public,
     )
     key = EnvironmentKey(agreed.client, agreed.environment, EngineName(agreed.engine))
-    return Invitation(key, float(int(now)), agreed.agreement, agreed.openings, rehearsal, agreed.admitted)
+    credential = Credential("", "", private) if private else None
+    return Invitation(key, float(int(now)), agreed.agreement, agreed.openings, rehearsal, agreed.admitted, credential)
+
+
+def vouched(invitation: Invitation, by: Vouched) -> Invitation:
+    """With the certificate that was issued for its key."""
+    if (own := invitation.credential) is None:
+        return invitation
+    return replace(invitation, credential=Credential(by.certificate, by.authority, own.key))
 
 
 def met_at() -> str:
@@ -47,16 +59,19 @@ def met_at() -> str:
 
 
 @contextmanager
-def writing(path: Path, invitation: Invitation) -> Iterator[Callable[[], None]]:
-    """The file beside its place, nobody else's from the first moment; what is given puts it there. Left without that,
-    nothing was written, and what lay there before lies there still. Raises Problems."""
+def writing(path: Path, invitation: Invitation) -> Iterator[Callable[[Vouched | None], None]]:
+    """The file beside its place, nobody else's from the first moment; what is given puts it there, with the certificate
+    that was issued meanwhile. Left without that, nothing was written, and what lay there before lies there still.
+    Raises Problems."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(invitations.text(invitation))
+            file.write(_text(invitation))
 
-        def place() -> None:
+        def place(by: Vouched | None) -> None:
+            if by is not None:
+                new.write_text(invitations.text(vouched(invitation, by)), encoding="utf-8")
             new.replace(path)
 
         yield place
@@ -81,9 +96,21 @@ def read(path: Path, now: float) -> tuple[Invitation | None, list[Problem]]:
         why = f"its mode is {mode:o}, and it holds keys"
         problems.append(Problem(str(path), "others may read it", why, f"chmod 600 {path}"))
     try:
-        return invitations.read(content.decode(errors="replace"), path.name, now), problems
+        return _read(content.decode(errors="replace"), path.name, now), problems
     except Problems as found:
         return None, [*problems, *found.problems]
+
+
+def _text(invitation: Invitation) -> str:
+    on_aws = invitation.key.engine is EngineName.AWS
+    return invitations_to_aws.text(invitation) if on_aws else invitations.text(invitation)
+
+
+def _read(content: str, where: str, now: float) -> Invitation:
+    said = invitations.parsed(content, where)
+    if invitations_to_aws.meant(said):
+        return invitations_to_aws.read(said, where, now)
+    return invitations.read(content, where, now)
 
 
 def keep_page(path: Path, text: str) -> None:
@@ -103,6 +130,16 @@ def page(path: Path) -> str:
     except OSError as error:
         said = error.strerror or str(error)
         raise Problems(Problem(str(path), "it cannot be read", said, "Name the page.")) from error
+
+
+def _pair() -> tuple[str, str]:
+    """A key's both halves, private and public, as PEM."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - most invitations need no cryptography
+
+    from anden.planning import credentials  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    return credentials.written(key), credentials.public(key)
 
 
 def _key() -> str:

@@ -21,7 +21,8 @@ from anden.model.report import StatusReport
 
 @dataclass
 class Ended:
-    """How a command ended. `asked`: it did not, but needs a decision. `took_s` as the person waited."""
+    """How a command ended. `asked`: it did not, but needs a decision. `took_s` as the person waited. `given`: what it
+    gave before its end, for who asked."""
 
     outcome: Outcome
     took_s: float
@@ -31,6 +32,7 @@ class Ended:
     problems: tuple[Problem, ...] = ()
     """Those that were printed."""
     problem: Problem | None = None
+    given: dict[str, Any] | None = None
 
 
 class Cancelled(Exception):  # noqa: N818 - what happened
@@ -42,6 +44,7 @@ def follow(stream: Generator[dict[str, Any], None, None], columns: events.Column
     out = terminal.progress()
     began = time.monotonic()
     asked: Event | None = None
+    given: dict[str, Any] | None = None
     problems: list[Problem] = []
     try:
         for data in stream:
@@ -51,12 +54,13 @@ def follow(stream: Generator[dict[str, Any], None, None], columns: events.Column
                     took = event.took_s if event.took_s is not None else time.monotonic() - began
                     outcome = Outcome(event.outcome or Outcome.DONE)
                     report = codec.from_data(StatusReport, event.data) if event.data else None
-                    return Ended(outcome, took, event.text, report, asked, tuple(problems), event.problem)
+                    return Ended(outcome, took, event.text, report, asked, tuple(problems), event.problem, given)
                 case EventKind.QUESTION:
                     asked = event
                     continue
                 case EventKind.PROBLEM if event.problem is not None:
                     problems.append(event.problem)
+            given = event.data or given
             columns = columns.fitting(event)
             said = events.line(event, columns, out.paint)
             if event.kind is EventKind.STEP and not event.sign:

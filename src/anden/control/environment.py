@@ -122,9 +122,9 @@ class Control:
         """Have who holds an invitation be the other side of a link; see control.links."""
         yield from links.invite(self._means, at, access.named(who), name, rehearsal, self._report(at))
 
-    def link_config(self, at: Asked, name: str, device: str) -> LinkConfig:
+    def link_config(self, at: Asked, name: str, device: str, invites: bool = False) -> LinkConfig:
         """How the other side of a link configures that device; see control.other_side."""
-        return other_side.config(self._means, at, name, device)
+        return other_side.config(self._means, at, name, device, invites)
 
     def link_page(self, at: Asked, name: str) -> LinkPage:
         """The page of a link, for both sides."""

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from string import hexdigits
 
+from anden.control import invitations_to_aws
 from anden.control.asked import Asked
 from anden.control.means import Means
 from anden.control.reading import meant
 from anden.control.record import Ending, Report, Standing, Told, Work, recorded
+from anden.model import codec
 from anden.model.command import Command, Outcome
 from anden.model.event import Event, EventKind
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.invitation import LONGEST_S, SHORTEST_S, WIRE_KEY_BYTES, Rehearsal
 from anden.model.problem import Problem, Problems
 from anden.model.secret import PRE_SHARED_KEY
@@ -42,7 +44,7 @@ def invite(
     means: Means, at: Asked, who: str, name: str, rehearsal: Rehearsal | None, report: ReportOf
 ) -> Told:  # fmt: skip
     """Have who holds the invitation be the other side of a link, until it ends; None: nobody any more. What is recorded
-    says until when, and holds no key."""
+    says until when, and holds no key. What was issued for its public key is told as the data of an event."""
     key = meant(at, means.engine.name, means.store)
     what = f"link invite {name}, until {when(rehearsal.until)}" if rehearsal is not None else f"link invite {name}, end"
     return recorded(means, key, who, what, partial(_invite, means, key, name, rehearsal), report(key))
@@ -61,22 +63,25 @@ def _invite(
         raise Problems(
             Problem(f"link {name}", "nothing of this name runs", known, "`anden up` raises what is declared.")
         )
-    if rehearsal is not None and (problem := _unfit(rehearsal, link, means.clock.now())):
+    on_aws = key.engine is EngineName.AWS
+    unfit = invitations_to_aws.unfit if on_aws else _unfit
+    if rehearsal is not None and (problem := unfit(rehearsal, link, means.clock.now())):
         raise Problems(problem)
-    means.engine.invite(key, blueprint, name, rehearsal)
-    said = f"link {name}: nobody is invited any more; its own keys hold again"
+    issued = means.engine.invite(key, blueprint, name, rehearsal)
+    if on_aws:
+        yield Event(EventKind.NOTE, "", invitations_to_aws.said(name, rehearsal), "✓")
+        return Ending(Outcome.DONE)
+    own = "its own keys hold again" if link.certificate is None else "any certificate of its authority holds again"
+    said = f"link {name}: nobody is invited any more; {own}"
     if rehearsal is not None:
         said = f"link {name}: who holds the invitation is the other side, until {when(rehearsal.until)}"
-    yield Event(EventKind.NOTE, "", said, "✓")
+    yield Event(EventKind.NOTE, "", said, "✓", data=None if issued is None else codec.to_data(issued))
     return Ending(Outcome.DONE)
 
 
 def _unfit(rehearsal: Rehearsal, link: Link, now: float) -> Problem | None:
     """Never repeats a key."""
     where = f"invitation to link {link.name}"
-    if link.certificate is not None:
-        fix = f"Rehearse with keys: `secret: [vpn-1, vpn-2]` in the place of `certificate` of link {link.name}."
-        return Problem(where, "certificates prove this link's sides", "an invitation holds keys only", fix)
     if not SHORTEST_S <= rehearsal.until - now <= LONGEST_S:
         why = f"from {SHORTEST_S:g} s to {LONGEST_S / 86_400:g} days"
         return Problem(where, "it cannot last so long", why, "Say another time: `--expires 7d`.")
@@ -85,8 +90,10 @@ def _unfit(rehearsal: Rehearsal, link: Link, now: float) -> Problem | None:
         what = f"{rehearsal.meet} is no HOST:PORT"
         return Problem(where, what, "the other side goes there", "As `--meet 192.0.2.10:4510`.")
     right = set(rehearsal.keys) == set(link.secret) and all(map(PRE_SHARED_KEY.fullmatch, rehearsal.keys.values()))
+    right = right and bool(rehearsal.public) == (link.certificate is not None) and not rehearsal.certificate
     if not right or len(rehearsal.wire) != 2 * WIRE_KEY_BYTES or not set(rehearsal.wire) <= set(hexdigits):
-        return Problem(where, "its keys are not those of this link", ", ".join(link.secret), "Have them made anew.")
+        named = ", ".join(link.secret) or "certificates prove its sides: a public key is asked for, and nothing else"
+        return Problem(where, "its keys are not those of this link", named, "Have them made anew.")
     return None
 
 

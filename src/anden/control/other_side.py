@@ -1,5 +1,6 @@
 """What the other side of a link is told: what both agree on, and how its device is configured."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anden.control.asked import Asked
@@ -26,29 +27,30 @@ class Agreed:
     admitted: tuple[Admitted, ...]
 
 
-def agreed(means: Means, at: Asked, name: str, *, to_configure: bool = False) -> Agreed:
+def agreed(means: Means, at: Asked, name: str, certified: Callable[[str], Problem] | None = None) -> Agreed:
     """Of the link that runs; of the one that only the manifest declares, else. Raises Problems: there is none of this
-    name, or an address of ours is not known yet. to_configure: or what our certificates say is not."""
+    name, or an address of ours is not known yet. certified: what is said of one that certificates prove on AWS, where
+    it is refused."""
     key, blueprint = _with(means, at, name)
     link = next(each for each in blueprint.topology.links if each.name == name)
     known = means.engine.endpoints(key, blueprint, name) or tuple(Endpoint() for _ in range(link.tunnels))
     zones = [zone.name for zone in blueprint.layout.zones]
     agreement = links.agreement(link, blueprint.layout.network, zones, known)
-    if to_configure and agreement.certified and key.engine is EngineName.AWS:
-        raise Problems(_only_aws_knows(name))
+    if certified is not None and agreement.certified and key.engine is EngineName.AWS:
+        raise Problems(certified(name))
     if not agreement.known:
         raise Problems(_later(key, name))
     topology = blueprint.topology
     return Agreed(key, agreement, links.openings(topology, name), links.admitted(topology, name, zones))
 
 
-def config(means: Means, at: Asked, name: str, device: str) -> LinkConfig:
-    """The other side's configuration, for that device. Raises Problems."""
+def config(means: Means, at: Asked, name: str, device: str, invites: bool = False) -> LinkConfig:
+    """The other side's configuration, for that device. invites: an invitation is made of it. Raises Problems."""
     if device not in DEVICES:
         raise Problems(
             Problem(f"device {device}", "there is no configuration for it", ", ".join(DEVICES), "Choose one.")
         )
-    found, chosen = agreed(means, at, name, to_configure=True), DEVICES[device]
+    found, chosen = agreed(means, at, name, only_their_device if invites else _only_aws_knows), DEVICES[device]
     if problem := chosen.refusal(found.agreement):
         raise Problems(problem)
     return LinkConfig(
@@ -68,12 +70,23 @@ def page(means: Means, at: Asked, name: str) -> LinkPage:
     link = next((each for each in observed.links if each.name == name), None) if observed is not None else None
     ours = _sight(link, observed.at) if link is not None and observed is not None else None
     theirs = link.invited.sight if link is not None and link.invited is not None else None
-    whole_page = link_page.Page(found.key, found.agreement, found.openings, now, ours, theirs, found.admitted)
+    # AWS says why itself; on the twin they may be words of the other side's, and are `anden link status`'s to tell.
+    wrong = _problems(link) if link is not None and found.key.engine is EngineName.AWS else ()
+    whole_page = link_page.Page(
+        found.key, found.agreement, found.openings, now, ours, theirs, found.admitted, our_problems=wrong
+    )
     written = link_page.text(whole_page)
     signature = means.engine.sign(found.key, name, written) if link is not None else None
-    whole = link_page.unsigned(written) if signature is None else link_page.signed(written, *signature)
+    whole = (
+        link_page.unsigned(written, found.key.engine) if signature is None else link_page.signed(written, *signature)
+    )
     key = found.key
     return LinkPage(key.client, key.environment, key.engine.value, name, now, whole, signature is not None)
+
+
+def _problems(link: LinkSeen) -> tuple[Problem, ...]:
+    said = (each.bgp.problem if each.up and each.bgp is not None else each.problem for each in link.tunnels)
+    return tuple(each for each in said if each is not None)
 
 
 def _sight(link: LinkSeen, at: float) -> Sight:
@@ -116,6 +129,17 @@ def _only_aws_knows(name: str) -> Problem:
         "AWS makes them, of the authority of the other side's certificate, and its documents do not say their names",
         f"Without --on it shows all else, with the twin's endpoints. AWS's own configuration of link {name} has them: "
         "`aws ec2 get-vpn-connection-device-sample-configuration`.",
+    )
+
+
+def only_their_device(name: str) -> Problem:
+    """Of an invitation to a link on AWS that certificates prove."""
+    return Problem(
+        f"invitation to link {name}",
+        "certificates prove this link's sides",
+        "the private key of the other side's never leaves their device, so no other machine can be it",
+        f"Configure their device: `anden link config {name} --device DEVICE` says how, with the twin's endpoints. To "
+        "try the agreement before, have somebody join the twin's: leave out `--on aws`.",
     )
 
 

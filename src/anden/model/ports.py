@@ -14,7 +14,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import Image, ImageScan
-from anden.model.invitation import Rehearsal
+from anden.model.invitation import Rehearsal, Vouched
 from anden.model.issuer import Answer, Known
 from anden.model.link import Endpoint
 from anden.model.log import LogLine
@@ -141,9 +141,12 @@ class Engine(Protocol):
         what, why = "its tunnels are not raised and lowered here", f"the engine {self.name} leaves them alone"
         raise Problems(Problem(f"link {link}", what, why, "`anden link` does it on the twin."))
 
-    def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
-        """Have who holds the invitation be the other side of a link, with the rehearsal's keys in the place of its own,
-        until it ends; None: nobody any more. Raises Problems."""
+    def invite(
+        self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None
+    ) -> Vouched | None:
+        """Have who holds the invitation be the other side of a link, with the rehearsal's keys in the place of its own
+        where it has some, until it ends; None: nobody any more. Returns what was issued for its public key, where it
+        brings one. Raises Problems, also where somebody is there."""
         what, why = "nobody can be invited to it here", f"the engine {self.name} has no rehearsals"
         fix = "On the twin one can; for AWS their device is configured: `anden link config`."
         raise Problems(Problem(f"link {link}", what, why, fix))

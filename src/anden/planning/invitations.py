@@ -4,6 +4,7 @@ import json
 import re
 import string
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from anden.model import codec
 from anden.model.ids import EngineName, EnvironmentKey
-from anden.model.invitation import LONGEST_S, VERSION, WIRE_KEY_BYTES, Invitation, Rehearsal
+from anden.model.invitation import LONGEST_S, VERSION, WIRE_KEY_BYTES, Credential, Invitation, Rehearsal
 from anden.model.link import Admitted, Agreement, Opening
 from anden.model.problem import Problem, Problems
 from anden.model.secret import NAME, PRE_SHARED_KEY
@@ -55,6 +56,8 @@ def text(invitation: Invitation) -> str:
         "keys": dict(rehearsal.keys),
         "wire": rehearsal.wire,
     }
+    if invitation.credential is not None:
+        said["credential"] = codec.to_data(invitation.credential)
     return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -65,6 +68,23 @@ def admit(meet: str) -> list[str]:
 
 def read(content: str, where: str, now: float) -> Invitation:
     """Raises Problems, with every one: it is no invitation, of another version, damaged, ended."""
+    said = parsed(content, where)
+    problems = list(_wrong(said, where, now))
+    if problems:
+        raise Problems(problems)
+    return Invitation(
+        EnvironmentKey(said["client"], said["environment"], EngineName(said["engine"])),
+        moment(said["made"]),
+        codec.from_data(Agreement, said["agreement"]),
+        tuple(codec.from_data(Opening, each) for each in said["openings"]),
+        Rehearsal(said["id"], moment(said["expires"]), said["meet"], said["keys"], said["wire"]),
+        tuple(codec.from_data(Admitted, each) for each in said.get("admitted", ())),
+        codec.from_data(Credential, said["credential"]) if "credential" in said else None,
+    )
+
+
+def parsed(content: str, where: str) -> Mapping[str, Any]:
+    """What a file says, of whichever engine. Raises Problems: it is no invitation, or of another version."""
     if len(content) > MOST_BYTES:
         raise Problems(Problem(where, "longer than any invitation", f"{MOST_BYTES >> 10} KiB are the most", _ASK))
     try:
@@ -76,20 +96,22 @@ def read(content: str, where: str, now: float) -> Invitation:
     if said[MARK] != VERSION:
         fix = "Use the version of anden that wrote it, or have it written anew."
         raise Problems(Problem(where, f"version {said[MARK]!r} of the file", f"this anden reads {VERSION}", fix))
-    problems = list(_wrong(said, where, now))
-    if problems:
-        raise Problems(problems)
-    return Invitation(
-        EnvironmentKey(said["client"], said["environment"], EngineName(said["engine"])),
-        moment(said["made"]),
-        codec.from_data(Agreement, said["agreement"]),
-        tuple(codec.from_data(Opening, each) for each in said["openings"]),
-        Rehearsal(said["id"], moment(said["expires"]), said["meet"], said["keys"], said["wire"]),
-        tuple(codec.from_data(Admitted, each) for each in said.get("admitted", ())),
-    )
+    return said
 
 
 def _wrong(said: Mapping[str, Any], where: str, now: float) -> Iterator[Problem]:  # one after the other, all of them
+    yield from wrong_frame(said, where, now)
+    met = MEET.fullmatch(said["meet"]) if isinstance(said.get("meet"), str) else None
+    if met is None or int(met["port"]) > MOST_PORT:
+        yield Problem(f"{where}, meet", f"{said.get('meet')!r} is no HOST:PORT", "it says where to go", _ASK)
+    yield from wrong_agreement(said, where)
+    yield from _wrong_keys(said, where)
+
+
+def wrong_frame(
+    said: Mapping[str, Any], where: str, now: float, ended: str = "its keys open nothing any more"
+) -> Iterator[Problem]:
+    """What is wrong with whose it is, and for how long. ended: what its end means."""
     for name in ("client", "environment", "link", "id"):
         if not isinstance(said.get(name), str) or not said[name]:
             yield Problem(f"{where}, {name}", "missing", "it says whose link this is", _ASK)
@@ -103,17 +125,14 @@ def _wrong(said: Mapping[str, Any], where: str, now: float) -> Iterator[Problem]
             yield Problem(f"{where}, {name}", f"{said.get(name)!r} is no time", "as 2026-11-27T03:00:00Z", _ASK)
     if len(times) == len(("made", "expires")):
         if now >= times["expires"]:
-            yield Problem(f"{where}, expires", f"it ended at {said['expires']}", "its keys open nothing any more", _ASK)
+            yield Problem(f"{where}, expires", f"it ended at {said['expires']}", ended, _ASK)
         elif times["expires"] - times["made"] > LONGEST_S:
             why = f"no invitation lasts longer than {LONGEST_S / 86_400:g} days"
             yield Problem(f"{where}, expires", "it lasts too long", why, _ASK)
-    met = MEET.fullmatch(said["meet"]) if isinstance(said.get("meet"), str) else None
-    if met is None or int(met["port"]) > MOST_PORT:
-        yield Problem(f"{where}, meet", f"{said.get('meet')!r} is no HOST:PORT", "it says where to go", _ASK)
-    yield from _wrong_agreement(said, where)
 
 
-def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+def wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """What is wrong with what is agreed, and with what is opened."""
     try:
         agreement = codec.from_data(Agreement, said.get("agreement"))
     except (ValidationError, ValueError):
@@ -128,7 +147,7 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
     elif (
         not plain
         or any(tunnel.peer_identity != str(agreement.peer) for tunnel in agreement.tunnels)
-        or not all(NAME.fullmatch(tunnel.key) for tunnel in agreement.tunnels)
+        or not (agreement.certified or all(NAME.fullmatch(tunnel.key) for tunnel in agreement.tunnels))
         or [tunnel.number for tunnel in agreement.tunnels] != list(range(1, 1 + len(agreement.tunnels)))
         or not 1 <= len(agreement.tunnels) <= MOST_TUNNELS
         or not agreement.remote
@@ -138,14 +157,43 @@ def _wrong_agreement(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
     if agreement.link != said.get("link"):
         yield Problem(f"{where}, link", f"{said.get('link')!r} is not the agreement's", agreement.link, _ASK)
     yield from _wrong_flows(said, where)
+
+
+def _wrong_keys(said: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    try:
+        agreement = codec.from_data(Agreement, said.get("agreement"))
+    except (ValidationError, ValueError):  # it is said of the agreement
+        return
+    yield from _wrong_proofs(said, where, agreement)
+    if not wire_key(said.get("wire")):
+        yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
+
+
+def _wrong_proofs(said: Mapping[str, Any], where: str, agreement: Agreement) -> Iterator[Problem]:
+    """Keys, or the certificate in their place."""
     keys = said.get("keys")
+    if agreement.certified:
+        from anden.planning import credentials  # noqa: PLC0415 - most invitations need no cryptography
+
+        if keys != {}:
+            yield Problem(f"{where}, keys", "there are some", "certificates prove this link's sides", _ASK)
+        until = None
+        with suppress(ValueError):  # that it is no time is told already
+            until = moment(said.get("expires"))
+        for name, what, why in credentials.faults(said.get("credential"), str(agreement.peer), until):
+            yield Problem(f"{where}, {name}", what, why, _ASK)
+        return
+    if "credential" in said:
+        yield Problem(f"{where}, credential", "there is one", "keys prove this link's sides", _ASK)
     for name in dict.fromkeys(tunnel.key for tunnel in agreement.tunnels):
         value = keys.get(name) if isinstance(keys, dict) else None
         if not isinstance(value, str) or not PRE_SHARED_KEY.fullmatch(value):
             yield Problem(f"{where}, keys", f"{name} is missing, or is no key", "a tunnel rises by it", _ASK)
-    wire = said.get("wire")
-    if not isinstance(wire, str) or len(wire) != 2 * WIRE_KEY_BYTES or not set(wire) <= set(string.hexdigits):
-        yield Problem(f"{where}, wire", "missing, or no key", "both sides know each other by it", _ASK)
+
+
+def wire_key(said: Any) -> bool:
+    """Whether it can be one."""
+    return isinstance(said, str) and len(said) == 2 * WIRE_KEY_BYTES and set(said) <= set(string.hexdigits)
 
 
 def _wrong_flows(said: Mapping[str, Any], where: str) -> Iterator[Problem]:

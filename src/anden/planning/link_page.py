@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from anden.model.ids import EnvironmentKey
+from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.link import Admitted, Agreement, Encryption, Group, Opening, Proposals
 from anden.model.problem import Problem
 from anden.model.sight import Sight
@@ -19,6 +19,7 @@ from anden.planning.invitations import when
 MOST_BYTES = 1 << 20
 """Of a page."""
 _PURPOSE = b"anden page 1"
+_SIGNATURE = "\n## Signature\n\n"
 _SIGNED = re.compile(r"\n`anden-signature: (?P<id>[0-9a-f]{1,64}) (?P<value>[0-9a-f]{64})`\n\Z")
 _SPELLED = {
     Encryption.AES256: "AES-256-CBC",
@@ -29,12 +30,20 @@ _SPELLED = {
 }
 _NOTHING = "; nothing begins on the client's side"
 UNSIGNED = "This page is not signed: nobody is invited, so there is no key that both sides hold."
+UNSIGNED_ON_AWS = (
+    "This page is not signed: an invitation's key is in its file only. `anden link page --on aws --invitation FILE` "
+    "signs it by that."
+)
+_APART = (
+    "On AWS nothing but IKE and ESP goes between both sides, so neither hears from the other what it sees. Each side "
+    "writes its own page: `anden link page --on aws` what AWS says, `anden join` what is seen from the client's side."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """at: Unix seconds, of its writing. ours: what the side of the environment saw; theirs: the side that joined. None:
-    nothing was seen from there."""
+    nothing was seen from there. our_problems, their_problems: why tunnels were not up, as each side was told."""
 
     key: EnvironmentKey
     agreement: Agreement
@@ -43,6 +52,8 @@ class Page:
     ours: Sight | None = None
     theirs: Sight | None = None
     admitted: tuple[Admitted, ...] = ()
+    our_problems: tuple[Problem, ...] = ()
+    their_problems: tuple[Problem, ...] = ()
 
 
 def text(page: Page) -> str:
@@ -58,12 +69,19 @@ def signature(written: str, wire: str) -> str:
 
 def signed(written: str, id: str, value: str) -> str:
     """The text with a signature at its end. id: the invitation's."""
-    return f"{written}\n## Signature\n\n{_SAYS.format(id=id)}\n\n`anden-signature: {id} {value}`\n"
+    return f"{written}{_SIGNATURE}{_SAYS.format(id=id)}\n\n`anden-signature: {id} {value}`\n"
 
 
-def unsigned(written: str) -> str:
+def unsigned(written: str, engine: EngineName = EngineName.LOCAL) -> str:
     """The text that says that it has none."""
-    return f"{written}\n## Signature\n\n{UNSIGNED}\n"
+    why = UNSIGNED_ON_AWS if engine is EngineName.AWS else UNSIGNED
+    return f"{written}{_SIGNATURE}{why}\n"
+
+
+def signed_by(content: str, id: str, wire: str) -> str:
+    """A page without a signature with one, by an invitation of that id and key."""
+    written = content[: content.rfind(_SIGNATURE)]
+    return signed(written, id, signature(written, wire))
 
 
 def fault(content: str, where: str, id: str, wire: str) -> Problem | None:
@@ -75,7 +93,7 @@ def fault(content: str, where: str, id: str, wire: str) -> Problem | None:
     if found["id"] != id:
         what = f"it is signed by the invitation {found['id']}"
         return Problem(where, what, f"this one is {id}", "Use the invitation that it came from.")
-    written = content[: content.rfind("\n## Signature\n")]
+    written = content[: content.rfind(_SIGNATURE)]
     if not hmac.compare_digest(signed(written, id, signature(written, wire)), content):
         why = "its text or its signature is another than was written"
         return Problem(where, "it was changed since it was signed", why, "Ask for it again.")
@@ -169,27 +187,43 @@ def _admitted(page: Page) -> Iterator[str]:
 
 
 def _seen(page: Page) -> Iterator[str]:
+    on_aws = page.key.engine is EngineName.AWS
     yield from ("## Seen", "")
-    yield from _side("From the environment's side", page.ours)
-    yield from _side("From the client's side", page.theirs)
+    if on_aws:
+        yield from (_APART, "")
+    how = "as AWS's telemetry of the connection says" if on_aws else None
+    nothing = "It is not on this page: nothing carries it here." if on_aws else "Nothing was seen from there."
+    yield from _side("From the environment's side", page.ours, page.our_problems, nothing, how)
+    yield from _side("From the client's side", page.theirs, page.their_problems, nothing)
 
 
-def _side(title: str, sight: Sight | None) -> Iterator[str]:
+def _side(
+    title: str, sight: Sight | None, problems: Sequence[Problem], nothing: str, how: str | None = None
+) -> Iterator[str]:  # fmt: skip
+    """how: it was looked at, where no machine of ours hears another one."""
     yield from (f"### {title}", "")
     if sight is None:
-        yield from ("Nothing was seen from there.", "")
+        yield from (nothing, "")
         return
-    heard = "is heard" if sight.heard else "is not heard"
-    yield from (f"Looked at {when(sight.at)}, since {when(sight.since)}; the other machine {heard}.", "")
+    heard = how or f"the other machine {'is heard' if sight.heard else 'is not heard'}"
+    between = f", since {when(sight.since)};" if how is None else ","
+    yield from (f"Looked at {when(sight.at)}{between} {heard}.", "")
     yield from ("| tunnel | state | since |", "|---|---|---|")
     for tunnel in sight.tunnels:
         since = when(tunnel.since) if tunnel.since else "-"
         yield f"| {tunnel.number} | {'up' if tunnel.up else 'down' if tunnel.since else 'never up'} | {since} |"
     yield ""
+    if problems:
+        yield from (*(f"- {_plain(str(each))}" for each in problems), "")
     if sight.asked:
         yield from ("| seen source | asked | times | first | last |", "|---|---|---|---|---|")
         yield from _rows(sight)
         yield ""
+
+
+def _plain(said: str) -> str:
+    """A line of text in which nothing is Markdown's but the backticks of our own words."""
+    return re.sub(r"([\\<>\[\]|*_#])", r"\\\1", " ".join(said.split()))
 
 
 def _rows(sight: Sight) -> Sequence[str]:

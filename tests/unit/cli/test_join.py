@@ -6,14 +6,20 @@ from pathlib import Path
 from time import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.unit.cli.conftest import Run
+from tests.unit.planning.test_credentials import CERTIFIED
 from tests.unit.planning.test_invitations import INVITATION, KEYS
 
 from anden.cli import invitation
 from anden.cli.moment import duration
-from anden.cli.render import join
+from anden.cli.render import join, links
 from anden.cli.render.paint import PLAIN
+from anden.model.invitation import Credential, Vouched
+from anden.model.report import LinkConfig
 from anden.model.sight import Asked, Sight, TunnelSight
+from anden.planning import credentials
 from anden.planning.invitations import text
 
 
@@ -23,7 +29,7 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "core.invitation"
     made = replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600))
     with invitation.writing(path, made) as put:
-        put()
+        put(None)
     return path
 
 
@@ -33,6 +39,33 @@ def test_the_file_is_nobody_elses(file: Path) -> None:
     found, problems = invitation.read(file, time())
     assert found is not None
     assert (found.rehearsal.keys, problems) == (KEYS, [])
+
+
+def test_a_certificate_that_was_issued_meanwhile_is_in_the_file_with_its_key(tmp_path: Path) -> None:
+    path = tmp_path / "core.invitation"
+    assert CERTIFIED.credential is not None
+    asked = replace(CERTIFIED, credential=Credential("", "", CERTIFIED.credential.key))
+    with invitation.writing(path, asked) as put:
+        put(Vouched(CERTIFIED.credential.certificate, CERTIFIED.credential.authority))
+    assert path.stat().st_mode & 0o777 == 0o600
+    found, problems = invitation.read(path, CERTIFIED.made)
+    assert (found, problems) == (CERTIFIED, [])
+    assert "it holds a certificate, and its key, of this rehearsal" in links.invited(CERTIFIED, "f")[0]
+    assert "it holds keys of this rehearsal" in links.invited(INVITATION, "f")[0]
+
+
+def test_where_certificates_prove_the_sides_a_key_is_made_and_its_public_half_is_asked_for() -> None:
+    agreed = LinkConfig(
+        "bank", "dev", "local", "core", "", "", "", (), (), "", CERTIFIED.agreement, CERTIFIED.openings
+    )  # fmt: skip
+    first, second = (invitation.made(agreed, "192.0.2.10:4510", 10.0, 60.0) for _ in range(2))
+    assert first.credential is not None
+    private = load_pem_private_key(first.credential.key.encode(), None)
+    assert isinstance(private, EllipticCurvePrivateKey)
+    assert first.rehearsal.public == credentials.public(private)
+    assert (first.rehearsal.keys, first.credential.certificate) == ({}, "")
+    assert first.credential != second.credential
+    assert first.credential.key not in f"{first} {first.rehearsal!r}"
 
 
 def test_a_file_that_opens_nothing_is_not_left(file: Path) -> None:

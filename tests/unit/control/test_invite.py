@@ -55,13 +55,16 @@ def test_an_engine_without_rehearsals_says_so(bench: Bench) -> None:
     assert "nothing of this name runs" in refused(bench, rehearsal(bench), "cor")
 
 
-def test_nobody_is_invited_where_certificates_prove_the_sides(bench: Bench) -> None:
+def test_where_certificates_prove_the_sides_an_invitation_brings_a_public_key_and_nothing_else(bench: Bench) -> None:
     manifest = MANIFEST.replace("secret: [vpn-1, vpn-2]", "certificate: rehearsal")
     bench.up(manifest)
-    for keys in (KEYS, {}):
-        with pytest.raises(Problems, match="certificates prove this link's sides") as found:
-            list(bench.control.invite(bench.at(manifest), "ana", "core", replace(rehearsal(bench), keys=keys)))
-        assert "Rehearse with keys" in str(found.value)
+    right = replace(rehearsal(bench), keys={}, public="-----BEGIN PUBLIC KEY-----")
+    wrong = replace(right, keys=KEYS), replace(right, public=""), replace(right, certificate="-----BEGIN CERTIFICATE")
+    for given in wrong:
+        with pytest.raises(Problems, match="its keys are not those of this link; certificates prove its sides"):
+            list(bench.control.invite(bench.at(manifest), "ana", "core", given))
+    with pytest.raises(Problems, match="nobody can be invited to it here"):  # what is right reaches the engine
+        list(bench.control.invite(bench.at(manifest), "ana", "core", right))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +77,7 @@ def test_nobody_is_invited_where_certificates_prove_the_sides(bench: Bench) -> N
         (lambda one: replace(one, keys={"vpn-1": KEYS["vpn-1"]}), "its keys are not those of this link"),
         (lambda one: replace(one, keys={**KEYS, "vpn-2": "short"}), "its keys are not those of this link"),
         (lambda one: replace(one, wire="0f"), "its keys are not those of this link"),
+        (lambda one: replace(one, public="-----BEGIN PUBLIC KEY-----"), "its keys are not those of this link"),
     ],
 )
 def test_what_does_not_fit_is_refused(bench: Bench, change: Callable[[Rehearsal], Rehearsal], what: str) -> None:

@@ -11,8 +11,9 @@ import pytest
 from tests.unit.planning.devices.agreed import CERTIFIED, OPENINGS, SPEAKING, agreed
 
 from anden.model.ids import EngineName, EnvironmentKey
+from anden.model.problem import Problem
 from anden.model.sight import Asked, Sight, TunnelSight
-from anden.planning.link_page import Page, fault, signature, signed, text, unsigned
+from anden.planning.link_page import Page, fault, signature, signed, signed_by, text, unsigned
 from anden.planning.sights import MOST_TOLD, believed, told
 
 GOLDEN = Path(__file__).parent / "golden" / "link-page.md"
@@ -123,3 +124,31 @@ def test_nothing_else_is_believed(change: Callable[[Any], object]) -> None:
     change(said)
     assert believed(json.dumps(said), agreed()) is None
     assert believed("", agreed()) is None
+
+
+# On AWS.
+
+ON_AWS = replace(
+    PAGE, key=replace(PAGE.key, engine=EngineName.AWS), theirs=None,
+    our_problems=(Problem("link core, tunnel 2", "it is down", "AWS says: IPSEC IS DOWN | <b>", "Check `it`."),),
+)  # fmt: skip
+
+
+def test_on_aws_each_side_says_only_what_it_saw_itself() -> None:
+    ours = text(ON_AWS)
+    file = GOLDEN.with_name("link-page-on-aws.md")
+    if os.environ.get("ANDEN_GOLDEN") == "write":
+        file.write_text(unsigned(ours, EngineName.AWS))
+    assert unsigned(ours, EngineName.AWS) == file.read_text()
+    theirs = text(replace(ON_AWS, ours=None, theirs=THEIRS, our_problems=(), their_problems=ON_AWS.our_problems))
+    seen, _, client = theirs.partition("### From the client's side")
+    assert "It is not on this page: nothing carries it here." in seen
+    assert "| 100.64.10.5 | 10.20.4.17:8443 |" in client
+    assert "AWS says: IPSEC IS DOWN" in client
+
+
+def test_a_page_that_is_signed_later_is_as_one_that_was_signed_at_once() -> None:
+    written = text(ON_AWS)
+    later = signed_by(unsigned(written, EngineName.AWS), ID, WIRE)
+    assert later == signed(written, ID, signature(written, WIRE))
+    assert fault(later, "page", ID, WIRE) is None

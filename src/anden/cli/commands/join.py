@@ -2,17 +2,19 @@
 
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import click
 
 from anden import app
-from anden.cli import invitation, terminal
+from anden.cli import invitation, invitation_to_aws, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.options import Words, common
 from anden.cli.render import join as render
 from anden.model import codec
+from anden.model.ids import EngineName
 from anden.model.invitation import Invitation
 from anden.model.problem import Problem, Problems
 from anden.model.sight import Sight
@@ -42,6 +44,9 @@ def command(words: Words, file: Path, page: Path | None, verify: Path | None, ch
     With a strongSwan of its own in networks of its own: nothing of this machine's network is touched, and nothing is
     left when it ends, by Ctrl-C or with the invitation. Answers on the ports that the link declares, and says who is
     seen. With --json one JSON document a line, for each change.
+
+    To a link on AWS it asks for the key of each tunnel, and shows none; without a terminal standard input says them,
+    one line for each key that the file's `asks-for` names, in that order. They are nowhere after it.
     """
     if verify is not None:
         return _verified(file, verify)
@@ -51,9 +56,11 @@ def command(words: Words, file: Path, page: Path | None, verify: Path | None, ch
     if problems or found is None:
         raise Problems(problems)
     if not check:
+        if found.key.engine is EngineName.AWS:
+            found = invitation_to_aws.with_keys(found)
         return _joined(found, page or file.with_name(f"{file.name}.page.md"), as_json=words.said.json)
     if words.said.json:
-        terminal.as_json({"link": found.agreement.link, "meet": found.rehearsal.meet, "problems": []})
+        terminal.as_json({"link": found.agreement.link, "meet": render.met(found), "problems": []})
     else:
         terminal.data(render.would(found, str(file)))
     return DONE
@@ -73,15 +80,17 @@ def _verified(file: Path, verify: Path) -> int:
 def _joined(found: Invitation, page: Path, *, as_json: bool) -> int:
     signal.signal(signal.SIGTERM, _stop)
     out = terminal.progress()
-    last: Sight | None = None
+    last: _Look | None = None
     theirs: Sight | None = None
     if not as_json:
         for line in render.begun(found, out.paint):
             out.say(line)
     try:
         with app.join(found) as joining:
+            for note in () if as_json else joining.notes:
+                out.say(note)
             while time.time() < found.rehearsal.until:
-                last = _told(last, joining.look(), found, out, as_json=as_json)
+                last = _told(last, _Look(joining.look(), joining.problems), found, out, as_json=as_json)
                 theirs = joining.theirs()
                 time.sleep(LOOK_S)
     except KeyboardInterrupt:
@@ -91,23 +100,37 @@ def _joined(found: Invitation, page: Path, *, as_json: bool) -> int:
         fix = "`anden join --check` says what is missing."
         raise Problems(Problem("this machine", "it cannot join", said, fix)) from error
     if last is not None:
-        agreed = link_page.Page(found.key, found.agreement, found.openings, last.at, theirs, last, found.admitted)
+        agreed = link_page.Page(
+            found.key, found.agreement, found.openings, last.sight.at, theirs, last.sight, found.admitted,
+            their_problems=last.problems,
+        )  # fmt: skip
         written, rehearsal = link_page.text(agreed), found.rehearsal
         value = link_page.signature(written, rehearsal.wire)
         invitation.keep_page(page, link_page.signed(written, rehearsal.id, value))
     if not as_json:
-        out.say(render.ended(last, found, out.paint))
-        out.say(f"{page} is the page for both sides")
-    return DONE if last is not None and any(each.since for each in last.tunnels) else ERROR
+        out.say(render.ended(last.sight if last is not None else None, found, out.paint))
+        out.say(render.kept(str(page), found))
+    return DONE if last is not None and any(each.since for each in last.sight.tunnels) else ERROR
 
 
-def _told(before: Sight | None, now: Sight, found: Invitation, out: terminal.Progress, *, as_json: bool) -> Sight:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is, and what is wrong."""
+
+    sight: Sight
+    problems: tuple[Problem, ...]
+
+
+def _told(before: _Look | None, now: _Look, found: Invitation, out: terminal.Progress, *, as_json: bool) -> _Look:
     """What is otherwise than before."""
+    was, known = (before.sight, before.problems) if before is not None else (None, ())
     if not as_json:
-        for line in render.changes(before, now, found, out.paint):
+        lines = (*render.changes(was, now.sight, found, out.paint), *render.wrong(known, now.problems, out.paint))
+        for line in lines:
             out.say(line)
-    elif before is None or render.changed(before, now):
-        terminal.json_line(codec.to_data(now))
+    elif was is None or known != now.problems or render.changed(was, now.sight):
+        problems = [codec.to_data(each) for each in now.problems]
+        terminal.json_line({**codec.to_data(now.sight), "problems": problems})
     return now
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from anden import app
-from anden.cli import invitation, place, standing, stream, terminal
+from anden.cli import invitation, invitation_to_aws, place, standing, stream, terminal
 from anden.cli.main import DONE, ERROR
 from anden.cli.moment import duration
 from anden.cli.options import PLACE, Said, Words, common
@@ -18,6 +18,8 @@ from anden.cli.render import reach as ways
 from anden.cli.waiting import waiting
 from anden.model import codec
 from anden.model.command import Outcome
+from anden.model.ids import EngineName
+from anden.model.invitation import Vouched
 from anden.model.link import LinkSeen
 from anden.model.problem import Problem, Problems
 from anden.model.report import LinkConfig, LinkPage, ReachReport, StatusReport
@@ -140,8 +142,11 @@ def invite(
 ) -> int:  # fmt: skip
     """Invite the other side of link NAME to a rehearsal: one file, with which `anden join` raises their half.
 
-    The file holds keys that are for this rehearsal only and end with it; the link's own rest meanwhile. It ends by
-    --end, by its time, and with the environment.
+    The file holds keys that are for this rehearsal only and end with it, or a certificate with its key; the link's own
+    rest meanwhile. It ends by --end, by its time, and with the environment.
+
+    On AWS nothing is changed and the file holds no key of a tunnel: who joins has the link's own. It is refused while a
+    tunnel is up, and ends with its time.
     """
     if end == (output is not None):
         raise click.UsageError("Say where the file goes, -o FILE; or --end.")
@@ -150,6 +155,8 @@ def invite(
     except ValueError as wrong:
         raise click.UsageError(f"--expires: {wrong}") from None
     here = place.running(words.said)
+    if meet is not None and here.engine is EngineName.AWS:
+        raise click.UsageError("--meet is the twin's: on AWS its own endpoints are met.")
     columns = events.columns_for(here.services)
     with ExitStack() as stack:
         api = stack.enter_context(app.connect(here.client, here.engine, start=False, seen=True))
@@ -157,18 +164,22 @@ def invite(
         body: dict[str, Any] = {"at": here.at(), "name": name}
         made, put = None, None
         if output is not None:
-            agreed = codec.from_data(LinkConfig, api.request("POST", "/v1/links/config", body))
-            made = invitation.made(agreed, meet or invitation.met_at(), api.now(), for_s)
+            agreed = codec.from_data(LinkConfig, api.request("POST", "/v1/links/config", {**body, "invites": True}))
+            if here.engine is EngineName.AWS:
+                made = invitation_to_aws.made(agreed, api.now(), for_s)
+            else:
+                made = invitation.made(agreed, meet or invitation.met_at(), api.now(), for_s)
             put = stack.enter_context(invitation.writing(output, made))
             rehearsal = made.rehearsal
             body |= {"id": rehearsal.id, "until": rehearsal.until, "meet": rehearsal.meet}
-            body |= {"keys": dict(rehearsal.keys), "wire": rehearsal.wire}
+            if here.engine is not EngineName.AWS:
+                body |= {"keys": dict(rehearsal.keys), "wire": rehearsal.wire, "public": rehearsal.public}
         try:
             ended = stream.follow(api.stream("POST", "/v1/links/invite", body), columns)
         except stream.Cancelled:
             return standing.cancelled(api, here, f"anden link invite {name}")
         if made is not None and put is not None and ended.outcome is Outcome.DONE:
-            put()
+            put(None if made.credential is None else codec.from_data(Vouched, ended.given))
             if not words.said.json:
                 terminal.data(render.invited(made, str(output)))
     return stream.finish(ended, words.said)
@@ -177,18 +188,26 @@ def invite(
 @command.command("page")
 @click.argument("name")
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write it there.")
+@click.option(
+    "--invitation", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Sign it by this file's key, where nobody else has that: on AWS.",
+)  # fmt: skip
 @common(*PLACE)
 @click.pass_obj
-def page(words: Words, name: str, output: Path | None) -> int:
+def page(words: Words, name: str, output: Path | None, file: Path | None) -> int:
     """The page of link NAME for both network teams: what is agreed, what to admit, what each side saw, and when.
 
     In Markdown; signed while somebody is invited, by a key that both sides hold. `anden join` writes the same when it
     ends.
     """
     here = place.running(words.said)
+    if file is not None and here.engine is not EngineName.AWS:
+        raise click.UsageError("--invitation is for AWS: the twin signs while somebody is invited.")
     with app.connect(here.client, here.engine, start=False) as api:
         terminal.note(api.note)
         report = codec.from_data(LinkPage, api.request("POST", "/v1/links/page", {"at": here.at(), "name": name}))
+    if file is not None:
+        report = invitation_to_aws.signed(report, file)
     if output is not None:
         invitation.keep_page(output, report.text)
     if words.said.json:
@@ -196,8 +215,7 @@ def page(words: Words, name: str, output: Path | None) -> int:
     elif output is None:
         terminal.data(report.text.splitlines())
     else:
-        by = "signed by the rehearsal's key" if report.signed else "not signed: nobody is invited"
-        terminal.data([f"{output} is the page of link {name}, {by}"])
+        terminal.data([f"{output} is the page of link {name}, {render.signed(report)}"])
     return DONE
 
 

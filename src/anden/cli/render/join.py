@@ -1,11 +1,23 @@
 """`anden join`: what it would do, and what becomes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from anden.cli.render.paint import Paint, clean
+from anden.model.ids import EngineName
 from anden.model.invitation import Invitation
+from anden.model.problem import Problem
 from anden.model.sight import Sight
+from anden.planning import invitations_to_aws as to_aws
 from anden.planning.invitations import admit, when
+
+
+def met(invitation: Invitation) -> str:
+    """Where the other side is."""
+    return f"AWS ({to_aws.endpoints(invitation.agreement)})" if _on_aws(invitation) else invitation.rehearsal.meet
+
+
+def _on_aws(invitation: Invitation) -> bool:
+    return invitation.key.engine is EngineName.AWS
 
 
 def would(invitation: Invitation, file: str) -> list[str]:
@@ -22,7 +34,8 @@ def would(invitation: Invitation, file: str) -> list[str]:
             f"may dial {each.to} ({each.service}) from {', '.join(map(str, each.sources))}"
             for each in invitation.admitted
         ),
-        *(f"admit: {line}" for line in admit(rehearsal.meet)),
+        *(f"would ask for key {name}, and show it nowhere" for name in _asked(invitation)),
+        *(f"admit: {line}" for line in _admit(invitation)),
         f"nothing is in the way: anden join {file}",
     ]
 
@@ -30,12 +43,13 @@ def would(invitation: Invitation, file: str) -> list[str]:
 def begun(invitation: Invitation, paint: Paint) -> list[str]:
     """The first lines."""
     agreement, rehearsal = invitation.agreement, invitation.rehearsal
+    only = ", and AWS answers only who is seen from outside as that" if _on_aws(invitation) else ""
     place = f"{invitation.key.client}/{invitation.key.environment}"
     return [
         paint.strong(
-            f"link {clean(agreement.link)} of {clean(place)}, at {rehearsal.meet} until {when(rehearsal.until)}"
+            f"link {clean(agreement.link)} of {clean(place)}, at {met(invitation)} until {when(rehearsal.until)}"
         ),
-        f"we are {agreement.peer}; Ctrl-C ends it, and leaves nothing",
+        f"we are {agreement.peer}{only}; Ctrl-C ends it, and leaves nothing",
     ]
 
 
@@ -46,7 +60,7 @@ def changed(before: Sight, now: Sight) -> bool:
 
 def changes(before: Sight | None, now: Sight, invitation: Invitation, paint: Paint) -> Iterator[str]:
     """A line for each thing that is otherwise than before."""
-    meet = invitation.rehearsal.meet
+    meet = met(invitation)
     if before is None:
         yield f"{paint.dim('…')} looking for {meet}"
     was = before.heard if before is not None else False
@@ -62,6 +76,28 @@ def changes(before: Sight | None, now: Sight, invitation: Invitation, paint: Pai
     for each in now.asked:
         if (each.source, each.to) not in known:
             yield f"{paint.good('✓')} {each.source} asked {each.to}"
+
+
+def wrong(before: Sequence[Problem], now: Sequence[Problem], paint: Paint) -> Iterator[str]:
+    """What is wrong now and was not, with what to do."""
+    for problem in now:
+        if problem not in before:
+            yield f"{paint.bad('!')} {clean(problem.where)}: {clean(problem.what)}"
+            yield f"  why: {clean(problem.why)}"
+            yield f"  fix: {clean(problem.fix)}"
+
+
+def kept(page: str, invitation: Invitation) -> str:
+    """Where the page is, and whose."""
+    return f"{page} is the page of this side" if _on_aws(invitation) else f"{page} is the page for both sides"
+
+
+def _asked(invitation: Invitation) -> tuple[str, ...]:
+    return to_aws.keys(invitation.agreement) if _on_aws(invitation) else ()
+
+
+def _admit(invitation: Invitation) -> list[str]:
+    return to_aws.admit(invitation.agreement) if _on_aws(invitation) else admit(invitation.rehearsal.meet)
 
 
 def ended(last: Sight | None, invitation: Invitation, paint: Paint) -> str:

@@ -6,8 +6,11 @@ from anden.assess.outages import lasted
 from anden.cli.render import words
 from anden.cli.render.paint import Paint, clean
 from anden.cli.render.table import columns
+from anden.model.ids import EngineName
 from anden.model.invitation import Invitation
 from anden.model.link import LinkSeen, TunnelSeen
+from anden.model.report import LinkPage
+from anden.planning import invitations_to_aws
 from anden.planning.invitations import when
 
 
@@ -50,11 +53,28 @@ def lines(links: Sequence[LinkSeen], now: float, paint: Paint) -> list[str]:
 def invited(invitation: Invitation, file: str) -> list[str]:
     """What to do with the file."""
     until = when(invitation.rehearsal.until)
+    if invitation.key.engine is EngineName.AWS:
+        agreement = invitation.agreement
+        return [
+            f"{file} is the invitation to link {agreement.link} on AWS, until {until}; no key of a tunnel is in it",
+            f"On a Linux machine that leaves as {agreement.peer}, as root: anden join {file}",
+            f"It asks for {', '.join(invitations_to_aws.keys(agreement))}, which their team has",
+        ]
+    holds = "keys" if invitation.credential is None else "a certificate, and its key,"
     return [
-        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds keys of this rehearsal",
+        f"{file} is the invitation to link {invitation.agreement.link}, until {until}; it holds {holds} of this "
+        "rehearsal",
         f"Admit on this side: UDP {invitation.rehearsal.meet}, from where the other side joins",
         f"On a Linux machine of theirs, as root: anden join {file}",
     ]
+
+
+def signed(page: LinkPage) -> str:
+    """Whether it is, in words."""
+    if page.signed:
+        return "signed by the rehearsal's key"
+    on_aws = page.engine == EngineName.AWS.value
+    return "not signed: `--invitation FILE` signs it" if on_aws else "not signed: nobody is invited"
 
 
 def _state(link: LinkSeen, tunnel: TunnelSeen, paint: Paint) -> str:

@@ -22,6 +22,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import Digest, EngineName, EnvironmentKey
 from anden.model.image import ImageScan
+from anden.model.invitation import Rehearsal
 from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
@@ -154,6 +155,14 @@ class AwsEngine(Engine):
             return links.endpoints(self._aws(), key, self._regions(key)[0], link, insides)
         except Problems:
             return tuple(Endpoint(None, each) for each in insides)
+
+    def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
+        """Nothing is changed on AWS, and nothing kept: only whether the link is free is asked. Raises Problems."""
+        if rehearsal is not None:
+            from anden.engines.aws import invitation  # noqa: PLC0415 - boto3
+
+            self._know(blueprint.topology)
+            invitation.require_free(self._aws(), key, self._regions(key)[0], blueprint.topology, link)
 
     def prepare(self, key: EnvironmentKey, blueprint: Blueprint) -> Iterator[Event]:
         """Whose account it is, the certificate that it was given, and whether every image can be had: nothing begins

@@ -20,7 +20,7 @@ from anden.model.fault import Fault
 from anden.model.foresight import Foresight
 from anden.model.ids import EngineName, EnvironmentKey
 from anden.model.image import ImageScan
-from anden.model.invitation import Rehearsal
+from anden.model.invitation import Rehearsal, Vouched
 from anden.model.link import Endpoint
 from anden.model.log import LogLine
 from anden.model.manners import TWIN, Manners
@@ -165,7 +165,9 @@ class LocalEngine:
         """See model.ports.Engine. It ends with the cell."""
         return tuple(self._tell_links(key, None, None, wanted) or ())
 
-    def invite(self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None) -> None:
+    def invite(
+        self, key: EnvironmentKey, blueprint: Blueprint, link: str, rehearsal: Rehearsal | None
+    ) -> Vouched | None:
         """See model.ports.Engine. It ends with the cell; a second one ends the first."""
         there = place.of(self._state, key)
         if rehearsal is not None:
@@ -175,7 +177,8 @@ class LocalEngine:
             with meeting.opened(rehearsal.meet) as outer:
                 meeting.hand_over(there, relay(blueprint.links[link]), outer)
         given = None if rehearsal is None else codec.to_data(rehearsal)
-        self._ask(key, {"op": "link", "name": link, "invite": given}, ANSWER_MARGIN_S)
+        issued = self._ask(key, {"op": "link", "name": link, "invite": given}, ANSWER_MARGIN_S)
+        return None if issued is None else codec.from_data(Vouched, issued)
 
     def sign(self, key: EnvironmentKey, link: str, written: str) -> tuple[str, str] | None:
         """See model.ports.Engine."""

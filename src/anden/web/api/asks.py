@@ -111,11 +111,13 @@ class TurnLink:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureOther:
-    """How the other side of a link configures a device, by its name."""
+    """How the other side of a link configures a device, by its name. invites: an invitation is made of it, which may
+    be refused where a configuration is not, and the other way."""
 
     at: At
     name: str
     device: str = "strongswan"
+    invites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ class NameLink:
 class Invite:
     """Who holds the invitation of that id is the other side of a link, until then (Unix seconds). meet: `HOST:PORT` of
     this machine, for UDP. keys: for each key of the link, by name, the one that stands for it meanwhile. wire: 64
-    hexadecimal digits, by which both sides know each other. until 0: nobody is invited any more."""
+    hexadecimal digits, by which both sides know each other. until 0: nobody is invited any more. public: in the place
+    of keys where certificates prove both sides: the public half of the other side's key, PEM. What is issued for it is
+    in the data of an event, as a Vouched. On AWS meet, keys, wire and public are empty: nothing is kept there."""
 
     at: At
     name: str
@@ -139,6 +143,7 @@ class Invite:
     meet: str = ""
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     wire: str = field(default="", repr=False)
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _turn_link(desk: Desk, body: asks.TurnLink, who: str) -> Any:
 
 
 def _link_config(desk: Desk, body: asks.ConfigureOther, who: str) -> Any:
-    return desk.control.link_config(_asked(desk, body.at), body.name, body.device)
+    return desk.control.link_config(_asked(desk, body.at), body.name, body.device, body.invites)
 
 
 def _link_page(desk: Desk, body: asks.NameLink, who: str) -> Any:
@@ -120,7 +120,8 @@ def _link_page(desk: Desk, body: asks.NameLink, who: str) -> Any:
 
 
 def _invite(desk: Desk, body: asks.Invite, who: str) -> Any:
-    rehearsal = Rehearsal(body.id, body.until, body.meet, body.keys, body.wire) if body.until else None
+    given = Rehearsal(body.id, body.until, body.meet, body.keys, body.wire, body.public)
+    rehearsal = given if body.until else None
     return desk.control.invite(_asked(desk, body.at), named(who), body.name, rehearsal)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.planning.devices.agreed import CERTIFIED, CORE, agreed
@@ -15,6 +16,10 @@ from anden.engines.local import link_authority
 from anden.engines.local.cell import link_certificates, link_files
 from anden.engines.local.cell.link_files import AUTHORITY, OTHER_SIDE, LinkFiles
 from anden.engines.local.render.strongswan import Proof
+from anden.model import codec
+from anden.model.invitation import Credential, Rehearsal
+from anden.model.problem import Problems
+from anden.planning import credentials
 
 NOW = 1_795_764_000.0
 DAY = 86_400.0
@@ -96,6 +101,48 @@ def test_a_certificate_is_good_for_its_address_and_its_days(address: IPv4Address
     assert its.not_valid_before_utc.timestamp() < NOW < its.not_valid_after_utc.timestamp() == proof.until
     assert abs(proof.until - NOW - days * DAY) < 1
     assert NOW < proof.renew_at < proof.until
+
+
+def rehearsal(public: str) -> Rehearsal:
+    return Rehearsal("0a1b2c3d", NOW + 3600, "192.0.2.10:4510", {}, "0f" * 32, public)
+
+
+def test_who_is_invited_gets_one_for_a_key_that_never_was_here_until_the_invitation_ends(files: LinkFiles) -> None:
+    link_certificates.ensure(files, AGREED, NOW)
+    before, key = all_of(files), ec.generate_private_key(ec.SECP256R1())
+    issued = link_certificates.issue(files, AGREED, rehearsal(credentials.public(key)), NOW)
+    its = x509.load_pem_x509_certificate(issued.certificate.encode())
+    its.verify_directly_issued_by(certificate(before[AUTHORITY]))
+    assert issued.authority == before[AUTHORITY].certificate
+    assert its.public_key() == key.public_key()
+    assert its.subject.rfc4514_string() == "CN=203.0.113.10"
+    assert its.not_valid_after_utc.timestamp() == NOW + 3600
+    assert all_of(files) == before, "those of the sides here stay as they are"
+
+
+def test_nobody_is_vouched_for_by_a_key_of_another_sort_nor_without_an_authority(files: LinkFiles) -> None:
+    good = credentials.public(ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(Problems, match="its authority is not there yet"):
+        link_certificates.issue(files, AGREED, rehearsal(good), NOW)
+    link_certificates.ensure(files, AGREED, NOW)
+    with pytest.raises(Problems, match="its sides are proved by keys"):
+        link_certificates.issue(files, agreed(CORE), rehearsal(good), NOW)
+    for public, why in (
+        ("", "cannot be read"), (good[:-40], "cannot be read"), (files.proof("1").key, "cannot be read"),
+        (credentials.public(ec.generate_private_key(ec.SECP384R1())), "none of NIST P-256"),
+    ):  # fmt: skip
+        with pytest.raises(Problems, match=f"nobody can be vouched for by this invitation; its public key .*{why}"):
+            link_certificates.issue(files, AGREED, rehearsal(public), NOW)
+
+
+@given(st.ip_addresses(v=4), st.integers(1, 40 * 86_400))
+def test_what_is_issued_is_what_the_file_is_read_as(address: IPv4Address, lasts_s: int) -> None:
+    authority, until = link_authority.authority("core", NOW), NOW + lasts_s
+    key = ec.generate_private_key(ec.SECP256R1())
+    issued = link_authority.vouched_for(authority, str(address), credentials.public(key), NOW, until)
+    said = codec.to_data(Credential(issued, authority.certificate, credentials.written(key)))
+    assert list(credentials.faults(said, str(address), until)) == []
+    assert list(credentials.faults(said, str(address), until + 1)) != []
 
 
 def test_a_link_with_keys_has_no_certificates() -> None:

@@ -18,6 +18,7 @@ NOT_OURS = re.compile(r"^no issuer certificate found for \"(?P<who>.*)\"$")
 SHOWN = re.compile(r"^received end entity cert \"(?P<who>.*)\"$")
 TAKEN = re.compile(r"^  using certificate ")
 NO_KEY = re.compile(r"^no private key found for ")
+NOT_INVITED = re.compile(r"^constraint check failed: peer not authenticated with peer cert ")
 UNPROVED = re.compile(r"^no trusted \S+ public key found for ")
 
 Said = tuple[str, str, str]
@@ -40,6 +41,10 @@ def certificates(agreement: Agreement, tunnel: Tunnel, said: Sequence[str], ende
     if NOT_OURS in found:
         why = f"who issued its certificate, {found[NOT_OURS]['who']}, is not the link's authority"
         return f"{peer} shows a certificate of an authority that we do not trust", why, compare
+    if NOT_INVITED in found:
+        why = "it is of the link's authority and for its address, and no one but that of the open invitation is taken"
+        fix = f"Have the other side use the file that was written last: `anden link invite {agreement.link}`."
+        return f"{peer} shows another certificate than the invitation's", why, fix
     if UNPROVED in found and SHOWN in found and TAKEN not in found:
         why = f"its certificate says {found[SHOWN]['who']}, and {tunnel.peer_identity} is agreed"
         return f"{peer} shows a certificate of another identity", why, compare
@@ -65,5 +70,5 @@ def _refused(agreement: Agreement, tunnel: Tunnel, ended: float | None, asked: b
 
 def _found(said: Sequence[str]) -> dict[re.Pattern[str], re.Match[str]]:
     """Each pattern to the newest line that it matches."""
-    patterns = (REFUSED, OTHER_AUTHORITY_ASKED, ENDED, NOT_OURS, SHOWN, TAKEN, NO_KEY, UNPROVED)
+    patterns = (REFUSED, OTHER_AUTHORITY_ASKED, ENDED, NOT_OURS, SHOWN, TAKEN, NO_KEY, NOT_INVITED, UNPROVED)
     return {each: match for each in patterns for line in said if (match := each.match(line))}

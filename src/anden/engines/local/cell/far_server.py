@@ -19,6 +19,7 @@ from anden.engines.local.cell.charon import Charon, Refused
 from anden.engines.local.cell.link_files import OTHER_SIDE, PRIVATE, LinkFiles, write
 from anden.engines.local.render.strongswan import Proof
 from anden.model import codec
+from anden.model.invitation import Credential
 from anden.model.link import Agreement
 from anden.planning.devices import strongswan
 
@@ -85,7 +86,7 @@ def load(files: LinkFiles, agreement: Agreement, daemon: Charon) -> bool:
     return done.returncode == 0
 
 
-def put(folder: Path, agreement: Agreement, proof: Proof) -> None:
+def put(folder: Path, agreement: Agreement, proof: Proof | Credential) -> None:
     """Certificate, key and authority of the other side, where swanctl looks for them: beside its file. Raises
     OSError."""
     own, authority = strongswan.files(agreement)

@@ -109,6 +109,11 @@ class LinkFiles:
             return found if time.time() < found.until else None
         return None
 
+    def expected(self) -> str:
+        """The one certificate of the other side's that is taken while somebody is invited; empty: any of the link's
+        authority for its address."""
+        return found.certificate if (found := self.rehearsal()) is not None else ""
+
     def put_keys(self, keys: Mapping[str, str]) -> None:
         """Nobody else's from the first moment."""
         write(self.folder / "keys.json", json.dumps(dict(keys)), 0o600)

@@ -38,7 +38,8 @@ class Watch:
         self._daemons = {one.number: Charon(files.daemon(one.number)) for one in self._agreement.tunnels}
         certified = self._agreement.certified
         proof = (lambda tunnel: files.proof(str(tunnel))) if certified else None
-        self._link = Link(self._agreement, list(self._daemons.values()), self._key, self._move, proof)
+        daemons = list(self._daemons.values())
+        self._link = Link(self._agreement, daemons, self._key, self._move, proof, files.expected)
         self._due = 0.0 if certified else math.inf
         self._sessions: dict[int, Session] = {}
         self._lowered: frozenset[int] = frozenset()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from anden.engines.local.render.strongswan import Dataplane
 from anden.engines.local.wire import Heard
 from anden.model import codec
 from anden.model.configuration import Configuration, Linked
-from anden.model.invitation import Rehearsal
+from anden.model.invitation import Rehearsal, Vouched
 from anden.model.link import Agreement, Invited, LinkSeen, Outage, Session, TunnelSeen
 from anden.model.problem import Problem, Problems
 from anden.planning import link_page, sights
@@ -130,12 +131,16 @@ class Links:
             self.tend()
             return [linked.link.name for linked, _ in self._links.values()]
 
-    def invite(self, name: str, rehearsal: Rehearsal | None) -> None:
+    def invite(self, name: str, rehearsal: Rehearsal | None) -> Vouched | None:
         """Have who holds the invitation be the other side, by the socket that init keeps for it; None: nobody any more.
-        The link's own keys rest meanwhile, and so does the data centre. Raises Problems, OSError."""
+        The link's own keys rest meanwhile, and so does the data centre. Returns the certificate that was issued for the
+        invitation's public key, where certificates prove both sides. Raises Problems, OSError."""
         with self._lock:
             number, agreement = self._named(name)
-            files = LinkFiles(number)
+            files, issued = LinkFiles(number), None
+            if rehearsal is not None and (rehearsal.public or agreement.certified):
+                issued = self._issue(files, agreement, rehearsal)
+                rehearsal = replace(rehearsal, certificate=issued.certificate)
             self._end(number, socket_too=rehearsal is None)
             if rehearsal is not None:
                 files.far.unlink(missing_ok=True)
@@ -145,6 +150,16 @@ class Links:
                 with suppress(OSError):
                     Charon(files.daemon(tunnel.number)).down(name)
             self.tend()
+            return issued
+
+    def _issue(self, files: LinkFiles, agreement: Agreement, rehearsal: Rehearsal) -> Vouched:
+        from anden.engines.local.cell import link_certificates  # noqa: PLC0415 - most links need no cryptography
+
+        try:
+            return link_certificates.issue(files, agreement, rehearsal, time.time())
+        except Problems:
+            self._spawner.drop(relay(files.number))  # nobody is met there
+            raise
 
     def sign(self, name: str, written: str) -> tuple[str, str] | None:
         """A page's signature by the rehearsal's key, which leaves the cell for nobody, and the invitation's id; None:

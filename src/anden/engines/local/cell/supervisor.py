@@ -265,15 +265,15 @@ class Supervisor:
                 return await self._faults.restore()
         raise ValueError(f"no such request: {request['op']}")
 
-    def _link(self, request: dict[str, Any]) -> list[str] | tuple[str, str] | None:
+    def _link(self, request: dict[str, Any]) -> list[str] | tuple[str, str] | dict[str, str] | None:
         if (name := request["name"]) is None:
             return self._links.datacentre(bool(request["up"]))
         if "sign" in request:
             return self._links.sign(name, str(request["sign"]))
         if "invite" in request:
             given = request["invite"]
-            self._links.invite(name, None if given is None else codec.from_data(Rehearsal, given))
-            return None
+            issued = self._links.invite(name, None if given is None else codec.from_data(Rehearsal, given))
+            return None if issued is None else codec.to_data(issued)
         self._links.turn(name, request["tunnel"], bool(request["up"]))
         return None
 

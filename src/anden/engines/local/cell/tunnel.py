@@ -62,16 +62,18 @@ class Link:
         key: Callable[[str], str],
         move: Callable[[int | None], None],
         proof: Callable[[int], Proof] | None = None,
+        expected: Callable[[], str] = str,
     ) -> None:
         """daemons: one a tunnel. key: a key's value by its name, asked for at each attempt, so that another one is
         used without a restart. move: has the link's traffic go by this tunnel, or by none; called once a change, and
         never twice at once. What it raises ends the thread that saw the change. proof: in the place of key, our
         certificate for the tunnel of that number; one that is newer than its tunnel has the tunnel raised anew, while
-        another one carries."""
+        another one carries. expected: the one certificate that the other side is to show; empty: any that is good."""
         self._agreement = agreement
         self._key = key
         self._move = move
         self._proof = proof
+        self._expected = expected
         self._kept = {
             tunnel.number: _Kept(tunnel, daemon) for tunnel, daemon in zip(agreement.tunnels, daemons, strict=True)
         }
@@ -164,7 +166,8 @@ class Link:
             kept.daemon.load(said, strongswan.key(kept.tunnel), self._key(kept.tunnel.key))
             return None
         proof = self._proof(kept.tunnel.number)
-        kept.daemon.prove(strongswan.connection(self._agreement, kept.tunnel, proof), proof.key)
+        said = strongswan.connection(self._agreement, kept.tunnel, proof, self._expected())
+        kept.daemon.prove(said, proof.key)
         kept.shown = proof.certificate
         return proof.until
 

@@ -8,15 +8,17 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol
 
 from anden.engines.local import wire
 from anden.engines.local.cell import dataplane, speaker
 from anden.engines.local.cell.charon import Charon, Refused
-from anden.engines.local.cell.far_server import Core, Server
-from anden.engines.local.cell.link_files import write
+from anden.engines.local.cell.far_server import Core, Server, put
+from anden.engines.local.cell.link_files import PRIVATE, write
 from anden.engines.local.cell.links import DAEMON
 from anden.engines.local.join import networks
 from anden.engines.local.join.apart import Apart
@@ -36,6 +38,20 @@ LOAD_S = 20.0
 END_S = 3.0
 MOST_ASKED = 1_000
 """Pairs of source and target that are told apart."""
+
+
+class Carrier(Protocol):
+    """What goes between our strongSwan and the other side."""
+
+    @property
+    def heard(self) -> wire.Heard:
+        """As it is now."""
+
+    def carry(self) -> None:
+        """Until it ends. Raises OSError when this machine cannot."""
+
+    def end(self) -> None:
+        """Have `carry` return."""
 
 
 class Joining:
@@ -73,6 +89,16 @@ class Joining:
         self._sight = Sight(now, self._since, heard.there(now), tunnels, asked, heard.into, heard.out)
         return self._sight
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said once it stands."""
+        return ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Why tunnels are not up, where this side is the one that raises them."""
+        return ()
+
     def theirs(self) -> Sight | None:
         """What the environment's side said last that it sees."""
         return sights.believed(self._wire.heard.word, self._agreement)
@@ -86,8 +112,6 @@ class Joining:
         sweep()
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        outer = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
-        meet = _met(self._invitation.rehearsal.meet)
         core, between = Apart("core"), Apart("between")
         undo.callback(core.end)
         undo.callback(between.end)
@@ -100,14 +124,19 @@ class Joining:
         self._speak(core, undo)
         for port in sorted({each.port for each in self._invitation.openings}):
             self._serve(core, port, undo)
-        rehearsal = self._invitation.rehearsal
-        seal = wire.joining(rehearsal.wire)
-        self._wire = wire.Wire(outer, seal, doors, rehearsal.until, meet, lambda: sights.told(self._sight))
+        self._wire = self._carrier(doors, undo)
         carrying = threading.Thread(target=self._wire.carry, name="wire", daemon=True)
         carrying.start()
         undo.callback(carrying.join, END_S)
         undo.callback(self._wire.end)
         undo.callback(self._say_farewell)  # the first thing to be done: the other side hears it by the wire
+
+    def _carrier(self, doors: Sequence[wire.Door], undo: ExitStack) -> Carrier:
+        """What goes between the doors and the other side."""
+        outer = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+        rehearsal = self._invitation.rehearsal
+        seal, meet = wire.joining(rehearsal.wire), _met(rehearsal.meet)
+        return wire.Wire(outer, seal, doors, rehearsal.until, meet, lambda: sights.told(self._sight))
 
     def _begin(self, core: Apart, folder: Path, undo: ExitStack) -> Charon:
         file = folder / "strongswan.conf"
@@ -124,15 +153,24 @@ class Joining:
         return daemon
 
     def _load(self, folder: Path) -> None:
-        """What their device would be configured with, and the keys of the rehearsal."""
+        """What their device would be configured with, and the keys of the rehearsal; the certificate and its key in
+        their place. No file of it is left."""
         text = strongswan.theirs(self._agreement, self._invitation.openings, self._invitation.admitted)
         for name, value in self._invitation.rehearsal.keys.items():
             text = text.replace(strongswan.missing(name), f'secret = "{value}"')
-        file = folder / "swanctl.conf"
-        write(file, text, 0o600)
-        argv = ["swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", f"unix://{self._daemon.socket}"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=LOAD_S, check=False)
-        file.unlink()
+        told = folder / "swanctl"
+        told.mkdir(mode=PRIVATE)
+        file = told / "swanctl.conf"
+        try:
+            write(file, text, 0o600)
+            if self._invitation.credential is not None:
+                put(told, self._agreement, self._invitation.credential)
+            argv = [
+                "swanctl", "--load-all", "--noprompt", "--file", str(file), "--uri", f"unix://{self._daemon.socket}",
+            ]  # fmt: skip
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=LOAD_S, check=False)
+        finally:
+            shutil.rmtree(told, ignore_errors=True)
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise Problems(Problem("swanctl", "it refuses the configuration", last, "Report this, with the line."))

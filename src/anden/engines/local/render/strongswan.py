@@ -75,11 +75,14 @@ class Proof:
         return self.until - (self.until - self.since) / 3
 
 
-def connection(agreement: Agreement, tunnel: Tunnel, proof: Proof | None = None) -> Message:
+def connection(
+    agreement: Agreement, tunnel: Tunnel, proof: Proof | None = None, expected: str = ""
+) -> Message:  # fmt: skip
     """The message `load-conn` of our side of a tunnel, by the link's name. proof: ours, where certificates prove both
     sides; None: a key does. Raises ValueError while its endpoint has no address.
 
     A certificate of the other side's has to be of this authority, and has to name the identity that was agreed.
+    expected: it has to be this one as well (PEM); empty: any.
 
     It neither starts by itself nor tries again: whoever raises it hears why it failed, and raises it again.
     """
@@ -113,7 +116,11 @@ def connection(agreement: Agreement, tunnel: Tunnel, proof: Proof | None = None)
             "over_time": f"{policy.rekey_margin_s}s",
             "dpd_delay": f"{agreement.watch.dpd_delay_s}s",
             "local": {**_auth("certs", proof.certificate if proof else None), "id": ours},
-            "remote": {**_auth("cacerts", proof.authority if proof else None), "id": tunnel.peer_identity},
+            "remote": {
+                **_auth("cacerts", proof.authority if proof else None),
+                **({"certs": [expected]} if expected else {}),
+                "id": tunnel.peer_identity,
+            },
             "children": {CHILD: child},
         }
     }

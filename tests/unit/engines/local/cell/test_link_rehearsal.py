@@ -40,6 +40,14 @@ def test_the_rehearsals_keys_hold_until_it_ends_and_then_the_links_own(files: Li
     assert files.keys() == {"vpn-1": "own-2-own-2"}
 
 
+def test_the_rehearsals_certificate_alone_is_taken_until_it_ends(files: LinkFiles) -> None:
+    assert files.expected() == ""
+    for until, expected in ((time.time() + 60, "-----BEGIN"), (time.time() - 1, "")):
+        one = Rehearsal("0a1b", until, "192.0.2.10:4510", {}, "0f" * 32, "public", "-----BEGIN")
+        write(files.invited, codec.to_json(one), 0o600)
+        assert files.expected() == expected
+
+
 def test_a_damaged_one_opens_nothing(files: LinkFiles) -> None:
     write(files.invited, "{", 0o600)
     assert files.rehearsal() is None

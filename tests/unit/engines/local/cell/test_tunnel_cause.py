@@ -35,6 +35,7 @@ CERTIFIED = {
     "certificate-identity": "203.0.113.10 shows a certificate of another identity",
     "certificate-of-another-authority": "203.0.113.10 shows a certificate of an authority that we do not trust",
     "certificate-of-another-authority-asked": "203.0.113.10 trusts another authority",
+    "certificate-of-another-invitation": "203.0.113.10 shows another certificate than the invitation's",
     "certificate-our-identity": "203.0.113.10 refused our certificate, or has no key for its own",
     "certificate-our-key": "our key does not fit our certificate",
     "certificate-ours-ended": "our certificate has ended",

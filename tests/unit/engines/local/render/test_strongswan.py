@@ -11,6 +11,7 @@ from tests.unit.engines.local.render.sample import golden
 from anden.engines.local.render.strongswan import (
     LIBIPSEC_MTU,
     Dataplane,
+    Proof,
     connection,
     key,
     mss,
@@ -18,7 +19,7 @@ from anden.engines.local.render.strongswan import (
 )
 from anden.model.ids import ZoneName
 from anden.model.link import Agreement, Endpoint
-from anden.model.topology import Link
+from anden.model.topology import REHEARSAL, Link
 from anden.planning.devices.strongswan import proposals, theirs
 from anden.planning.link_policies import AWS
 from anden.planning.links import agreement
@@ -44,6 +45,16 @@ def test_golden() -> None:
     told = [{"load-conn": connection(both, tunnel), "load-shared": key(tunnel)} for tunnel in both.tunnels]
     golden("link.vici.json", json.dumps(told, indent=1) + "\n")
     golden("link.theirs.swanctl.conf", theirs(both))
+
+
+def test_while_somebody_is_invited_one_certificate_is_taken_and_it_has_to_be_of_the_authority_too() -> None:
+    both, proof = agreed(replace(CORE, secret=(), certificate=REHEARSAL)), Proof("ours", "authority", "key", 0.0, 1.0)
+    any_, one = (connection(both, both.tunnels[0], proof, expected)["core"] for expected in ("", "theirs"))
+    assert isinstance(any_, dict)
+    assert isinstance(one, dict)
+    assert any_["remote"] == {"auth": "pubkey", "cacerts": ["authority"], "id": "203.0.113.10"}
+    assert one["remote"] == {"auth": "pubkey", "cacerts": ["authority"], "certs": ["theirs"], "id": "203.0.113.10"}
+    assert {**one, "remote": None} == {**any_, "remote": None}
 
 
 def test_the_kernels_data_plane_is_one_plugin_less() -> None:
