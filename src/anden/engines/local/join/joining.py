@@ -1,5 +1,6 @@
 """One rehearsal, from the side that joins: raised, looked at, and left without a trace."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -110,8 +111,7 @@ class Joining:
 
     def _raise(self, undo: ExitStack) -> None:
         sweep()
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = _folder(undo)
         core, between = Apart("core"), Apart("between")
         undo.callback(core.end)
         undo.callback(between.end)
@@ -179,8 +179,7 @@ class Joining:
         """What their device announces, where BGP is spoken."""
         if self._agreement.bgp is None:
             return
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = _folder(undo)
         text = bird.theirs(self._agreement, self._invitation.openings)
         # Another user's process loses what `Apart.start` told it: to end with its parent.
         argv = speaker.prepare(folder, text, "--pdeathsig", "KILL")
@@ -239,9 +238,24 @@ def _met(meet: str) -> tuple[str, int]:
     return str(address), int(number)
 
 
+def _folder(undo: ExitStack) -> Path:
+    """On /run, held while this process is there."""
+    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=RUN))
+    undo.callback(shutil.rmtree, made, ignore_errors=True)
+    held = os.open(made, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    undo.callback(os.close, held)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return made
+
+
 def sweep() -> None:
-    """Remove what a killed one has left: its folder; the rest ended with it."""
+    """Remove what a killed one has left: its folder; the rest ended with it. Whether it was killed is told by who holds
+    the folder: processes of another PID namespace, who may share /run, are not seen from here."""
     for left in RUN.glob(f"{PREFIX}*"):
-        pid = left.name.removeprefix(PREFIX).split("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):  # somebody else removed it, or holds it
+            held = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(held)
