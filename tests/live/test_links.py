@@ -460,10 +460,15 @@ def test_both_tunnels_cut_are_an_outage_and_what_was_asked_meanwhile_is_answered
             turn(linked, number, up=True)
     asking.join()
     assert patient[0] is not None, "whoever is patient for four seconds does not see the end of it"
-    until(lambda: len(linked.outages()) == before + 2, "both ends are on record")
-    assert [what for what, _ in linked.outages()[before:]] == [
-        "link core: no tunnel carries", "link core: a tunnel carries again",
-    ]  # fmt: skip
+    recorded: list[tuple[str, str]] = []
+
+    def both_ends() -> bool:
+        recorded[:] = linked.outages()[before:]
+        return len(recorded) >= 2
+
+    until(both_ends, "both ends are on record")
+    # A session of BGP that outlived the outage may end after it, when its hold time is over: that is another one.
+    assert [what for what, _ in recorded[:2]] == ["link core: no tunnel carries", "link core: a tunnel carries again"]
     until(lambda: linked.link()["by"] == 1, "the first one is back")
 
 
@@ -588,7 +593,7 @@ def test_somebody_joins_by_an_invitation_and_sees_the_declared_addresses(linked:
 def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(linked: Linked, joined: Joined) -> None:
     until(lambda: joined.up() == [True, True], "both are up")
     linked("link", "invite", "core", "-o", str(linked.folder / "again"), "--meet", "127.0.0.1:4510")
-    until(lambda: linked.link()["invited"]["joined"] == "", "a second invitation ends the first")
+    until(lambda: (linked.link()["invited"] or {}).get("joined") == "", "a second invitation ends the first")
     joined.process.kill()
     joined.process.wait()
     until(lambda: len(processes("charon-systemd")) == 2, "its strongSwan went with it")
@@ -600,6 +605,8 @@ def test_a_killed_join_leaves_nothing_and_its_keys_open_nothing_after_the_end(li
     assert not processes("link_relay")
     linked("up", "--yes", "--with-datacentre")
     until(lambda: linked.link()["by"] == 1, "the link's own keys hold again")
+    # Answers are late for a moment when a second tunnel comes up (docs/links.md, "Changes").
+    until(lambda: all(each["up"] for each in linked.link()["tunnels"]), "both are up")
     assert {ask()["seen"] for _ in range(8)} == SEEN
 
 

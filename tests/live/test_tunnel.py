@@ -286,8 +286,10 @@ def the_other_side_answers_by_the_tunnel_that_it_is_asked_by() -> None:
     assert answered() == [2], "the latest is used"
     far_server.prefer(there.far, AGREED)
     world.until(lambda: answered() == [1], "answers come by the first", UP_S)
+    renewed = there.far.standing(f"{CORE.name}-1").channels
     far_server.prefer(there.far, AGREED)
     assert answered() == [1]
+    assert there.far.standing(f"{CORE.name}-1").channels == renewed, "once is enough"
     kept.lower(1)
     assert answered() == [2]
 
