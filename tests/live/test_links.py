@@ -526,7 +526,7 @@ def test_a_daemon_that_dies_comes_back_by_itself(linked: Linked) -> None:
 
     until(again, "its tunnel is another one")
     until(lambda: linked.link()["by"] == 1, "it carries")
-    assert ask() is not None
+    until(lambda: ask() is not None, "the core answers")  # a second late at most, when a tunnel has just come up
 
 
 def verified(linked: Linked, page: Path) -> subprocess.CompletedProcess[str]:
