@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.unit.cli.conftest import Run
+from tests.unit.cli.invitations import written
 from tests.unit.planning.test_credentials import CERTIFIED
 from tests.unit.planning.test_invitations import INVITATION, KEYS
 
@@ -25,12 +26,7 @@ from anden.planning.invitations import text
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    now = float(int(time()))
-    path = tmp_path / "core.invitation"
-    made = replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600))
-    with invitation.writing(path, made) as put:
-        put(None)
-    return path
+    return written(tmp_path, INVITATION)
 
 
 def test_the_file_is_nobody_elses(file: Path) -> None:

@@ -13,6 +13,7 @@ from time import time
 
 import pytest
 from tests.unit.cli.conftest import Run
+from tests.unit.cli.invitations import written
 from tests.unit.cli.test_link_config import MANIFEST
 from tests.unit.planning.test_invitations_to_aws import INVITATION
 
@@ -33,12 +34,7 @@ Pipe = Callable[[str], None]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    now = float(int(time()))
-    path = tmp_path / "core.invitation"
-    made = replace(INVITATION, made=now, rehearsal=replace(INVITATION.rehearsal, until=now + 600))
-    with invitation.writing(path, made) as put:
-        put(None)
-    return path
+    return written(tmp_path, INVITATION)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from anden.planning.devices import strongswan
 
 LOOK_S = 0.5
 PREFER_S = 2.0
+"""Between two looks at which tunnel answers are sent by."""
 LOAD_S = 20.0
 ANSWER_S = 10.0
 
